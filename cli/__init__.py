@@ -1,0 +1,1 @@
+"""The eventlog command: parse, call the layers below, print."""

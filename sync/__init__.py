@@ -1,0 +1,1 @@
+"""Copies of the log: push and pull."""
