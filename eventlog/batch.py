@@ -1,0 +1,242 @@
+"""Batches: a run of one session's events, compressed, numbered within its store, and chained by hash.
+
+A batch is the unit of commit, of proof and of transfer; its bytes never change and are the same in every
+store and on every remote. `docs/FORMAT.md` describes them to the byte. State events and reports lie in
+two frames, so that whoever wants to know what a task is never pays for its scalars.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import zstandard
+
+from eventlog.errors import DataCorrupt, StoreNewer
+from eventlog.events import Event, decode_events
+
+__all__ = ["FIRST_PREVIOUS", "MAX_BATCH_SIZE", "Batch", "NumberedEvent", "encode_batch"]
+
+MAGIC = b"EVB1"
+HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
+FIRST_PREVIOUS = bytes(32)
+# Nothing that came from elsewhere makes a reader take more memory than this for one frame.
+MAX_BATCH_SIZE = 256 << 20
+
+
+class NumberedEvent(NamedTuple):
+    """An event and its place: the session that appended it and its number there."""
+
+    session: bytes
+    number: int
+    event: Event
+
+    @property
+    def order(self) -> tuple[int, bytes, int]:
+        """What state events sort by, the same on every machine."""
+        return (self.event.time, self.session, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch's header, and the bytes that it was read from.
+
+    Attributes:
+        store: id of the store that committed it, 16 bytes.
+        number: its place in that store's chain, from 0.
+        previous: SHA-256 of the batch before it; zeros for batch 0.
+        session: id of the session whose events it holds, 16 bytes.
+        first: number of its first event within the session.
+        states: how many state events it holds.
+        reports: how many reports.
+        first_time: the earliest event's time, in milliseconds since 1970-01-01 UTC.
+        last_time: the latest event's time.
+        data: the whole batch, header included.
+    """
+
+    store: bytes
+    number: int
+    previous: bytes
+    session: bytes
+    first: int
+    states: int
+    reports: int
+    first_time: int
+    last_time: int
+    data: bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"<Batch {self.number} of store {self.store.hex()[:8]}: events {self.first}-{self.end - 1}"
+            f" of session {self.session.hex()[:8]}>"
+        )
+
+    @classmethod
+    def read(cls, data: bytes) -> "Batch":
+        """The batch that these bytes are; only the header is looked at.
+
+        Raises:
+            DataCorrupt: the bytes are not a batch, or not a whole one.
+            StoreNewer: a later version of the format.
+        """
+        data = bytes(data)
+        if len(data) < HEADER.size or data[:3] != MAGIC[:3]:
+            raise DataCorrupt("the bytes are not a batch")
+        if data[:4] != MAGIC:
+            raise StoreNewer("a batch was written by a newer eventlog: upgrade eventlog to read it")
+        (_, store, number, previous, session, first, states, reports, first_time, last_time, *frames) = (
+            HEADER.unpack_from(data)
+        )
+        if len(data) != HEADER.size + frames[0] + frames[2]:
+            raise DataCorrupt(f"batch {number} of store {store.hex()} is cut short or too long")
+        return cls(
+            store, number, previous, session, first, states, reports, first_time, last_time, data
+        )
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the batch's bytes: what the next batch names as its previous."""
+        return hashlib.sha256(self.data).digest()
+
+    @property
+    def end(self) -> int:
+        """One past the number of its last event."""
+        return self.first + self.states + self.reports
+
+    def state_events(self) -> list[NumberedEvent]:
+        """Its state events, in their session's order."""
+        if not self.states:
+            return []
+        return [
+            NumberedEvent(self.session, self.first + position, event)
+            for position, event in zip(*self._states(), strict=True)
+        ]
+
+    def report_events(self) -> list[Event]:
+        """Its reports, in their session's order."""
+        if not self.reports:
+            return []
+        reports = decode_events(self._frame(1))
+        if len(reports) != self.reports:
+            raise self._corrupt(f"holds {len(reports)} reports, not the {self.reports} of its header")
+        return reports
+
+    def events(self) -> list[NumberedEvent]:
+        """All its events, in their session's order."""
+        positions, states = self._states() if self.states else ([], [])
+        reports = iter(self.report_events())
+        state_at = dict(zip(positions, states, strict=True))
+        return [
+            NumberedEvent(
+                self.session,
+                self.first + position,
+                state_at[position] if position in state_at else next(reports),
+            )
+            for position in range(self.states + self.reports)
+        ]
+
+    def _states(self) -> tuple[list[int], list[Event]]:
+        try:
+            positions, raw = _states_decoder.decode(self._frame(0))
+        except msgspec.DecodeError as error:
+            raise self._corrupt(f"has state events that cannot be read ({error})") from None
+        events = decode_events(raw)
+        count = self.states + self.reports
+        if not (
+            len(positions) == len(events) == self.states
+            and all(a < b for a, b in zip(positions, positions[1:], strict=False))
+            and 0 <= positions[0]
+            and positions[-1] < count
+        ):
+            raise self._corrupt("has state events at places that cannot be")
+        return positions, events
+
+    def _frame(self, which: int) -> bytes:
+        lengths = HEADER.unpack_from(self.data)[-4:]
+        start = HEADER.size + (lengths[0] if which else 0)
+        length, size = lengths[which * 2 : which * 2 + 2]
+        if size > MAX_BATCH_SIZE:
+            raise self._corrupt(f"claims a frame of {size} bytes")
+        try:
+            data = zstandard.ZstdDecompressor().decompress(
+                self.data[start : start + length], max_output_size=size
+            )
+        except zstandard.ZstdError as error:
+            raise self._corrupt(f"cannot be decompressed ({error})") from None
+        if len(data) != size:
+            raise self._corrupt(f"has a frame of {len(data)} bytes, not the {size} of its header")
+        return data
+
+    def _corrupt(self, what: str) -> DataCorrupt:
+        return DataCorrupt(f"batch {self.number} of store {self.store.hex()} {what}")
+
+
+_states_decoder = msgspec.msgpack.Decoder(tuple[list[int], msgspec.Raw])
+
+
+def encode_batch(
+    *,
+    store: bytes,
+    number: int,
+    previous: bytes,
+    session: bytes,
+    first: int,
+    events: Sequence[bytes],
+    states: Sequence[int],
+    first_time: int,
+    last_time: int,
+) -> bytes:
+    """The bytes of a batch.
+
+    Args:
+        events: the encoded events, in their session's order; `first` is the number of the first.
+        states: the places in `events`, growing, of those that are state events.
+
+    The other arguments are described at `Batch`.
+    """
+    compress = zstandard.ZstdCompressor(level=1).compress
+    state_frame = report_frame = state_packed = report_packed = b""
+    if states:
+        state_frame = (
+            b"\x92" + msgspec.msgpack.encode(list(states)) + _array([events[at] for at in states])
+        )
+        state_packed = compress(state_frame)
+    if len(states) < len(events):
+        report_frame = _array(_without(events, states))
+        report_packed = compress(report_frame)
+    header = HEADER.pack(
+        MAGIC,
+        store,
+        number,
+        previous,
+        session,
+        first,
+        len(states),
+        len(events) - len(states),
+        first_time,
+        last_time,
+        len(state_packed),
+        len(state_frame),
+        len(report_packed),
+        len(report_frame),
+    )
+    return header + state_packed + report_packed
+
+
+def _array(items: Sequence[bytes]) -> bytes:
+    """A MessagePack array 32 of items that are encoded already."""
+    return b"\xdd" + struct.pack(">I", len(items)) + b"".join(items)
+
+
+def _without(events: Sequence[bytes], places: Sequence[int]) -> Sequence[bytes]:
+    if not places:
+        return events
+    kept: list[bytes] = []
+    start = 0
+    for place in places:
+        kept += events[start:place]
+        start = place + 1
+    kept += events[start:]
+    return kept

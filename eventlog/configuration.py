@@ -1,0 +1,87 @@
+"""Settings: read from the environment and one TOML file, in one place.
+
+The store is at ``EVENTLOG_HOME``, by default ``~/.eventlog``. The file ``config.toml`` in it may hold any
+setting below by its name; a variable of the environment, named in the table, beats it.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from eventlog.errors import ConfigurationInvalid
+
+__all__ = ["Configuration", "home_folder"]
+
+FILE_NAME = "config.toml"
+
+
+def home_folder() -> Path:
+    """Where the store is: ``EVENTLOG_HOME``, or ``~/.eventlog``."""
+    return Path(os.environ.get("EVENTLOG_HOME") or "~/.eventlog").expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Every setting, with its default.
+
+    Attributes:
+        remote: the URL that `eventlog sync` uses when none is given (``EVENTLOG_REMOTE``).
+        commit_interval_seconds: how long an event waits in the journal before it is committed with a
+            full sync (``EVENTLOG_COMMIT_INTERVAL_SECONDS``).
+        task_reuse_time_window_in_hours: how old a task's last run may be for `Task.init` to reuse it
+            (``EVENTLOG_TASK_REUSE_TIME_WINDOW_IN_HOURS``).
+    """
+
+    remote: str = ""
+    commit_interval_seconds: float = 0.2
+    task_reuse_time_window_in_hours: float = 72.0
+
+    @classmethod
+    def load(cls, home: Path | None = None) -> "Configuration":
+        """The settings in force for the store at `home`.
+
+        Raises:
+            ConfigurationInvalid: a setting is unknown, or its value cannot be used.
+        """
+        path = (home or home_folder()) / FILE_NAME
+        values = _read_file(path)
+        known = {field.name: field.type for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ConfigurationInvalid(
+                    f"{path} sets '{name}', which is not a setting; known are {', '.join(sorted(known))}"
+                )
+        where = dict.fromkeys(values, str(path))
+        for name in known:
+            variable = "EVENTLOG_" + name.upper()
+            if os.environ.get(variable):
+                values[name] = os.environ[variable]
+                where[name] = variable
+        return cls(**{name: _cast(name, values[name], known[name], where[name]) for name in values})
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationInvalid(f"{path} cannot be read as TOML: {error}") from None
+
+
+def _cast(name: str, value: Any, kind: Any, where: str) -> Any:
+    if kind is str:
+        if isinstance(value, str):
+            return value
+    elif not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if number > 0:
+            return number
+    wanted = "text" if kind is str else "a number above zero"
+    raise ConfigurationInvalid(f"{where} gives {name} the value {value!r}; it must be {wanted}")

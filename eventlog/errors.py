@@ -1,0 +1,68 @@
+"""Every error that eventlog raises on purpose: one small tree.
+
+A message is one line that says what happened, to what, and what to do now. The command line prints it
+as it is and exits with 1.
+"""
+
+__all__ = [
+    "BlobMissing",
+    "ConfigurationInvalid",
+    "DataCorrupt",
+    "EventlogError",
+    "InputInvalid",
+    "NotFound",
+    "RemoteInvalid",
+    "RemoteUnreachable",
+    "StoreFull",
+    "StoreInvalid",
+    "StoreNewer",
+    "StoreReadOnly",
+]
+
+
+class EventlogError(Exception):
+    """The root of the tree."""
+
+
+class InputInvalid(EventlogError, ValueError):
+    """The caller gave something that cannot be used: a name too short, a value that is not a number."""
+
+
+class NotFound(EventlogError, LookupError):
+    """What was named is not here: a task, an artifact, a series."""
+
+
+class ConfigurationInvalid(EventlogError):
+    """A setting, in the environment or in the TOML file, cannot be used."""
+
+
+class StoreInvalid(EventlogError):
+    """A folder is not a store, or its files cannot be opened as one."""
+
+
+class StoreNewer(StoreInvalid):
+    """A store, a batch or a remote was written by a newer version of eventlog."""
+
+
+class StoreFull(EventlogError, OSError):
+    """The disk, a quota or a file-size limit leaves no room for the log."""
+
+
+class StoreReadOnly(EventlogError, OSError):
+    """The store cannot be written: a read-only file system, or missing rights."""
+
+
+class DataCorrupt(EventlogError):
+    """Bytes are not what was written: a hash, a CRC, a count or a chain does not hold."""
+
+
+class BlobMissing(EventlogError, LookupError):
+    """A blob that an event names is not in this store."""
+
+
+class RemoteInvalid(EventlogError):
+    """A URL is not a remote, or holds something else."""
+
+
+class RemoteUnreachable(EventlogError, OSError):
+    """A remote cannot be reached or refuses."""
