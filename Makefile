@@ -1,0 +1,45 @@
+# `make demo` and `make test` do everything from a bare clone: a virtual environment in .venv, the
+# installation, the run. PYTHON names the interpreter to build it with, VENV another place for it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help demo test lint bench wheel clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/installed-demo  ## train a real model offline in a scratch home, and walk through its log
+	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
+
+test: $(VENV)/installed-test  ## run the tests; ARGS="tests/sdk -x" goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-test  ## ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-demo  ## measure the budgets of docs/ARCHITECTURE.md; ARGS="--quick" goes to it
+	$(BIN)/python -m benchmarks $(ARGS)
+
+wheel: $(VENV)/installed-test  ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m build
+
+clean:  ## remove the virtual environment and what tools leave behind
+	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eventlog needs Python 3.11 or later: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make an installation happen once, and again when what it depends on has changed.
+$(VENV)/installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+.PRECIOUS: $(VENV)/installed-%

@@ -1,0 +1,14 @@
+"""What every test may ask for."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store's folder of this test's own, not there yet, as EVENTLOG_HOME for it and its children."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("EVENTLOG_HOME", str(folder))
+    monkeypatch.delenv("EVENTLOG_REMOTE", raising=False)
+    return folder
