@@ -15,16 +15,381 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Buffer, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreReadOnly
+from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreInvalid, StoreReadOnly
 
 __all__ = ["BlobWriter", "Blobs", "sweep_temporary"]
 
 PIECE_SIZE = 1 << 20
+# What is hashed in a thread of its own, beside the copying; below this a thread costs more than it gives.
+THREAD_SIZE = 1 << 18
+# How often the kernel is asked to begin writing to the disk, so that the sync at the end finds little.
+WRITE_BACK_SIZE = 32 << 20
 SWEEP_AGE_SECONDS = 24 * 3600
 FICLONE = 0x40049409  # linux/fs.h
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+HEX = frozenset("0123456789abcdef")
+
+
+class Blobs:
+    """The blobs of the store at `home`. Nothing is created there before the first one is put.
+
+    Args:
+        home: the store's folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "blobs"
+        self.temporary = home / "temporary"
+
+    def __repr__(self) -> str:
+        return f"<Blobs at {self.folder}>"
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and _is_digest(digest) and self._place(digest).is_file()
+
+    def __iter__(self) -> Iterator[str]:
+        """The digests of all blobs here, in order. Files that no blob could be called are passed over."""
+        for folder in _names(self.folder):
+            for name in _names(self.folder / folder):
+                if name[:2] == folder and _is_digest(name):
+                    yield name
+
+    def path(self, digest: str) -> Path:
+        """The file that holds a blob; to be read, never written.
+
+        Raises:
+            BlobMissing: it is not here.
+        """
+        if not _is_digest(digest):
+            raise BlobMissing(f"{digest!r} names no blob: it must be a SHA-256 in lower-case hexadecimal")
+        path = self._place(digest)
+        if not path.is_file():
+            raise BlobMissing(
+                f"blob {digest} is not in the store at {self.home}: pull it from a remote that has it"
+            )
+        return path
+
+    def put_bytes(self, data: bytes) -> str:
+        """Keeps bytes, and returns their SHA-256 in hexadecimal. Bytes that are here already cost a hash.
+
+        Raises:
+            StoreFull, StoreReadOnly: they cannot be kept.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        if not self._holds(digest, len(data)):
+            with self.writer(expected=digest) as writer:
+                writer.write(data)
+        return digest
+
+    def put_file(self, path: Path, progress: Callable[[int], None] | None = None) -> tuple[str, int]:
+        """Keeps a file's bytes as they are now, by reflink where the file system can, else by copy.
+
+        Args:
+            path: a regular file, of any size; it does not pass through memory as a whole.
+            progress: gets the number of bytes done so far, every mebibyte.
+
+        Returns:
+            The SHA-256 in hexadecimal, and the size in bytes, of what was kept.
+
+        Raises:
+            InputInvalid: there is no such file, or it cannot be read.
+            StoreFull, StoreReadOnly: it cannot be kept.
+        """
+        with _opened(path) as source, self.writer() as writer:
+            writer.take(source, path, progress)
+        return writer.digest, writer.size
+
+    def writer(self, *, expected: str | None = None) -> "BlobWriter":
+        """A file to write a blob to, as a context manager; at its end the blob is kept.
+
+        Args:
+            expected: the SHA-256 that the bytes must have; others are thrown away with DataCorrupt.
+        """
+        return BlobWriter(self, expected)
+
+    def admit_file(self, path: Path, digest: str) -> None:
+        """Makes a file in `temporary`, such as one fetched from a remote, a blob, and takes it away.
+
+        Raises:
+            DataCorrupt: its SHA-256 is not `digest`; the file is left where it is.
+            StoreFull, StoreReadOnly: it cannot be kept.
+        """
+        hasher = hashlib.sha256()
+        size = 0
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(PIECE_SIZE):
+                hasher.update(piece)
+                size += len(piece)
+            _check_digest(hasher.hexdigest(), digest)
+            with _store_errors(self.home):
+                self._admit(file.fileno(), path, digest, size)
+
+    def _place(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest
+
+    def _holds(self, digest: str, size: int) -> bool:
+        """Whether the blob is here and will outlast a power cut.
+
+        A file of another size is not taken for the blob, so that putting it again mends a truncated one.
+        """
+        place = self._place(digest)
+        try:
+            if place.stat().st_size != size:
+                return False
+        except OSError:
+            return False
+        # Another process may have renamed it in a moment ago, and not yet synced the folders.
+        with _store_errors(self.home):
+            self._sync_folders(digest)
+        return True
+
+    def _admit(self, file: int, path: Path, digest: str, size: int) -> None:
+        if self._holds(digest, size):
+            path.unlink(missing_ok=True)
+            return
+        os.fchmod(file, 0o400)
+        os.fsync(file)
+        place = self._place(digest)
+        _make_folder(place.parent)
+        path.rename(place)
+        self._sync_folders(digest)
+
+    def _sync_folders(self, digest: str) -> None:
+        for folder in (self._place(digest).parent, self.folder, self.home):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                # A read-only file system has nothing to sync; some others cannot sync a folder.
+                if error.errno not in (errno.EROFS, errno.EINVAL):
+                    raise
+            finally:
+                os.close(descriptor)
+
+
+class BlobWriter:
+    """A blob being written: a context manager with `write`, made by `Blobs.writer`.
+
+    When the block ends the blob is kept; when it ends with an exception, nothing is.
+
+    Attributes:
+        digest: SHA-256 in hexadecimal, once the block has ended.
+        size: bytes written so far.
+    """
+
+    def __init__(self, blobs: Blobs, expected: str | None) -> None:
+        self.digest = ""
+        self.size = 0
+        self._blobs = blobs
+        self._expected = expected
+        self._hasher = _Hasher()
+        self._path = blobs.temporary / f"blob-{secrets.token_hex(12)}"
+        self._file = -1
+        self._asked = 0
+
+    def __repr__(self) -> str:
+        return f"<BlobWriter {self.digest or 'open'}: {self.size} bytes>"
+
+    def __enter__(self) -> "BlobWriter":
+        with _store_errors(self._blobs.home):
+            _make_folder(self._blobs.temporary)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        digest = self._hasher.finish()
+        try:
+            if kind is None:
+                if self._expected is not None:
+                    _check_digest(digest, self._expected)
+                with _store_errors(self._blobs.home):
+                    self._blobs._admit(self._file, self._path, digest, self.size)
+                self.digest = digest
+        finally:
+            os.close(self._file)
+            if not self.digest:
+                with contextlib.suppress(OSError):
+                    self._path.unlink(missing_ok=True)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Appends bytes, and returns how many.
+
+        Raises:
+            StoreFull, StoreReadOnly: they cannot be kept.
+        """
+        data = data if isinstance(data, bytes) else bytes(data)
+        self._hasher.update(data)
+        rest = memoryview(data)
+        with _store_errors(self._blobs.home):
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        self.size += len(data)
+        if self.size - self._asked >= WRITE_BACK_SIZE:
+            # On Linux this begins the writing of dirty pages, and does not wait for it.
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(self._file, self._asked, self.size - self._asked, os.POSIX_FADV_DONTNEED)
+            self._asked = self.size
+        return len(data)
+
+    def take(self, source: int, path: Path, progress: Callable[[int], None] | None = None) -> None:
+        """Takes in what an open file holds, into a writer that nothing was written to yet."""
+        if self._reflink(source):
+            for piece in _pieces(self._file, self._path):
+                self._hasher.update(piece)
+                self.size += len(piece)
+                if progress is not None:
+                    progress(self.size)
+        else:
+            for piece in _pieces(source, path):
+                self.write(piece)
+                if progress is not None:
+                    progress(self.size)
+
+    def _reflink(self, source: int) -> bool:
+        try:
+            fcntl.ioctl(self._file, FICLONE, source)
+        except OSError:
+            # Not this file system, or not between these two: then the bytes are copied.
+            return False
+        return True
+
+
+class _Hasher:
+    """SHA-256 of pieces; large ones are hashed in a thread of its own, beside the caller's copying."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._pieces: queue.Queue[bytes | None] = queue.Queue(8)
+        self._thread: threading.Thread | None = None
+        self._threads_possible = True
+
+    def update(self, piece: bytes) -> None:
+        if self._thread is None and len(piece) >= THREAD_SIZE and self._threads_possible:
+            thread = threading.Thread(target=self._run, name="eventlog-blob-hash", daemon=True)
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError:
+                # The interpreter is shutting down, and starts no threads any more.
+                self._threads_possible = False
+        if self._thread is None:
+            self._hash.update(piece)
+        else:
+            self._pieces.put(piece)
+
+    def finish(self) -> str:
+        if self._thread is not None:
+            self._pieces.put(None)
+            self._thread.join()
+            self._thread = None
+        return self._hash.hexdigest()
+
+    def _run(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._hash.update(piece)
+
+
+def sweep_temporary(home: Path) -> int:
+    """Removes what writers that died left in ``temporary`` more than a day ago; returns how many.
+
+    What cannot be removed is left: this never raises for it.
+    """
+    oldest = time.time() - SWEEP_AGE_SECONDS
+    swept = 0
+    for name in _names(home / "temporary"):
+        path = home / "temporary" / name
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if status.st_mtime >= oldest:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                import shutil  # costs milliseconds that almost no process needs
+
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            swept += 1
+    return swept
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == 64 and HEX.issuperset(name)
+
+
+def _check_digest(found: str, expected: str) -> None:
+    if found != expected:
+        raise DataCorrupt(
+            f"the bytes that should be blob {expected} have the SHA-256 {found}: fetch them again,"
+            " from another copy if it happens twice"
+        )
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _pieces(file: int, path: Path) -> Iterator[bytes]:
+    """What an open file holds, from its start."""
+    offset = 0
+    while True:
+        try:
+            piece = os.pread(file, PIECE_SIZE, offset)
+        except OSError as error:
+            raise InputInvalid(f"{path} cannot be read at byte {offset}: {error.strerror}") from None
+        if not piece:
+            return
+        yield piece
+        offset += len(piece)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The descriptor of a regular file opened for reading."""
+    try:
+        # A FIFO would otherwise be waited for.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputInvalid(f"{path} cannot be read: {error.strerror}; give an existing file") from None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise InputInvalid(f"{path} is not a regular file; give an existing file")
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _store_errors(home: Path) -> Iterator[None]:
+    """Says what an error of the file system means for the store, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StoreFull(
+                f"no room for the blob in the store at {home} ({error.strerror}): free some space, or set"
+                " EVENTLOG_HOME to a folder on a larger disk, and try again"
+            ) from None
+        if error.errno in NO_RIGHT:
+            raise StoreReadOnly(
+                f"the store at {home} cannot be written ({error.strerror}): make it writable, or set"
+                " EVENTLOG_HOME to a folder that is"
+            ) from None
+        raise StoreInvalid(
+            f"a blob cannot be kept in the store at {home} ({error.strerror}): check the folder and its disk"
+        ) from None
