@@ -17,7 +17,16 @@ import zstandard
 from eventlog.errors import DataCorrupt, StoreNewer
 from eventlog.events import Event, decode_events
 
-__all__ = ["FIRST_PREVIOUS", "MAX_BATCH_SIZE", "Batch", "NumberedEvent", "encode_batch"]
+__all__ = [
+    "FIRST_PREVIOUS",
+    "MAX_BATCH_SIZE",
+    "Batch",
+    "NumberedEvent",
+    "PackedEvents",
+    "chain_batch",
+    "encode_batch",
+    "pack_events",
+]
 
 MAGIC = b"EVB1"
 HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
@@ -176,6 +185,71 @@ class Batch:
 _states_decoder = msgspec.msgpack.Decoder(tuple[list[int], msgspec.Raw])
 
 
+class PackedEvents(NamedTuple):
+    """Events compressed into a batch's two frames: all of a batch but its place in the chain."""
+
+    first: int
+    states: int
+    reports: int
+    first_time: int
+    last_time: int
+    state_frame: bytes
+    state_size: int
+    report_frame: bytes
+    report_size: int
+
+
+def pack_events(
+    first: int, events: Sequence[bytes], states: Sequence[int], first_time: int, last_time: int
+) -> PackedEvents:
+    """Compress a run of one session's events.
+
+    Args:
+        first: number of the first event within its session.
+        events: the encoded events, in their session's order.
+        states: the places in `events`, growing, of those that are state events.
+        first_time, last_time: the earliest and the latest event's time, in milliseconds.
+    """
+    compress = zstandard.ZstdCompressor(level=1).compress
+    state_frame = report_frame = b""
+    if states:
+        state_frame = b"\x92" + msgspec.msgpack.encode(list(states)) + _array([events[at] for at in states])
+    if len(states) < len(events):
+        report_frame = _array(_without(events, states))
+    return PackedEvents(
+        first,
+        len(states),
+        len(events) - len(states),
+        first_time,
+        last_time,
+        compress(state_frame) if state_frame else b"",
+        len(state_frame),
+        compress(report_frame) if report_frame else b"",
+        len(report_frame),
+    )
+
+
+def chain_batch(store: bytes, number: int, previous: bytes, session: bytes, packed: PackedEvents) -> bytes:
+    """The bytes of the batch that gives packed events of a session their place in a store's chain."""
+    header = HEADER.pack(
+        MAGIC,
+        store,
+        number,
+        previous,
+        session,
+        packed.first,
+        packed.states,
+        packed.reports,
+        packed.first_time,
+        packed.last_time,
+        len(packed.state_frame),
+        packed.state_size,
+        len(packed.report_frame),
+        packed.report_size,
+    )
+    return header + packed.state_frame + packed.report_frame
+
+
 def encode_batch(
     *,
     store: bytes,
@@ -188,41 +262,9 @@ def encode_batch(
     first_time: int,
     last_time: int,
 ) -> bytes:
-    """The bytes of a batch.
-
-    Args:
-        events: the encoded events, in their session's order; `first` is the number of the first.
-        states: the places in `events`, growing, of those that are state events.
-
-    The other arguments are described at `Batch`.
-    """
-    compress = zstandard.ZstdCompressor(level=1).compress
-    state_frame = report_frame = state_packed = report_packed = b""
-    if states:
-        state_frame = (
-            b"\x92" + msgspec.msgpack.encode(list(states)) + _array([events[at] for at in states])
-        )
-        state_packed = compress(state_frame)
-    if len(states) < len(events):
-        report_frame = _array(_without(events, states))
-        report_packed = compress(report_frame)
-    header = HEADER.pack(
-        MAGIC,
-        store,
-        number,
-        previous,
-        session,
-        first,
-        len(states),
-        len(events) - len(states),
-        first_time,
-        last_time,
-        len(state_packed),
-        len(state_frame),
-        len(report_packed),
-        len(report_frame),
-    )
-    return header + state_packed + report_packed
+    """The bytes of a batch; the arguments are those of `pack_events` and `chain_batch`."""
+    packed = pack_events(first, events, states, first_time, last_time)
+    return chain_batch(store, number, previous, session, packed)
 
 
 def _array(items: Sequence[bytes]) -> bytes:

@@ -13,6 +13,7 @@ __all__ = [
     "NotFound",
     "RemoteInvalid",
     "RemoteUnreachable",
+    "StoreForked",
     "StoreFull",
     "StoreInvalid",
     "StoreNewer",
@@ -42,6 +43,10 @@ class StoreInvalid(EventlogError):
 
 class StoreNewer(StoreInvalid):
     """A store, a batch or a remote was written by a newer version of eventlog."""
+
+
+class StoreForked(EventlogError):
+    """Two copies of a store went on from the same head, each by itself."""
 
 
 class StoreFull(EventlogError, OSError):

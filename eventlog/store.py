@@ -1,0 +1,421 @@
+"""The store: the log of one machine.
+
+It holds the batches of this store and of every other that was pulled into it, in one LMDB environment.
+`Store.commit` adds to its own chain, `Store.admit` lets in what another store committed; both keep, in
+the same transaction, how far each session has got, which is what makes every event be there exactly
+once. Batches are never changed or removed.
+"""
+
+import atexit
+import os
+import struct
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from eventlog.batch import FIRST_PREVIOUS, Batch, PackedEvents, chain_batch
+from eventlog.blobs import Blobs, sweep_temporary
+from eventlog.clock import wall_clock
+from eventlog.configuration import Configuration, home_folder
+from eventlog.environment import Environment
+from eventlog.errors import (
+    DataCorrupt,
+    NotFound,
+    StoreForked,
+    StoreInvalid,
+    StoreNewer,
+    StoreReadOnly,
+)
+from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
+from eventlog.recovery import live_sessions, recover
+from eventlog.session import Session
+
+__all__ = ["Head", "SessionRecord", "Store"]
+
+FORMAT = b"1"
+DATABASES: dict[str, dict[str, Any]] = {"meta": {}, "batches": {}, "heads": {}, "sessions": {}}
+# Batches read in one transaction, so that no snapshot is held while the caller works on them.
+READ_BYTES = 8 << 20
+
+
+class Head(NamedTuple):
+    """A store's last batch."""
+
+    number: int
+    hash: bytes
+
+
+class SessionRecord(msgspec.Struct, array_like=True):
+    """How far a session has got.
+
+    Attributes:
+        store: id of the store whose session it is.
+        next: the number of the event that comes next.
+        open_tasks: the tasks that it started and that have not ended.
+        ended: it will append nothing more.
+        last_time: time of its last event, in milliseconds since 1970-01-01 UTC.
+        session: its id.
+    """
+
+    store: bytes
+    next: int = 0
+    open_tasks: list[str] = []
+    ended: bool = False
+    last_time: int = 0
+    session: bytes = b""
+
+    def advance(self, end: int, last_time: int, states: Iterable[Event]) -> None:
+        """Take in the events up to number `end`, of which `states` are the state events."""
+        self.next = end
+        self.last_time = max(self.last_time, last_time)
+        for event in states:
+            if isinstance(event, TaskStarted):
+                if event.task not in self.open_tasks:
+                    self.open_tasks = [*self.open_tasks, event.task]
+            elif isinstance(event, TaskCompleted | TaskFailed | TaskStopped):
+                self.open_tasks = [task for task in self.open_tasks if task != event.task]
+            elif type(event).__name__ == "SessionEnded":
+                self.ended = True
+
+
+class Store:
+    """The log of one machine, open in this process; get it from `Store.open`.
+
+    Attributes:
+        home: its folder.
+        id: 16 random bytes that name it everywhere.
+        configuration: the settings in force.
+        blobs: the bytes of artifacts.
+        session: this process's run of appends, begun at its first event.
+        read_only: it was opened for reading alone.
+    """
+
+    def __init__(self, home: Path, *, create: bool, read_only: bool) -> None:
+        self.home = home
+        self.read_only = read_only
+        self.configuration = Configuration.load(home)
+        if not (home / "log" / "data.mdb").exists():
+            if not create or read_only:
+                raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
+            _refuse_foreign(home)
+            _make_folders(home)
+        self.environment = Environment(home / "log", DATABASES, read_only=read_only)
+        try:
+            self.id = self._identify()
+            self.blobs = Blobs(home)
+        except BaseException:
+            self.environment.close()
+            raise
+        self.session = Session(self)
+        self._opened = 0
+
+    def __repr__(self) -> str:
+        return f"<Store {self.id.hex()[:8]} at {self.home}>"
+
+    @classmethod
+    def open(cls, home: Path | None = None, *, create: bool = True, read_only: bool = False) -> "Store":
+        """Open the store at `home`, and commit what dead sessions left in their journals.
+
+        One object is shared by all who open the same folder in a process; each closes it once.
+
+        Args:
+            home: the store's folder; by default ``EVENTLOG_HOME``, or ``~/.eventlog``.
+            create: make a store where there is none.
+            read_only: open it without changing anything, as on a file system that cannot be written.
+
+        Raises:
+            NotFound: there is none, and `create` is off.
+            StoreInvalid: the folder holds something else, or its files are damaged.
+            StoreNewer: it was written by a newer version of eventlog.
+            StoreReadOnly, StoreFull: there is no right, or no room, to open it.
+        """
+        path = Path(home or home_folder()).expanduser().absolute()
+        path = Path(os.path.realpath(path))
+        with _opening:
+            store = _open_stores.get(path)
+            if store is None:
+                store = cls(path, create=create, read_only=read_only)
+                _open_stores[path] = store
+                if not read_only:
+                    sweep_temporary(path)
+                    recover(store)
+            store._opened += 1
+            return store
+
+    def close(self) -> None:
+        """Let go of it; the last to do so ends this process's session and closes the files."""
+        with _opening:
+            self._opened -= 1
+            if self._opened > 0 or _open_stores.get(self.home) is not self:
+                return
+            self.session.close()
+            del _open_stores[self.home]
+            self.environment.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def flush(self) -> None:
+        """Commit what this process has appended, to disk.
+
+        Raises:
+            StoreFull, StoreReadOnly: it cannot be committed now; it is kept and tried again.
+        """
+        self.session.flush()
+
+    def heads(self) -> dict[bytes, Head]:
+        """The last batch of every store whose batches are here, by store id."""
+        with self.environment.read() as transaction:
+            with transaction.cursor(self.environment["heads"]) as cursor:
+                return {bytes(store): _read_head(value) for store, value in cursor}
+
+    def batches(self, store: bytes, first: int = 0, last: int | None = None) -> Iterator[Batch]:
+        """The batches `first` to `last` of a store, in order, as they lie here: hashes are not checked.
+
+        Raises:
+            DataCorrupt: bytes are not a batch, or one is missing.
+        """
+        while last is None or first <= last:
+            read = self._read_batches(store, first, last)
+            if not read:
+                return
+            yield from read
+            first += len(read)
+
+    def sessions(self) -> list[SessionRecord]:
+        """Every session known here, this store's and others', in the order of their ids."""
+        with self.environment.read() as transaction:
+            with transaction.cursor(self.environment["sessions"]) as cursor:
+                return [_read_session(key, value) for key, value in cursor]
+
+    def live_sessions(self) -> set[bytes]:
+        """The sessions of this store whose processes are alive on this machine."""
+        return live_sessions(self.home, self.session.id)
+
+    def commit(self, session: bytes, runs: Sequence[tuple[PackedEvents, list[Event]]]) -> None:
+        """Append runs of a session's events to this store's chain, in one synced transaction.
+
+        Args:
+            session: id of the session.
+            runs: packed events, each continuing the one before, and the state events among them. A run
+                that is committed already is passed over.
+
+        Raises:
+            StoreFull, StoreReadOnly: nothing was committed.
+            DataCorrupt: a run does not continue what the session has committed.
+        """
+
+        def work(transaction: Any) -> None:
+            head = _get_head(transaction, self.environment["heads"], self.id)
+            record = self._get_session(transaction, session) or SessionRecord(self.id, session=session)
+            for packed, states in runs:
+                end = packed.first + packed.states + packed.reports
+                if end <= record.next:
+                    continue
+                if packed.first != record.next:
+                    raise DataCorrupt(
+                        f"session {session.hex()} goes on at event {packed.first}, not {record.next}"
+                    )
+                number, previous = (head.number + 1, head.hash) if head else (0, FIRST_PREVIOUS)
+                batch = Batch.read(chain_batch(self.id, number, previous, session, packed))
+                head = self._put(transaction, batch)
+                record.advance(end, packed.last_time, states)
+            self._put_session(transaction, record)
+
+        self.environment.write(work)
+
+    def admit(self, batches: Iterable[Batch]) -> int:
+        """Let in batches that another store committed (or this one, before it was restored from a copy).
+
+        Args:
+            batches: of any stores, each store's in order.
+
+        Returns:
+            How many were not here before.
+
+        Raises:
+            DataCorrupt: a batch does not continue its store's chain, or its session. Nothing was let in.
+            StoreForked: a batch differs from the one of the same number here. Nothing was let in.
+            StoreFull, StoreReadOnly: nothing was let in.
+        """
+        arrived = list(batches)
+
+        def work(transaction: Any) -> int:
+            admitted = 0
+            for batch in arrived:
+                head = _get_head(transaction, self.environment["heads"], batch.store)
+                if head and batch.number <= head.number:
+                    held = transaction.get(_batch_key(batch.store, batch.number), db=self.environment["batches"])
+                    if held != batch.data:
+                        raise StoreForked(
+                            f"store {batch.store.hex()} has two histories from batch {batch.number} on:"
+                            " a copy of it went on by itself; give one copy a new id"
+                        )
+                    continue
+                number, previous = (head.number + 1, head.hash) if head else (0, FIRST_PREVIOUS)
+                if batch.number != number or batch.previous != previous:
+                    raise DataCorrupt(
+                        f"batch {batch.number} of store {batch.store.hex()} does not continue the chain"
+                        f" that is here up to batch {number - 1}"
+                    )
+                record = self._get_session(transaction, batch.session) or SessionRecord(
+                    batch.store, session=batch.session
+                )
+                if batch.first != record.next or batch.store != record.store:
+                    raise DataCorrupt(
+                        f"batch {batch.number} of store {batch.store.hex()} does not continue session"
+                        f" {batch.session.hex()} at event {record.next}"
+                    )
+                states = [numbered.event for numbered in batch.state_events()]
+                batch.report_events()
+                self._put(transaction, batch)
+                record.advance(batch.end, batch.last_time, states)
+                self._put_session(transaction, record)
+                admitted += 1
+            return admitted
+
+        return self.environment.write(work)
+
+    def record_of(self, session: bytes) -> SessionRecord | None:
+        """How far a session has got, or None if nothing of it is committed."""
+        with self.environment.read() as transaction:
+            return self._get_session(transaction, session)
+
+    def _identify(self) -> bytes:
+        meta = self.environment["meta"]
+        with self.environment.read() as transaction:
+            kind, identity = transaction.get(b"format", db=meta), transaction.get(b"store", db=meta)
+        if kind is None and not self.read_only:
+            return self.environment.write(self._found)
+        if kind != FORMAT:
+            if kind is not None and kind.isdigit():
+                raise StoreNewer(
+                    f"the store at {self.home} has format {kind.decode()}, this eventlog reads"
+                    f" {FORMAT.decode()}: upgrade eventlog"
+                )
+            raise StoreInvalid(f"{self.home} does not hold a store of eventlog: set EVENTLOG_HOME to one")
+        if identity is None or len(identity) != 16:
+            raise StoreInvalid(f"the store at {self.home} has lost its id: run `eventlog verify`")
+        return bytes(identity)
+
+    def _found(self, transaction: Any) -> bytes:
+        meta = self.environment["meta"]
+        identity = transaction.get(b"store", db=meta)
+        if identity is None:
+            identity = uuid.uuid4().bytes
+            transaction.put(b"format", FORMAT, db=meta)
+            transaction.put(b"store", identity, db=meta)
+            transaction.put(b"created", struct.pack(">Q", wall_clock()), db=meta)
+        return bytes(identity)
+
+    def _read_batches(self, store: bytes, first: int, last: int | None) -> list[Batch]:
+        read: list[Batch] = []
+        size = 0
+        with self.environment.read() as transaction:
+            head = _get_head(transaction, self.environment["heads"], store)
+            if head is None:
+                return read
+            end = head.number if last is None else min(last, head.number)
+            for number in range(first, end + 1):
+                data = transaction.get(_batch_key(store, number), db=self.environment["batches"])
+                if data is None:
+                    raise DataCorrupt(f"batch {number} of store {store.hex()} is missing in {self.home}")
+                read.append(Batch.read(data))
+                size += len(data)
+                if size > READ_BYTES:
+                    break
+        return read
+
+    def _put(self, transaction: Any, batch: Batch) -> Head:
+        head = Head(batch.number, batch.hash)
+        transaction.put(
+            _batch_key(batch.store, batch.number), batch.data, db=self.environment["batches"], overwrite=False
+        )
+        transaction.put(
+            batch.store, struct.pack(">Q32s", head.number, head.hash), db=self.environment["heads"]
+        )
+        return head
+
+    def _get_session(self, transaction: Any, session: bytes) -> SessionRecord | None:
+        value = transaction.get(session, db=self.environment["sessions"])
+        return None if value is None else _read_session(session, value)
+
+    def _put_session(self, transaction: Any, record: SessionRecord) -> None:
+        value = msgspec.msgpack.encode(
+            (record.store, record.next, record.open_tasks, record.ended, record.last_time)
+        )
+        transaction.put(record.session, value, db=self.environment["sessions"])
+
+
+_opening = threading.RLock()
+_open_stores: dict[Path, Store] = {}
+
+
+def _close_all() -> None:
+    for store in list(_open_stores.values()):
+        store.session.close()
+
+
+def _after_fork() -> None:
+    global _opening
+    _opening = threading.RLock()
+    for store in _open_stores.values():
+        store.environment.reopen_after_fork()
+        store.session.restart_after_fork()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _refuse_foreign(home: Path) -> None:
+    """A store is made in a new or empty folder, or in one that only holds settings."""
+    if not home.exists():
+        return
+    if not home.is_dir():
+        raise StoreInvalid(f"{home} is a file, not a folder: set EVENTLOG_HOME to a folder")
+    known = {"config.toml", "log", "journals", "blobs", "views", "temporary"}
+    foreign = sorted(entry.name for entry in home.iterdir() if entry.name not in known)
+    if foreign:
+        raise StoreInvalid(
+            f"{home} holds other things ({', '.join(foreign[:3])}): set EVENTLOG_HOME to an empty folder"
+        )
+
+
+def _make_folders(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("log", "journals", "blobs", "views", "temporary"):
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreReadOnly(f"no store can be made at {home}: {error.strerror}; set EVENTLOG_HOME") from None
+
+
+def _batch_key(store: bytes, number: int) -> bytes:
+    return store + struct.pack(">Q", number)
+
+
+def _get_head(transaction: Any, heads: Any, store: bytes) -> Head | None:
+    value = transaction.get(store, db=heads)
+    return None if value is None else _read_head(value)
+
+
+def _read_head(value: bytes) -> Head:
+    number, digest = struct.unpack(">Q32s", value)
+    return Head(number, digest)
+
+
+_session_decoder = msgspec.msgpack.Decoder(SessionRecord)
+
+
+def _read_session(session: bytes, value: bytes) -> SessionRecord:
+    record = _session_decoder.decode(value)
+    record.session = bytes(session)
+    return record
