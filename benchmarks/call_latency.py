@@ -1,0 +1,78 @@
+"""How long the slowest calls take at 2,000 calls a second, while the committer works.
+
+The same pace with a bare `write` into a file, in the same process, says how much of it is the machine.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks.benchmark import Benchmark, Place, Row
+from benchmarks.curve import noisy_loss
+
+__all__ = ["BENCHMARK"]
+
+RATE = 2_000
+CALLS = 40_000
+
+
+def measure(place: Place) -> dict[str, float]:
+    from benchmarks.waiting import wait_for_execution
+    from eventlog import Task
+
+    calls = place.size(CALLS)
+    values = noisy_loss(calls)
+    descriptor = os.open(place.folder / f"raw-{place.round}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    frame = bytes(100)
+    raw = _durations(calls, lambda _: os.write(descriptor, frame))
+    os.close(descriptor)
+
+    task = Task.init(project_name="benchmarks/latency", task_name="report_scalar")
+    wait_for_execution(task.id)
+    report = task.get_logger().report_scalar
+    taken = _durations(calls, lambda step: report("loss", "train", value=values[step], iteration=step))
+    task.close()
+    return {
+        "median": statistics.median(taken),
+        "p99": _percentile(taken, 99),
+        "p999": _percentile(taken, 99.9),
+        "worst": max(taken),
+        "raw_median": statistics.median(raw),
+        "raw_p999": _percentile(raw, 99.9),
+    }
+
+
+def _durations(calls: int, call: Callable[[int], object]) -> list[float]:
+    """How long each call took, in microseconds, `RATE` calls a second."""
+    clock = time.perf_counter_ns
+    interval = 1_000_000_000 // RATE
+    taken = []
+    start = clock()
+    for step in range(calls):
+        early = start + step * interval - clock()
+        if early > 0:
+            time.sleep(early / 1e9)
+        before = clock()
+        call(step)
+        taken.append((clock() - before) / 1e3)
+    return taken
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    return sorted(values)[min(int(len(values) * percent / 100), len(values) - 1)]
+
+
+BENCHMARK = Benchmark(
+    title=f"{CALLS:,} calls at {RATE:,} a second, commits going on",
+    rows=(
+        Row("median", "report_scalar, median", "µs"),
+        Row("p99", "report_scalar, 99th percentile", "µs"),
+        Row("p999", "report_scalar, 99.9th percentile", "µs", budget=50),
+        Row("worst", "report_scalar, slowest of all", "µs"),
+        Row("raw_median", "raw: one write(2) at the same pace, median", "µs"),
+        Row("raw_p999", "raw: one write(2) at the same pace, 99.9th percentile", "µs"),
+    ),
+    measure=measure,
+    rounds=3,
+)

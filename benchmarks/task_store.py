@@ -1,0 +1,51 @@
+"""A store full of tasks, made of the same events as real ones, through the same write path."""
+
+import random
+from pathlib import Path
+
+__all__ = ["CHOSEN_PROJECT", "CHOSEN_TAG", "make_tasks"]
+
+CHOSEN_PROJECT = "vision/detection/7"
+CHOSEN_TAG = "candidate"
+TAGS = ("baseline", "ablation", "nightly", "large", "small", "debug", "paper")
+
+
+def make_tasks(home: Path, count: int) -> None:
+    """Append `count` finished tasks to the store at `home`, and bring its views up to date.
+
+    They are spread over 100 projects; one in ten has the tag `CHOSEN_TAG`, one in twenty has failed.
+    """
+    from eventlog.events import (
+        Parameter,
+        ParametersSet,
+        ProgressSet,
+        SingleValueReported,
+        TagsAdded,
+        TaskCompleted,
+        TaskCreated,
+        TaskFailed,
+        TaskStarted,
+    )
+    from eventlog.projections import Views
+    from eventlog.store import Store
+
+    generator = random.Random(0)
+    with Store.open(home) as store:
+        append = store.session.append
+        for number in range(count):
+            task = f"{generator.getrandbits(128):032x}"
+            area = ("vision/detection", "vision/segmentation", "language/pretraining", "tabular")[number % 4]
+            append(TaskCreated, task, f"run {number}", f"{area}/{number // 4 % 25}")
+            append(TaskStarted, task)
+            tags = generator.sample(TAGS, 2)
+            append(TagsAdded, task, [*tags, CHOSEN_TAG] if number // 100 % 10 == 0 else tags)
+            rate = Parameter(str(10 ** generator.uniform(-5, -2)), "float")
+            append(ParametersSet, task, {"Args/lr": rate, "Args/epochs": Parameter("20", "int")})
+            append(ProgressSet, task, 100)
+            append(SingleValueReported, task, "accuracy", generator.random())
+            if number % 20 == 19:
+                append(TaskFailed, task, "ValueError: out of range")
+            else:
+                append(TaskCompleted, task)
+        store.flush()
+        Views.open(store).catch_up(reports=True)
