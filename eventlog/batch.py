@@ -9,6 +9,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -100,9 +101,7 @@ class Batch:
         )
         if len(data) != HEADER.size + frames[0] + frames[2]:
             raise DataCorrupt(f"batch {number} of store {store.hex()} is cut short or too long")
-        return cls(
-            store, number, previous, session, first, states, reports, first_time, last_time, data
-        )
+        return cls(store, number, previous, session, first, states, reports, first_time, last_time, data)
 
     @property
     def hash(self) -> bytes:
@@ -155,7 +154,7 @@ class Batch:
         count = self.states + self.reports
         if not (
             len(positions) == len(events) == self.states
-            and all(a < b for a, b in zip(positions, positions[1:], strict=False))
+            and all(a < b for a, b in pairwise(positions))
             and 0 <= positions[0]
             and positions[-1] < count
         ):

@@ -191,7 +191,9 @@ class Environment:
         if isinstance(error, lmdb.DiskError) or any(
             words in text for words in ("No space left", "File too large", "quota exceeded", "No room")
         ):
-            return StoreFull(f"{self.path}: no room to write ({text}): free some disk space or raise the limit")
+            return StoreFull(
+                f"{self.path}: no room to write ({text}): free some disk space or raise the limit"
+            )
         if isinstance(error, (lmdb.ReadonlyError, PermissionError)) or any(
             words in text for words in ("Permission denied", "Read-only file system", "not permitted")
         ):

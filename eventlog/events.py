@@ -265,9 +265,10 @@ EVENT_KINDS: dict[str, type[Event]] = {
 }
 REPORTS = tuple(kind for kind in EVENT_KINDS.values() if kind.is_report)
 
-_decoder = msgspec.msgpack.Decoder(list[Union[tuple(EVENT_KINDS.values())]])  # type: ignore[valid-type]
+_any_event: Any = Union[tuple(EVENT_KINDS.values())]
+_decoder: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[_any_event])
 _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_one_decoder = msgspec.msgpack.Decoder(Union[tuple(EVENT_KINDS.values())])  # type: ignore[valid-type]
+_one_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(_any_event)
 _any_decoder = msgspec.msgpack.Decoder(list[Any])
 
 encode_event: Callable[[Event], bytes] = msgspec.msgpack.Encoder().encode

@@ -41,6 +41,7 @@ CRC = struct.Struct(">I")
 FRAME = struct.Struct(">II")
 FRAMES_START = HEADER.size + CRC.size
 CHUNK_SIZE = 4 << 20
+_ZEROS = bytes(256 << 10)
 
 
 class Chunk:
@@ -67,6 +68,18 @@ class Chunk:
         """Write the header: what comes next is event `first` of the session."""
         header = HEADER.pack(MAGIC, store, session, first, self.seed)
         self.memory[:FRAMES_START] = header + CRC.pack(zlib.crc32(header))
+
+    def erase(self) -> None:
+        """Fill it with zeros, to be begun again; in steps, so that other threads get their turn."""
+        for start in range(0, len(self.memory), len(_ZEROS)):
+            self.memory[start : start + len(_ZEROS)] = _ZEROS
+
+    def rename(self, path: Path) -> None:
+        """Give an erased chunk the name under which it is begun again."""
+        assert self.path is not None
+        self.path.rename(path)
+        self.path = path
+        self.seed = secrets.randbits(32)
 
     def remove(self) -> None:
         """Delete the file: what it holds is committed."""
@@ -110,7 +123,7 @@ def read_chunk(path: Path) -> ChunkContents | None:
     if len(data) < FRAMES_START or CRC.pack(zlib.crc32(header)) != data[HEADER.size : FRAMES_START]:
         raise DataCorrupt(f"{path}: the header of the journal's chunk does not hold")
     _, store, session, first, seed = HEADER.unpack(header)
-    payloads = []
+    payloads: list[bytes] = []
     position = FRAMES_START
     damage = ""
     while position + FRAME.size <= len(data):

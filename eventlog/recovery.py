@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from eventlog import events
 from eventlog.errors import DataCorrupt, EventlogError
 from eventlog.journal import JournalLock, read_chunk
-from eventlog.session import boot_id, pack_run
+from eventlog.owner import describe_death
+from eventlog.session import pack_run
+from eventlog.session_record import SessionRecord
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -86,8 +88,8 @@ def _is_hex(name: str) -> bool:
 
 def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
     session = bytes.fromhex(folder.name)
-    record = store.record_of(session)
-    first = record.next if record else 0
+    record = store.record_of(session) or SessionRecord(store.id, session=session)
+    first = record.next
     payloads, damage = _read_journal(store, folder, session, first)
     if damage:
         aside = store.home / "damaged" / folder.name
@@ -95,23 +97,15 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
         shutil.copytree(folder, aside, dirs_exist_ok=True)
         log.warning("eventlog: %s; a copy of the journal is kept at %s", damage, aside)
     decoded = [events.decode_event(payload) for payload in payloads]
-    open_tasks = list(record.open_tasks) if record else []
-    ended = bool(record and record.ended)
-    for event in decoded:
-        ended = ended or isinstance(event, events.SessionEnded)
-        if isinstance(event, events.TaskStarted):
-            open_tasks.append(event.task)
-        elif isinstance(event, events.TaskCompleted | events.TaskFailed | events.TaskStopped):
-            open_tasks = [task for task in open_tasks if task != event.task]
-    if not ended and (record or payloads):
-        time = max([record.last_time if record else 0, *(event.time for event in decoded)]) + 1
-        reason = _reason(owner)
-        last: list[events.Event] = [
-            events.TaskFailed(time + place, task, reason) for place, task in enumerate(dict.fromkeys(open_tasks))
-        ]
-        last.append(events.SessionEnded(time + len(last), "", reason))
-        decoded += last
-        payloads += [events.encode_event(event) for event in last]
+    last_time = max([record.last_time, *(event.time for event in decoded)])
+    record.advance(first + len(decoded), last_time, decoded)
+    if record.next and not record.ended:
+        reason = describe_death(owner)
+        time = last_time + 1
+        endings: list[events.Event] = [events.TaskFailed(time, task, reason) for task in record.open_tasks]
+        endings.append(events.SessionEnded(time, "", reason))
+        decoded += endings
+        payloads += [events.encode_event(event) for event in endings]
     if payloads:
         places = [place for place, event in enumerate(decoded) if not event.is_report]
         store.commit(session, [pack_run(first, payloads, places)])
@@ -137,10 +131,3 @@ def _read_journal(store: "Store", folder: Path, session: bytes, first: int) -> t
         if chunk.damage:
             return payloads, f"{path}: {chunk.damage}"
     return payloads, ""
-
-
-def _reason(owner: list[str]) -> str:
-    process, host, boot = (*owner, "", "", "")[:3]
-    if boot and boot != boot_id():
-        return f"{host} stopped or restarted while process {process} was running"
-    return f"process {process} on {host} was killed"

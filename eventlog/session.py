@@ -10,28 +10,30 @@ that a call waits for the committer or, while commits fail, its event is dropped
 count is appended as `EventsDropped` once there is room.
 
 Interruptions: the committer runs in a thread of its own, where Python delivers no signals, so an
-exception raised by a signal handler never leaves a commit half accounted for. In `append` the three
-steps that belong together (the frame, the position, the list) have no point between them at which
-CPython would run a handler; a handler that itself appends finds the lock reentrant.
+exception raised by a signal handler never leaves a commit half accounted for. In `append` the steps that
+belong together (the frame, the position, the list) have no point between them at which CPython would
+run a handler; a handler that itself appends finds the lock reentrant.
+
+Times are those of a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks and Consistent
+Snapshots in Globally Distributed Databases", 2014), in milliseconds: they follow the wall clock, never go
+back, and never stand behind an event that the session has seen. A state event gets a time of its own;
+reports may share one, which is what lets thousands of them compress to almost nothing.
 """
 
-import getpass
 import logging
-import os
-import platform
-import sys
 import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from eventlog import events
 from eventlog.batch import PackedEvents, pack_events
-from eventlog.clock import Clock
 from eventlog.errors import EventlogError
 from eventlog.journal import CHUNK_SIZE, FRAME, FRAMES_START, Chunk, JournalLock, create_journal
+from eventlog.owner import lock_lines, session_fields
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -42,8 +44,6 @@ log = logging.getLogger("eventlog")
 
 MAX_RETIRED = 16
 RETRY_SECONDS = 1.0
-# Once this much of a chunk is used, the committer makes the next one ready.
-SPARE_AT = CHUNK_SIZE // 4
 _encode = events.encode_event
 _frame = FRAME.pack
 
@@ -69,9 +69,7 @@ class _Run:
         return self._packed
 
 
-def pack_run(
-    first: int, payloads: list[bytes], places: list[int]
-) -> tuple[PackedEvents, list[events.Event]]:
+def pack_run(first: int, payloads: list[bytes], places: list[int]) -> tuple[PackedEvents, list[events.Event]]:
     """Pack consecutive events of a session, and give back the state events among them."""
     states = [events.decode_event(payloads[place]) for place in places]
     ends = (events.decode_event(payloads[0]).time, events.decode_event(payloads[-1]).time)
@@ -79,15 +77,27 @@ def pack_run(
 
 
 class Session:
-    """This process's run of appends to a store; begun by the first append, and again after a fork.
+    """A process's run of appends to a store; begun by the first append, and again after a fork.
 
     Attributes:
         id: 16 random bytes, or None before the first append.
+
+    Args:
+        store: where to.
+        wall: the machine's clock, in nanoseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, store: "Store", clock: Clock | None = None) -> None:
+    _position: int
+    _room: int
+    _seed: int
+    _idle: bool
+    _closing: bool
+    _stopping: bool
+
+    def __init__(self, store: "Store", wall: Callable[[], int] = time.time_ns) -> None:
         self.store = store
-        self.clock = clock or Clock()
+        self._wall = wall
+        self._last_time = 0
         self._clear()
 
     def __repr__(self) -> str:
@@ -101,14 +111,24 @@ class Session:
         and waits only while the committer is more than 64 MiB behind.
         """
         with self._lock:
-            is_report = kind.is_report
             while True:
-                clock = self.clock
-                payload = _encode(kind(clock.report() if is_report else clock.state(), *fields))
+                now = self._wall() // 1_000_000
+                last = self._last_time
+                if kind.is_report:
+                    if now < last:
+                        now = last
+                    payload = _encode(kind(now, *fields))
+                    item: Any = payload
+                else:
+                    if now <= last:
+                        now = last + 1
+                    payload = _encode(kind(now, *fields))
+                    item = (payload,)
+                    self._mixed = True
                 size = len(payload)
                 frame = _frame(size, crc32(payload, self._seed)) + payload
                 size += 8
-                # From here to the last line nothing may be called before `append`: see the module's text.
+                # From here on nothing may be called before `append`: see the module's text.
                 position = self._position
                 end = position + size
                 if end <= self._room:
@@ -117,10 +137,8 @@ class Session:
                     return
             self._memory[position:end] = frame
             self._position = end
-            pending = self._pending
-            if not is_report:
-                self._states = [*self._states, len(pending)]
-            pending.append(payload)
+            self._last_time = now
+            self._pending.append(item)
             if self._idle:
                 self._idle = False
                 self._work.set()
@@ -128,7 +146,7 @@ class Session:
     def observe(self, time: int) -> None:
         """Order what comes next after an event of this time, in milliseconds, that this process has seen."""
         with self._lock:
-            self.clock.observe(time)
+            self._last_time = max(self._last_time, time)
 
     def flush(self) -> None:
         """Wait until everything appended so far is committed and synced.
@@ -200,8 +218,9 @@ class Session:
         self._position = 0
         self._room = 0
         self._first = 0
-        self._pending: list[bytes] = []
-        self._states: list[int] = []
+        # A state event stands in a tuple of its own; `_mixed` says that there is one.
+        self._pending: list[Any] = []
+        self._mixed = False
         self._queue: deque[_Run] = deque()
         self._committed = 0
         self._volatile_end = 0
@@ -234,24 +253,16 @@ class Session:
 
     def _begin(self) -> None:
         session = uuid.uuid4().bytes
-        owner = [str(os.getpid()), platform.node(), boot_id()]
         try:
-            self._journal = create_journal(self.store.home / "journals", session, owner)
+            self._journal = create_journal(self.store.home / "journals", session, lock_lines())
         except OSError as error:
             self._warn(f"no journal can be made at {self.store.home} ({error.strerror})")
         self.id = session
         self._next_chunk(0)
-        self.append(
-            events.SessionStarted,
-            "",
-            platform.node(),
-            _user(),
-            os.getpid(),
-            _program(),
-            platform.python_version(),
-            sys.argv[:1],
+        self.append(events.SessionStarted, "", *session_fields())
+        self._committer = threading.Thread(
+            target=self._commit_for_ever, name="eventlog-committer", daemon=True
         )
-        self._committer = threading.Thread(target=self._commit_for_ever, name="eventlog-committer", daemon=True)
         try:
             self._committer.start()
         except RuntimeError:
@@ -271,9 +282,7 @@ class Session:
 
     def _next_chunk(self, size: int) -> None:
         needed = max(CHUNK_SIZE, FRAMES_START + size)
-        chunk, self._spare = self._spare, None
-        if chunk is None or len(chunk.memory) < needed:
-            chunk = self._new_chunk(needed)
+        chunk = self._new_chunk(needed)
         assert self.id is not None
         chunk.begin(self.store.id, self.id, self._first)
         self._chunk = chunk
@@ -286,19 +295,33 @@ class Session:
         # Behind events that are in memory alone there must be none in a file: after a kill, what is
         # missing has to be a tail.
         if self._journal is not None and self._committed >= self._volatile_end:
-            number, self._chunk_number = self._chunk_number, self._chunk_number + 1
+            path = self._journal.folder / f"{self._chunk_number:06d}"
+            self._chunk_number += 1
+            spare, self._spare = self._spare, None
             try:
-                return Chunk(self._journal.folder / f"{number:06d}", size)
+                if spare is None:
+                    return Chunk(path, size)
+                if len(spare.memory) == size:
+                    spare.rename(path)
+                    return spare
+                spare.remove()
+                return Chunk(path, size)
             except OSError as error:
                 self._warn(f"no room for the journal at {self.store.home} ({error.strerror})")
         return Chunk(None, size)
 
     def _take(self) -> None:
         """Move what is pending into the committer's queue."""
-        if self._pending:
-            run = _Run(self._first, self._pending, self._states)
+        pending = self._pending
+        if pending:
+            states: list[int] = []
+            if self._mixed:
+                states = [place for place, item in enumerate(pending) if type(item) is tuple]
+            for place in states:
+                pending[place] = pending[place][0]
+            run = _Run(self._first, pending, states)
             self._queue.append(run)
-            self._pending, self._states, self._first = [], [], run.end
+            self._pending, self._mixed, self._first = [], False, run.end
 
     def _chunks(self) -> list[Chunk]:
         return [chunk for _, chunk in self._retired] + ([self._chunk] if self._chunk else [])
@@ -307,7 +330,7 @@ class Session:
 
     def _commit_for_ever(self) -> None:
         interval = self.store.configuration.commit_interval_seconds
-        while not self._stopping:
+        while True:
             self._work.wait()
             self._hurry.wait(RETRY_SECONDS if self._failing else interval)
             self._hurry.clear()
@@ -342,9 +365,7 @@ class Session:
                 self._changed.notify_all()
             return
         removable = self._note_committed(runs)
-        for chunk in removable:
-            chunk.remove()
-        self._make_spare()
+        self._clear_away(removable)
 
     def _note_committed(self, runs: list[_Run]) -> list[Chunk]:
         with self._lock:
@@ -364,38 +385,17 @@ class Session:
                 self.append(events.EventsDropped, "", dropped, str(self._error or ""))
         return removable
 
-    def _make_spare(self) -> None:
-        with self._lock:
-            chunk = self._chunk
-            if self._spare is not None or chunk is None or chunk.path is None or self._position < SPARE_AT:
-                return
-            spare = self._new_chunk(CHUNK_SIZE)
-            if spare.path is not None:
-                self._spare = spare
+    def _clear_away(self, chunks: list[Chunk]) -> None:
+        """Keep one used chunk to be used again, since its memory is warm; remove the others."""
+        for chunk in chunks:
+            if self._spare is None and chunk.path is not None and len(chunk.memory) == CHUNK_SIZE:
+                chunk.erase()
+                self._spare = chunk
+            else:
+                chunk.remove()
 
     def _warn(self, what: str) -> None:
         """Say once, never raise: this runs inside other people's training loops."""
         if not self._warned:
             self._warned = True
             log.warning("eventlog: %s", what)
-
-
-def boot_id() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def _program() -> str:
-    from eventlog import __version__
-
-    return f"eventlog {__version__}"

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from eventlog.batch import FIRST_PREVIOUS, Batch, PackedEvents, chain_batch
 from eventlog.blobs import Blobs, sweep_temporary
 from eventlog.clock import wall_clock
@@ -30,9 +28,10 @@ from eventlog.errors import (
     StoreNewer,
     StoreReadOnly,
 )
-from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
+from eventlog.events import Event
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
+from eventlog.session_record import SessionRecord
 
 __all__ = ["Head", "SessionRecord", "Store"]
 
@@ -47,39 +46,6 @@ class Head(NamedTuple):
 
     number: int
     hash: bytes
-
-
-class SessionRecord(msgspec.Struct, array_like=True):
-    """How far a session has got.
-
-    Attributes:
-        store: id of the store whose session it is.
-        next: the number of the event that comes next.
-        open_tasks: the tasks that it started and that have not ended.
-        ended: it will append nothing more.
-        last_time: time of its last event, in milliseconds since 1970-01-01 UTC.
-        session: its id.
-    """
-
-    store: bytes
-    next: int = 0
-    open_tasks: list[str] = []
-    ended: bool = False
-    last_time: int = 0
-    session: bytes = b""
-
-    def advance(self, end: int, last_time: int, states: Iterable[Event]) -> None:
-        """Take in the events up to number `end`, of which `states` are the state events."""
-        self.next = end
-        self.last_time = max(self.last_time, last_time)
-        for event in states:
-            if isinstance(event, TaskStarted):
-                if event.task not in self.open_tasks:
-                    self.open_tasks = [*self.open_tasks, event.task]
-            elif isinstance(event, TaskCompleted | TaskFailed | TaskStopped):
-                self.open_tasks = [task for task in self.open_tasks if task != event.task]
-            elif type(event).__name__ == "SessionEnded":
-                self.ended = True
 
 
 class Store:
@@ -193,7 +159,7 @@ class Store:
         """Every session known here, this store's and others', in the order of their ids."""
         with self.environment.read() as transaction:
             with transaction.cursor(self.environment["sessions"]) as cursor:
-                return [_read_session(key, value) for key, value in cursor]
+                return [SessionRecord.read(key, value) for key, value in cursor]
 
     def live_sessions(self) -> set[bytes]:
         """The sessions of this store whose processes are alive on this machine."""
@@ -252,8 +218,8 @@ class Store:
             for batch in arrived:
                 head = _get_head(transaction, self.environment["heads"], batch.store)
                 if head and batch.number <= head.number:
-                    held = transaction.get(_batch_key(batch.store, batch.number), db=self.environment["batches"])
-                    if held != batch.data:
+                    key = _batch_key(batch.store, batch.number)
+                    if transaction.get(key, db=self.environment["batches"]) != batch.data:
                         raise StoreForked(
                             f"store {batch.store.hex()} has two histories from batch {batch.number} on:"
                             " a copy of it went on by itself; give one copy a new id"
@@ -345,13 +311,10 @@ class Store:
 
     def _get_session(self, transaction: Any, session: bytes) -> SessionRecord | None:
         value = transaction.get(session, db=self.environment["sessions"])
-        return None if value is None else _read_session(session, value)
+        return None if value is None else SessionRecord.read(session, value)
 
     def _put_session(self, transaction: Any, record: SessionRecord) -> None:
-        value = msgspec.msgpack.encode(
-            (record.store, record.next, record.open_tasks, record.ended, record.last_time)
-        )
-        transaction.put(record.session, value, db=self.environment["sessions"])
+        transaction.put(record.session, record.encode(), db=self.environment["sessions"])
 
 
 _opening = threading.RLock()
@@ -410,12 +373,3 @@ def _get_head(transaction: Any, heads: Any, store: bytes) -> Head | None:
 def _read_head(value: bytes) -> Head:
     number, digest = struct.unpack(">Q32s", value)
     return Head(number, digest)
-
-
-_session_decoder = msgspec.msgpack.Decoder(SessionRecord)
-
-
-def _read_session(session: bytes, value: bytes) -> SessionRecord:
-    record = _session_decoder.decode(value)
-    record.session = bytes(session)
-    return record

@@ -1,0 +1,56 @@
+"""How far each session has got: kept beside the batches, changed in the same transaction as they are."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from eventlog.events import Event, SessionEnded, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
+
+__all__ = ["SessionRecord"]
+
+
+class SessionRecord(msgspec.Struct, array_like=True):
+    """How far a session has got.
+
+    Attributes:
+        store: id of the store whose session it is.
+        next: the number of the event that comes next.
+        open_tasks: the tasks that it started and that have not ended.
+        ended: it will append nothing more.
+        last_time: time of its last event, in milliseconds since 1970-01-01 UTC.
+        session: its id; the key of the record, not part of its bytes.
+    """
+
+    store: bytes
+    next: int = 0
+    open_tasks: list[str] = []
+    ended: bool = False
+    last_time: int = 0
+    session: bytes = b""
+
+    @classmethod
+    def read(cls, session: bytes, value: bytes) -> "SessionRecord":
+        """The record of a session, from its bytes."""
+        record = _decoder.decode(value)
+        record.session = bytes(session)
+        return record
+
+    def encode(self) -> bytes:
+        """The record's bytes."""
+        return msgspec.msgpack.encode((self.store, self.next, self.open_tasks, self.ended, self.last_time))
+
+    def advance(self, end: int, last_time: int, states: Iterable[Event]) -> None:
+        """Take in the events up to, not including, number `end`; `states` are the state events of them."""
+        self.next = end
+        self.last_time = max(self.last_time, last_time)
+        for event in states:
+            match event:
+                case TaskStarted():
+                    self.open_tasks = [*(task for task in self.open_tasks if task != event.task), event.task]
+                case TaskCompleted() | TaskFailed() | TaskStopped():
+                    self.open_tasks = [task for task in self.open_tasks if task != event.task]
+                case SessionEnded():
+                    self.ended = True
+
+
+_decoder = msgspec.msgpack.Decoder(SessionRecord)
