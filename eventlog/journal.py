@@ -41,7 +41,13 @@ CRC = struct.Struct(">I")
 FRAME = struct.Struct(">II")
 FRAMES_START = HEADER.size + CRC.size
 CHUNK_SIZE = 4 << 20
-_ZEROS = bytes(256 << 10)
+# How far ahead of its last frame a chunk is kept mapped: many times what 200 ms of 2,000 calls a second need.
+POPULATED = 256 << 10
+_STEP = 32 << 10
+_ZEROS = bytes(_STEP)
+# linux/mman.h, since Linux 5.14; older kernels refuse it once, and are not asked again.
+MADV_POPULATE_WRITE = 23
+_populates = [True]
 
 
 class Chunk:
@@ -68,6 +74,24 @@ class Chunk:
         """Write the header: what comes next is event `first` of the session."""
         header = HEADER.pack(MAGIC, store, session, first, self.seed)
         self.memory[:FRAMES_START] = header + CRC.pack(zlib.crc32(header))
+
+    def populate(self, start: int, length: int = POPULATED) -> None:
+        """Have the kernel map the pages from byte `start` on, so that writing them later does not fault.
+
+        A fault on a file's page takes tens of microseconds, in the middle of a call. Done again for pages
+        that are mapped already, it costs next to nothing, and undoes what a write-back did to them.
+        """
+        if isinstance(self.memory, bytearray) or not _populates:
+            return
+        start -= start % mmap.PAGESIZE
+        end = min(start + length, len(self.memory))
+        # In steps, because this is done with the interpreter's lock held.
+        for step in range(start, end, _STEP):
+            try:
+                self.memory.madvise(MADV_POPULATE_WRITE, step, min(_STEP, end - step))
+            except OSError:
+                _populates.clear()
+                return
 
     def erase(self) -> None:
         """Fill it with zeros, to be begun again; in steps, so that other threads get their turn."""

@@ -290,6 +290,7 @@ class Session:
         self._seed = chunk.seed
         self._position = FRAMES_START
         self._room = len(chunk.memory)
+        chunk.populate(0)
 
     def _new_chunk(self, size: int) -> Chunk:
         # Behind events that are in memory alone there must be none in a file: after a kill, what is
@@ -366,6 +367,9 @@ class Session:
             return
         removable = self._note_committed(runs)
         self._clear_away(removable)
+        chunk = self._chunk
+        if chunk is not None:
+            chunk.populate(self._position)
 
     def _note_committed(self, runs: list[_Run]) -> list[Chunk]:
         with self._lock:
