@@ -211,11 +211,14 @@ class Store:
             StoreForked: a batch differs from the one of the same number here. Nothing was let in.
             StoreFull, StoreReadOnly: nothing was let in.
         """
-        arrived = list(batches)
+        # Decoded before the transaction, which keeps every other writer waiting.
+        arrived = [(batch, [numbered.event for numbered in batch.state_events()]) for batch in batches]
+        for batch, _ in arrived:
+            batch.report_events()
 
         def work(transaction: Any) -> int:
             admitted = 0
-            for batch in arrived:
+            for batch, states in arrived:
                 head = _get_head(transaction, self.environment["heads"], batch.store)
                 if head and batch.number <= head.number:
                     key = _batch_key(batch.store, batch.number)
@@ -239,8 +242,6 @@ class Store:
                         f"batch {batch.number} of store {batch.store.hex()} does not continue session"
                         f" {batch.session.hex()} at event {record.next}"
                     )
-                states = [numbered.event for numbered in batch.state_events()]
-                batch.report_events()
                 self._put(transaction, batch)
                 record.advance(batch.end, batch.last_time, states)
                 self._put_session(transaction, record)
