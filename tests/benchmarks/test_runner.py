@@ -1,0 +1,49 @@
+"""The promises of `python -m benchmarks`: every benchmark fills its rows, and the report says the truth."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.benchmark import Row
+from benchmarks.runner import NAMES, find_benchmark
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_fills_every_row_and_leaves_nothing_behind(name: str, tmp_path: Path):
+    scratch, report = tmp_path / "scratch", tmp_path / "report.json"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--rounds", "1", "--only", name]
+    done = subprocess.run(
+        [*command, "--json", report, "--scratch", scratch], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(report.read_text())["benchmarks"][name]
+    assert list(rows) == [row.name for row in find_benchmark(name).rows]
+    assert all(len(row["rounds"]) == 1 for row in rows.values())
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_unknown_benchmark_is_wrong_usage():
+    command = [sys.executable, "-m", "benchmarks", "--only", "no_such_benchmark"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no_such_benchmark" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "met"),
+    [
+        (Row("a", "a", "ms", budget=2), 2.0, True),
+        (Row("a", "a", "ms", budget=2), 2.1, False),
+        (Row("a", "a", "events/s", budget=2, at_least=True), 2.0, True),
+        (Row("a", "a", "events/s", budget=2, at_least=True), 1.9, False),
+        (Row("a", "a", "ms"), 5.0, None),
+    ],
+)
+def test_a_budget_is_a_ceiling_or_a_floor(row: Row, value: float, met: bool | None):
+    assert row.met_by(value) is met
