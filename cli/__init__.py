@@ -1,1 +1,1 @@
-"""The eventlog command: parse, call the layers below, print."""
+"""The `eventlog` command: it parses, calls the layers below, and prints."""

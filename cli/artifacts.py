@@ -1,0 +1,146 @@
+"""`eventlog artifacts`: what a task has uploaded, and copies of it."""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from eventlog.cli.documents import artifact_document
+from eventlog.cli.moments import local, size
+from eventlog.cli.opening import as_json, examples, opened_store, task_argument, views_of
+from eventlog.cli.printing import document, drawn, line
+from eventlog.cli.progress import Advance, progress_bar
+from eventlog.cli.tables import Column, table
+from eventlog.errors import DataCorrupt, InputInvalid, NotFound
+from eventlog.events import ArtifactUploaded
+
+if TYPE_CHECKING:
+    from eventlog.store import Store
+
+__all__ = ["command"]
+
+CHUNK = 1 << 20
+
+
+@click.command(
+    "artifacts",
+    short_help="List a task's artifacts, or fetch one.",
+    epilog=examples(
+        "eventlog artifacts digits/baseline", "eventlog artifacts digits/baseline model --output model.joblib"
+    ),
+)
+@task_argument()
+@click.argument("name", required=False)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="PATH",
+    help="A file or a folder to fetch it to, - for stdout; by default the current folder.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@as_json
+@click.pass_obj
+def command(
+    home: Path | None, task: str, name: str | None, output: Path | None, force: bool, as_json: bool
+) -> None:
+    """List the artifacts of a task, or with NAME fetch one; its SHA-256 is checked on the way."""
+    if name is None and (output is not None or force):
+        raise click.UsageError("say which artifact to fetch: eventlog artifacts TASK NAME --output PATH")
+    with opened_store(home) as store:
+        views = views_of(store)
+        artifacts = views.task(views.resolve(task)).artifacts
+        if name is None:
+            _list([artifact for _, artifact in sorted(artifacts.items())], as_json=as_json)
+            return
+        if name not in artifacts:
+            known = ", ".join(sorted(artifacts)) or "none"
+            raise NotFound(f"the task has no artifact '{name}'; it has {known}")
+        artifact = artifacts[name]
+        if output == Path("-"):
+            with store.blobs.path(artifact.blob).open("rb") as source:
+                shutil.copyfileobj(source, sys.stdout.buffer, CHUNK)
+            return
+        path = _fetch(store, artifact, output, force=force)
+    if as_json:
+        document({**artifact_document(artifact), "path": str(path)})
+    else:
+        line(f"wrote {path} ({size(artifact.size)})")
+
+
+def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
+    if as_json:
+        document([artifact_document(artifact) for artifact in artifacts])
+        return
+    if not artifacts:
+        line(("no artifacts", "dim"))
+        return
+    columns = (
+        Column("NAME", cut=True, style="bold"),
+        Column("KIND"),
+        Column("SIZE", right=True),
+        Column("FILE", cut=True),
+        Column("UPLOADED"),
+        Column("SHA-256", style="dim"),
+    )
+    rows = [
+        [
+            one.name,
+            one.kind,
+            size(one.size),
+            one.file_name,
+            local(one.time),
+            one.blob[:12] if drawn() else one.blob,
+        ]
+        for one in artifacts
+    ]
+    table(columns, rows)
+
+
+def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, force: bool) -> Path:
+    path = output or Path()
+    if path.is_dir():
+        path = path / _file_name(artifact)
+    if path.exists() and not force:
+        raise InputInvalid(f"{path} is there already: choose another --output, or give --force")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with (
+            store.blobs.path(artifact.blob).open("rb") as source,
+            partial.open("wb") as target,
+            progress_bar(f"fetching {artifact.name}", sized=True) as advance,
+        ):
+            digest = _copy(source, target, artifact.size, advance)
+        if digest != artifact.blob:
+            raise DataCorrupt(
+                f"blob {artifact.blob} of artifact '{artifact.name}' is damaged: run `eventlog verify`,"
+                " and fetch it from a remote that has it"
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _copy(source: BinaryIO, target: BinaryIO, total: int, advance: Advance | None) -> str:
+    hashed = hashlib.sha256()
+    done = 0
+    while chunk := source.read(CHUNK):
+        hashed.update(chunk)
+        target.write(chunk)
+        done += len(chunk)
+        if advance is not None:
+            advance(done, total)
+    return hashed.hexdigest()
+
+
+def _file_name(artifact: ArtifactUploaded) -> str:
+    """A name in the target folder. What an event says may come from another machine and is not trusted."""
+    name = artifact.file_name
+    if not name or name.startswith(".") or set(name) & set("/\\\0") or not name.isprintable():
+        return artifact.blob
+    return name

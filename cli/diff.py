@@ -1,0 +1,151 @@
+"""`eventlog diff`: what differs between two tasks, or between two moments of one."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from eventlog.cli.curve import number
+from eventlog.cli.metrics import series_of
+from eventlog.cli.moments import local
+from eventlog.cli.opening import as_json, examples, opened_views, task_argument, time_option
+from eventlog.cli.printing import document, line
+from eventlog.cli.tables import Cell, Column, table
+from eventlog.cli.task_page import changes, heading
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState, Views
+
+__all__ = ["command"]
+
+# Sections in the order in which they are shown; each maps names to what is compared, as text.
+Sections = dict[str, dict[str, str]]
+
+
+class Side(NamedTuple):
+    """One of the two that are compared."""
+
+    title: str
+    state: "TaskState"
+    sections: Sections
+
+
+@click.command(
+    "diff",
+    short_help="Compare two tasks, or two moments of one.",
+    epilog=examples(
+        "eventlog diff digits/baseline digits/wider", "eventlog diff 3fa9 --at '14:00' --at '14:05'"
+    ),
+)
+@task_argument("tasks", nargs=-1, required=True, metavar="TASK [TASK]")
+@time_option("--at", "moments", multiple=True, help="Twice, with one TASK.")
+@click.option("--all", "-a", "everything", is_flag=True, help="What is equal, too.")
+@as_json
+@click.pass_obj
+def command(
+    home: Path | None, tasks: tuple[str, ...], moments: tuple[int, ...], everything: bool, as_json: bool
+) -> None:
+    """Compare two tasks, or one task at two moments: parameters, metrics' last values, artifacts, code.
+
+    With --json, each section maps a name to the pair of its values, null where there is none.
+    """
+    if (len(tasks), len(moments)) not in ((2, 0), (1, 2)):
+        raise click.UsageError("give two tasks, or one task and --at twice")
+    with opened_views(home, reports=True) as views:
+        found = [views.resolve(task) for task in tasks]
+        if moments:
+            left, right = (_side(views, found[0], at) for at in moments)
+        else:
+            left, right = (_side(views, task, None) for task in found)
+    compared = {
+        section: _compare(left.sections[section], right.sections[section], everything=everything)
+        for section in left.sections
+    }
+    if as_json:
+        document({"left": left.title, "right": right.title, **compared})
+        return
+    if not any(compared.values()):
+        line(("no differences", "dim"))
+        return
+    for section, rows in compared.items():
+        if rows:
+            _print(section, rows, left.title, right.title)
+
+
+def _side(views: "Views", task: str, at: int | None) -> Side:
+    state = views.task(task) if at is None else views.task_at(task, at)
+    name = f"{state.project}/{state.name}" if state.project else state.name
+    title = f"{task[:8]} {name}" if at is None else local(at, precise=at % 1000 != 0)
+    metrics = {f"{one.title}/{one.series}": number(one.last) for one in series_of(views, task, at)}
+    return Side(title, state, _sections(state, metrics))
+
+
+def _sections(state: "TaskState", metrics: dict[str, str]) -> Sections:
+    return {
+        "task": _said(
+            {
+                "name": state.name,
+                "project": state.project,
+                "type": state.type,
+                "status": state.status,
+                "reason": state.status_reason,
+                "progress": "" if state.progress is None else f"{state.progress}%",
+                "tags": ", ".join(state.tags),
+                "comment": state.comment,
+                "host": state.host,
+                "user": state.user,
+            }
+        ),
+        "parameters": {name: parameter.value for name, parameter in state.parameters.items()},
+        "metrics": metrics,
+        "single_values": {name: number(value) for name, value in state.single_values.items()},
+        "artifacts": {name: f"{one.blob[:12]}, {one.size} bytes" for name, one in state.artifacts.items()},
+        "execution": _execution(state),
+        "packages": dict(state.execution.packages) if state.execution else {},
+    }
+
+
+def _execution(state: "TaskState") -> dict[str, str]:
+    execution = state.execution
+    if execution is None:
+        return {}
+    return _said(
+        {
+            "repository": execution.repository,
+            "branch": execution.branch,
+            "commit": execution.commit,
+            "changes": changes(execution),
+            "script": execution.entry_point,
+            "folder": execution.working_folder,
+            "command": " ".join(execution.command),
+            "python": execution.python,
+            "platform": execution.platform,
+        }
+    )
+
+
+def _said(values: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _compare(
+    left: Mapping[str, str], right: Mapping[str, str], *, everything: bool
+) -> dict[str, tuple[str | None, str | None]]:
+    names = sorted({*left, *right})
+    pairs = {name: (left.get(name), right.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if everything or pair[0] != pair[1]}
+
+
+def _print(section: str, rows: Mapping[str, tuple[str | None, str | None]], left: str, right: str) -> None:
+    heading(section.replace("_", " ").capitalize())
+    columns = (Column("", cut=True), Column(left, cut=True), Column(right, cut=True))
+    cells: list[Sequence[Any]] = [
+        [
+            name,
+            Cell(before or "-", ((before or "-", "red" if before != after else "dim"),)),
+            Cell(after or "-", ((after or "-", "green" if before != after else "dim"),)),
+        ]
+        for name, (before, after) in rows.items()
+    ]
+    table(columns, cells, 2)

@@ -1,0 +1,143 @@
+"""`eventlog ls`: the tasks in a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eventlog.cli.documents import row_document
+from eventlog.cli.moments import how_long_ago, local
+from eventlog.cli.opening import as_json, examples, opened_views
+from eventlog.cli.printing import document, drawn, line, width
+from eventlog.cli.tables import Cell, Column, progress_cell, status_cell, table
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskRow
+
+__all__ = ["command"]
+
+SORTS = ("changed", "created", "name", "project", "status", "type", "progress")
+SHOWN_ON_A_TERMINAL = 50
+WIDE = 100
+
+
+@click.command(
+    "ls",
+    short_help="List tasks.",
+    epilog=examples(
+        "eventlog ls --project digits --status completed --tag -draft",
+        "eventlog ls --text 'lr=0\\.0[1-5]' --sort created --limit 10",
+        "eventlog ls --json | jq -r '.[] | select(.progress == 100) | .id'",
+    ),
+)
+@click.option("--project", "-p", help="Tasks of this project and of those under it.")
+@click.option("--status", "-s", "statuses", multiple=True, help="With this status; '-failed' excludes.")
+@click.option("--tag", "-t", "tags", multiple=True, help="With this tag; '-draft' excludes.")
+@click.option("--all-tags", is_flag=True, help="With all tags given, not any one of them.")
+@click.option("--type", "types", multiple=True, help="Of this type, such as training; '-testing' excludes.")
+@click.option("--text", "-g", help="A regular expression that occurs in id, name, project, tags or comment.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="changed", show_default=True, help="What to order by."
+)
+@click.option("--reverse", "-r", is_flag=True, help="The other way round.")
+@click.option("--limit", "-n", type=click.IntRange(0), help="At most this many; 0 for all.")
+@as_json
+@click.pass_obj
+def command(
+    home: Path | None,
+    project: str | None,
+    statuses: tuple[str, ...],
+    tags: tuple[str, ...],
+    all_tags: bool,
+    types: tuple[str, ...],
+    text: str | None,
+    sort: str,
+    reverse: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List tasks, the one that changed last first.
+
+    On a terminal the first 50 are shown, elsewhere all, unless --limit says otherwise. Options that may be
+    given several times widen: --status failed --status stopped.
+    """
+    from eventlog.projections import STATUSES, TaskQuery
+
+    for status in statuses:
+        if status.removeprefix("-") not in STATUSES:
+            raise click.BadParameter(f"'{status}' is none of {', '.join(STATUSES)}", param_hint="--status")
+    if limit is None and drawn() and not as_json:
+        shown: int | None = SHOWN_ON_A_TERMINAL
+    else:
+        shown = limit or None
+    query = TaskQuery(
+        project=project,
+        project_prefix=True,
+        status=statuses,
+        tags=tags,
+        all_tags=all_tags,
+        types=types,
+        text=text,
+        order=_order(sort, reverse),
+        limit=shown + 1 if shown else None,
+    )
+    with opened_views(home) as views:
+        rows = views.find(query)
+    more = bool(shown and len(rows) > shown)
+    rows = rows[:shown]
+    if as_json:
+        document([row_document(row) for row in rows])
+        return
+    if not rows:
+        line(("no tasks", "dim"))
+        return
+    table(_columns(), _cells(rows))
+    if more and limit is None:
+        line()
+        line((f"the first {shown}; --limit 0 shows all", "dim"))
+
+
+def _order(sort: str, reverse: bool) -> str:
+    """A field for `TaskQuery`, with "-" where it falls: times fall by default, names rise."""
+    falls = (sort in ("changed", "created", "progress")) != reverse
+    return f"-{sort}" if falls else sort
+
+
+def _columns() -> Sequence[Column]:
+    return (
+        Column("ID", style="yellow"),
+        Column("TASK", cut=True),
+        Column("STATUS"),
+        Column("PROGRESS", right=not drawn()),
+        Column("CHANGED"),
+        Column("TAGS", cut=True, style="dim"),
+    )
+
+
+def _cells(rows: Sequence["TaskRow"]) -> list[list[Cell | str]]:
+    length = _prefix_length([row.id for row in rows])
+    columns = width()
+    bar_length = 10 if columns and columns >= WIDE else 5
+    return [
+        [
+            row.id[:length],
+            _name(row),
+            status_cell(row.status),
+            progress_cell(row.progress, bar_length),
+            how_long_ago(row.changed) if drawn() else local(row.changed),
+            ", ".join(row.tags),
+        ]
+        for row in rows
+    ]
+
+
+def _name(row: "TaskRow") -> Cell:
+    if not row.project:
+        return Cell(row.name)
+    return Cell(f"{row.project}/{row.name}", ((f"{row.project}/", "dim"), row.name))
+
+
+def _prefix_length(ids: Sequence[str]) -> int:
+    """How much of the ids tells these apart; eight digits at least."""
+    return next((length for length in range(8, 32) if len({one[:length] for one in ids}) == len(ids)), 32)

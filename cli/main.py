@@ -1,0 +1,121 @@
+"""The entry point: finds the command, runs it, and turns what went wrong into one line and an exit code.
+
+0 is success, 1 a failure that the line on stderr explains, 2 wrong usage, 130 Ctrl-C. A command's module
+is imported when it is called, and imports what is heavy where it uses it: `eventlog ls` starts in the time
+that Python, click and LMDB need.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from eventlog import __version__
+from eventlog.errors import EventlogError
+
+__all__ = ["command_line", "main"]
+
+MODULES = {
+    "ls": "listing",
+    "show": "show",
+    "log": "log",
+    "scalars": "scalars",
+    "artifacts": "artifacts",
+    "diff": "diff",
+    "replay": "replay",
+    "status": "status",
+    "sync": "sync",
+    "verify": "verify",
+    "rebuild": "rebuild",
+}
+
+EPILOG = """
+\b
+Examples:
+  eventlog ls --project digits
+  eventlog show digits/baseline --at '10 minutes ago'
+
+\b
+TASK is the beginning of a task's id, or project/name (the one that changed
+last). TIME is local, as '2026-11-20 14:00', '14:00' (today), '10 minutes ago'
+or '5m'; or has a zone, as '2026-11-20T13:00Z'. In --json, times are ISO 8601 in
+UTC, and NaN and infinity are strings.
+
+\b
+Shell completion: put the line of your shell into its start-up file.
+  bash  eval "$(_EVENTLOG_COMPLETE=bash_source eventlog)"
+  zsh   eval "$(_EVENTLOG_COMPLETE=zsh_source eventlog)"
+  fish  _EVENTLOG_COMPLETE=fish_source eventlog | source
+"""
+
+
+class _Commands(click.Group):
+    """Commands by name, imported when asked for, listed in the order of `MODULES`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"eventlog.cli.{MODULES[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="The folder of the store; by default EVENTLOG_HOME, or ~/.eventlog.",
+)
+@click.version_option(__version__, prog_name="eventlog", message="%(prog)s %(version)s")
+@click.pass_context
+def command_line(context: click.Context, home: Path | None) -> None:
+    """Experiment tracking in which the log is the truth."""
+    context.obj = home.expanduser().absolute() if home else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `eventlog` with these arguments, by default those of the process, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows fewer characters gets question marks, not a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = command_line.main(arguments, prog_name="eventlog", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _failed(error.format_message())
+    except EventlogError as error:
+        return _failed(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str) -> int:
+    from eventlog.cli.printing import clean
+
+    sys.stderr.write(f"eventlog: {clean(message)}\n")
+    return 1

@@ -1,0 +1,112 @@
+"""Opening the store and its views for a command, and what the commands' arguments have in common."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from eventlog.cli.moments import moment
+from eventlog.cli.progress import progress_bar
+from eventlog.errors import EventlogError, InputInvalid
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from eventlog.projections import Views
+    from eventlog.store import Store
+
+__all__ = [
+    "as_json",
+    "at_option",
+    "catch_up",
+    "examples",
+    "opened_store",
+    "opened_views",
+    "task_argument",
+    "time_option",
+    "views_of",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@contextmanager
+def opened_store(home: Path | None, *, create: bool = False) -> Iterator["Store"]:
+    """The store at `home`, by default the configured one, closed again at the end."""
+    from eventlog.store import Store
+
+    store = Store.open(home, create=create)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def opened_views(home: Path | None, *, reports: bool = False) -> Iterator["Views"]:
+    """The views of the store at `home`, caught up with its log; with the scalars and texts if `reports`."""
+    with opened_store(home) as store:
+        yield views_of(store, reports=reports)
+
+
+def views_of(store: "Store", *, reports: bool = False) -> "Views":
+    """The views of a store, caught up with its log; with the scalars and texts if `reports`."""
+    from eventlog.projections import Views
+
+    views = Views.open(store)
+    catch_up(views, reports=reports)
+    return views
+
+
+def catch_up(views: "Views", *, reports: bool = False) -> None:
+    """Fold what is new in the log, with a bar when that takes long."""
+    with progress_bar("reading the log") as advance:
+        views.catch_up(reports=reports, progress=advance)
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
+def _to_moment(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_to_moment(context, parameter, one) for one in value)
+    try:
+        return None if value is None else moment(value)
+    except InputInvalid as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _complete_task(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list["CompletionItem"]:
+    from click.shell_completion import CompletionItem
+
+    try:
+        with opened_views(context.find_root().params.get("home")) as views:
+            rows = views.find()
+    except EventlogError:
+        return []
+    named = [(f"{row.project}/{row.name}" if row.project else row.name, row) for row in rows]
+    return [CompletionItem(name, help=row.status) for name, row in named if name.startswith(incomplete)] + [
+        CompletionItem(row.id, help=name)
+        for name, row in named
+        if incomplete and row.id.startswith(incomplete)
+    ]
+
+
+def time_option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that takes a time, and gives milliseconds since 1970-01-01 UTC."""
+    return click.option(*names, metavar="TIME", callback=_to_moment, **settings)
+
+
+def task_argument(name: str = "task", **settings: Any) -> Callable[[Command], Command]:
+    """An argument that names a task, for `Views.resolve`; shells complete it."""
+    return click.argument(name, shell_complete=_complete_task, **settings)
+
+
+at_option = time_option("--at", help="As of this moment.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

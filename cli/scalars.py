@@ -1,0 +1,232 @@
+"""`eventlog scalars`: a task's series in a table, as curves, as CSV or as Parquet."""
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventlog.cli.curve import Axes, Span, number
+from eventlog.cli.documents import series_document
+from eventlog.cli.moments import iso
+from eventlog.cli.opening import as_json, examples, opened_views, task_argument
+from eventlog.cli.printing import Part, console, document, drawn, line
+from eventlog.cli.tables import Cell, Column, table
+from eventlog.cli.task_page import print_metrics
+from eventlog.errors import InputInvalid, NotFound
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from eventlog.projections import SeriesSummary, Views
+
+__all__ = ["command"]
+
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
+# More curves than colours cannot be told apart.
+MAX_CURVES = len(COLOURS)
+HEIGHT = 18
+MAX_WIDTH = 120
+
+
+@click.command(
+    "scalars",
+    short_help="Show a task's scalars: a table, curves, CSV or Parquet.",
+    epilog=examples(
+        "eventlog scalars digits/baseline",
+        "eventlog scalars digits/baseline loss --series train",
+        "eventlog scalars 3fa9 --csv > scalars.csv",
+    ),
+)
+@task_argument()
+@click.argument("title", required=False)
+@click.option("--series", "-s", "names", multiple=True, help="Only this series.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the points as CSV.")
+@click.option(
+    "--parquet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the points to a Parquet file.",
+)
+@as_json
+@click.pass_obj
+def command(
+    home: Path | None,
+    task: str,
+    title: str | None,
+    names: tuple[str, ...],
+    as_csv: bool,
+    parquet: Path | None,
+    as_json: bool,
+) -> None:
+    """Show a task's series, or with TITLE the curves of one plot.
+
+    CSV and Parquet have the columns title, series, iteration, time, value; --json with TITLE has the points
+    as lists "iterations", "times" and "values".
+    """
+    if as_csv + as_json + (parquet is not None) > 1:
+        raise click.UsageError("choose one of --csv, --parquet and --json")
+    with opened_views(home, reports=True) as views:
+        found = views.resolve(task)
+        chosen = _choose(views.series(found), title, names)
+        if as_csv:
+            _write_csv(views, found, chosen)
+        elif parquet is not None:
+            _write_parquet(views, found, chosen, parquet)
+        elif as_json:
+            document([_document(views, found, one, points=title is not None) for one in chosen])
+        elif title is None or not drawn():
+            print_metrics(chosen) if chosen else line(("no scalars", "dim"))
+        else:
+            _draw(views, found, title, chosen)
+
+
+def _choose(
+    series: Sequence["SeriesSummary"], title: str | None, names: Sequence[str]
+) -> Sequence["SeriesSummary"]:
+    if title is not None:
+        titles = sorted({one.title for one in series})
+        series = [one for one in series if one.title == title]
+        if not series:
+            raise NotFound(f"the task has no scalars titled '{title}'; it has {', '.join(titles) or 'none'}")
+    missing = set(names).difference(one.series for one in series)
+    if missing:
+        known = ", ".join(sorted({one.series for one in series})) or "none"
+        raise NotFound(f"there is no series '{min(missing)}' there; there is {known}")
+    return [one for one in series if one.series in names] if names else series
+
+
+def _document(views: "Views", task: str, series: "SeriesSummary", *, points: bool) -> dict[str, Any]:
+    written = series_document(series)
+    if points:
+        columns = views.scalars(task, series.title, series.series).to_pydict()
+        written["iterations"] = columns["iteration"]
+        written["times"] = [iso(time) for time in columns["time"]]
+        written["values"] = columns["value"]
+    return written
+
+
+def _draw(views: "Views", task: str, title: str, series: Sequence["SeriesSummary"]) -> None:
+    """Curves over one another, or one after another where there are no colours to tell them apart."""
+    from eventlog.projections import downsample
+
+    columns = min(console().width, MAX_WIDTH)
+    left_out = len(series) - MAX_CURVES
+    curves = []
+    for one in series[:MAX_CURVES]:
+        points = downsample(views.scalars(task, one.title, one.series), 8 * columns)
+        pairs = zip(points["iteration"].to_pylist(), points["value"].to_pylist(), strict=True)
+        curves.append((one, [(iteration, value) for iteration, value in pairs if math.isfinite(value)]))
+    line((title, "bold"))
+    for group in [[curve] for curve in curves] if console().no_color else [curves]:
+        for row in _plot([points for _, points in group], columns):
+            line(*row)
+        _print_legend([one for one, _ in group])
+    if left_out > 0:
+        line((f"and {left_out} more: name them with --series", "dim"))
+
+
+def _plot(curves: Sequence[list[tuple[int, float]]], columns: int) -> Iterator[tuple[Part, ...]]:
+    points = [point for curve in curves for point in curve]
+    if not points:
+        yield (("no finite value to draw", "dim"),)
+        return
+    iterations = [iteration for iteration, _ in points]
+    values = [value for _, value in points]
+    height = min(HEIGHT, max(8, console().height - 8))
+    axes = Axes(min(iterations), max(iterations), min(values), max(values), columns, height)
+    for curve, colour in zip(curves, COLOURS, strict=False):
+        axes.draw(_spans(curve, axes), colour)
+    yield from axes.lines()
+
+
+def _spans(points: Sequence[tuple[int, float]], axes: Axes) -> dict[int, Span]:
+    spans: dict[int, Span] = {}
+    for iteration, value in sorted(points, key=lambda point: point[0]):
+        column = int((iteration - axes.first) / (axes.last - axes.first) * (axes.dots - 1))
+        before = spans.get(column, Span(value, value, value, value))
+        spans[column] = Span(before.first, min(before.low, value), max(before.high, value), value)
+    return spans
+
+
+def _print_legend(series: Sequence["SeriesSummary"]) -> None:
+    columns = (
+        Column("SERIES", cut=True),
+        Column("LAST", right=True),
+        Column("MIN", right=True),
+        Column("MAX", right=True),
+        Column("POINTS", right=True),
+        Column("ITERATIONS", right=True),
+    )
+    rows: list[list[Cell | str]] = [
+        [
+            Cell(one.series, (("━━ ", colour), one.series)),
+            number(one.last),
+            number(one.minimum),
+            number(one.maximum),
+            str(one.count),
+            f"{one.first_iteration}-{one.last_iteration}",
+        ]
+        for one, colour in zip(series, COLOURS, strict=False)
+    ]
+    table(columns, rows)
+
+
+def _points(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> Iterator["pyarrow.Table"]:
+    """The points of each series, as files have them: with its title and name beside them."""
+    import pyarrow
+
+    for one in series:
+        points = views.scalars(task, one.title, one.series)
+        yield pyarrow.table(
+            [
+                pyarrow.repeat(one.title, len(points)),
+                pyarrow.repeat(one.series, len(points)),
+                points["iteration"],
+                points["time"].cast(pyarrow.timestamp("ms", "UTC")),
+                points["value"],
+            ],
+            schema=_schema(),
+        )
+
+
+def _schema() -> "pyarrow.Schema":
+    import pyarrow
+
+    return pyarrow.schema(
+        [
+            ("title", pyarrow.string()),
+            ("series", pyarrow.string()),
+            ("iteration", pyarrow.int64()),
+            ("time", pyarrow.timestamp("ms", "UTC")),
+            ("value", pyarrow.float64()),
+        ]
+    )
+
+
+def _write_csv(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> None:
+    from pyarrow import csv
+
+    options = csv.WriteOptions(quoting_style="needed")
+    with csv.CSVWriter(sys.stdout.buffer, _schema(), write_options=options) as writer:
+        for points in _points(views, task, series):
+            writer.write_table(points)
+
+
+def _write_parquet(views: "Views", task: str, series: Sequence["SeriesSummary"], path: Path) -> None:
+    from pyarrow import ArrowException, parquet
+
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with parquet.ParquetWriter(partial, _schema()) as writer:
+            for points in _points(views, task, series):
+                writer.write_table(points)
+        partial.replace(path)
+    except (OSError, ArrowException) as error:
+        raise InputInvalid(f"{path} cannot be written: {error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    count = sum(one.count for one in series)
+    line(f"wrote {count} points of {len(series)} series to {path}")

@@ -1,0 +1,34 @@
+"""`eventlog show`: a task on one page."""
+
+from pathlib import Path
+
+import click
+
+from eventlog.cli.documents import task_document
+from eventlog.cli.metrics import series_of
+from eventlog.cli.opening import as_json, at_option, examples, opened_views, task_argument
+from eventlog.cli.printing import document
+from eventlog.cli.task_page import print_task
+
+__all__ = ["command"]
+
+
+@click.command(
+    "show",
+    short_help="Show a task, now or as of a moment.",
+    epilog=examples("eventlog show digits/baseline", "eventlog show 3fa9 --at '10 minutes ago'"),
+)
+@task_argument()
+@at_option
+@as_json
+@click.pass_obj
+def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None:
+    """Show a task: status, parameters, metrics, artifacts, where its code came from."""
+    with opened_views(home, reports=True) as views:
+        found = views.resolve(task)
+        state = views.task(found) if at is None else views.task_at(found, at)
+        series = series_of(views, found, at)
+    if as_json:
+        document(task_document(state, series))
+    else:
+        print_task(state, series, at)

@@ -1,0 +1,213 @@
+"""`eventlog status`: where the store is, what it holds, and what has not left it yet."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from eventlog.cli.moments import iso, size
+from eventlog.cli.opening import as_json, examples, opened_store, views_of
+from eventlog.cli.printing import counted, document, line
+from eventlog.cli.tables import Cell, Column, fields, table
+from eventlog.cli.task_page import heading
+from eventlog.errors import EventlogError
+
+if TYPE_CHECKING:
+    from eventlog.projections import SessionState
+    from eventlog.store import Store
+
+__all__ = ["command"]
+
+PARTS = ("log", "journals", "blobs", "views")
+
+
+class _Remote(NamedTuple):
+    """How the configured remote stands; `batches` is None where that could not be found out."""
+
+    url: str
+    batches: int | None
+    problems: list[str]
+
+
+@click.command(
+    "status",
+    short_help="Show where the store is, what it holds, what is not pushed.",
+    epilog=examples("eventlog status", "eventlog status --json | jq .unpushed_batches"),
+)
+@as_json
+@click.pass_obj
+def command(home: Path | None, as_json: bool) -> None:
+    """Show where the store is, its size on disk, the stores and sessions in it, and what the configured
+    remote does not have yet.
+    """
+    with opened_store(home) as store:
+        behind = _behind(store)
+        sessions = views_of(store).sessions()
+        alive = store.live_sessions()
+        facts = _facts(store, sessions, alive, behind, _look_at_remote(store))
+    if as_json:
+        document(facts)
+    else:
+        _print(facts)
+
+
+def _facts(
+    store: "Store",
+    sessions: Mapping[bytes, "SessionState"],
+    alive: set[bytes],
+    behind: int,
+    remote: _Remote | None,
+) -> dict[str, Any]:
+    records = store.sessions()
+    open_tasks = {record.session: record.open_tasks for record in records}
+    heads = store.heads()
+    return {
+        "home": str(store.home),
+        "store": store.id.hex(),
+        "bytes": {part: disk_usage(store.home / part) for part in PARTS},
+        "batches": sum(head.number + 1 for head in heads.values()),
+        "events": sum(record.next for record in records),
+        "views_behind_batches": behind,
+        "stores": [
+            {"id": name.hex(), "own": name == store.id, "batches": head.number + 1, "head": head.hash.hex()}
+            for name, head in sorted(heads.items(), key=lambda item: (item[0] != store.id, item[0]))
+        ],
+        "sessions": {
+            "alive": [
+                {
+                    "id": session.hex(),
+                    "host": state.host,
+                    "user": state.user,
+                    "process": state.process,
+                    "started": iso(state.started),
+                    "tasks": open_tasks.get(session, []),
+                }
+                for session, state in _chosen(sessions, alive)
+            ],
+            "ended": sum(state.ended is not None and state.reason == "closed" for state in sessions.values()),
+            "died": sum(state.ended is not None and state.reason != "closed" for state in sessions.values()),
+            "elsewhere": sum(
+                state.ended is None and session not in alive for session, state in sessions.items()
+            ),
+        },
+        "remote": remote.url if remote else None,
+        "unpushed_batches": remote.batches if remote else None,
+        "remote_problems": remote.problems if remote else [],
+    }
+
+
+def _chosen(
+    sessions: Mapping[bytes, "SessionState"], ids: set[bytes]
+) -> Iterable[tuple[bytes, "SessionState"]]:
+    found = ((session, state) for session, state in sessions.items() if session in ids)
+    return sorted(found, key=lambda item: item[1].started or 0)
+
+
+def _look_at_remote(store: "Store") -> _Remote | None:
+    url = store.configuration.remote
+    if not url:
+        return None
+    from eventlog.sync import unpushed
+
+    try:
+        missing = unpushed(store, url)
+    except EventlogError as error:
+        return _Remote(url, None, [str(error)])
+    return _Remote(url, missing.batches, missing.problems)
+
+
+def disk_usage(folder: Path) -> int:
+    """Bytes that a folder's files take on the disk, holes not counted."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+            except OSError:
+                # A journal's chunk goes as soon as it is committed.
+                continue
+    return total
+
+
+def _print(facts: Mapping[str, Any]) -> None:
+    parts: Mapping[str, int] = facts["bytes"]
+    line((facts["home"], "bold"))
+    line()
+    fields(
+        [
+            ("store", Cell(facts["store"], ((facts["store"], "yellow"),))),
+            (
+                "size",
+                f"{size(sum(parts.values()))}: "
+                + ", ".join(f"{part} {size(n)}" for part, n in parts.items()),
+            ),
+            ("log", f"{counted(facts['events'], 'event')} in {counted(facts['batches'], 'batch')}"),
+            ("views", _views(facts["views_behind_batches"])),
+            ("remote", _remote(facts)),
+        ],
+        2,
+    )
+    heading("Sessions")
+    sessions = facts["sessions"]
+    counts = [
+        ("alive", len(sessions["alive"])),
+        *((kind, sessions[kind]) for kind in ("ended", "died", "elsewhere")),
+    ]
+    fields([(kind, str(count)) for kind, count in counts if count or kind == "alive"], 2)
+    if sessions["alive"]:
+        heading("Alive")
+        _print_alive(sessions["alive"])
+    if len(facts["stores"]) > 1:
+        heading("Stores")
+        rows = [
+            [one["id"], "this one" if one["own"] else "", counted(one["batches"], "batch"), one["head"][:12]]
+            for one in facts["stores"]
+        ]
+        table(
+            [Column("", style="yellow"), Column(""), Column("", right=True), Column("", style="dim")], rows, 2
+        )
+
+
+def _views(behind: int) -> Cell:
+    if not behind:
+        return Cell("up to date", (("up to date", "green"),))
+    return Cell(f"were {counted(behind, 'batch')} behind the log")
+
+
+def _remote(facts: Mapping[str, Any]) -> Cell:
+    url = facts["remote"]
+    if url is None:
+        return Cell("none configured")
+    if facts["remote_problems"]:
+        words = "; ".join(facts["remote_problems"])
+        return Cell(f"{url}: {words}", (f"{url}  ", (words, "red")))
+    missing = facts["unpushed_batches"]
+    words, style = (
+        (f"{counted(missing, 'batch')} not pushed", "yellow") if missing else ("all pushed", "green")
+    )
+    return Cell(f"{url}: {words}", (f"{url}  ", (words, style)))
+
+
+def _print_alive(sessions: Iterable[Mapping[str, Any]]) -> None:
+    rows: list[list[Cell | str]] = [
+        [
+            one["id"][:8],
+            one["host"],
+            one["user"],
+            str(one["process"]),
+            _since(one["started"]),
+            ", ".join(task[:8] for task in one["tasks"]),
+        ]
+        for one in sessions
+    ]
+    columns = (
+        Column("SESSION", style="yellow"),
+        Column("HOST", cut=True),
+        Column("USER", cut=True),
+        Column("PROCESS", right=True),
+        Column("SINCE"),
+        Column("TASKS", cut=True),
+    )
+    table(columns, rows, 2)

@@ -1,0 +1,102 @@
+"""Tables: columns that fit the terminal, or plain columns of full text where nobody looks."""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from eventlog.cli.printing import Part, clean, console, drawn, text
+
+__all__ = ["Cell", "Column", "bar", "fields", "progress_cell", "status_cell", "table"]
+
+GAP = 2
+STATUS_STYLES = {
+    "created": "dim",
+    "in_progress": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "stopped": "yellow",
+}
+
+
+class Cell(NamedTuple):
+    """What a cell says in plain text, and how it is drawn; drawn as it is said by default."""
+
+    plain: str
+    parts: tuple[Part, ...] = ()
+
+
+class Column(NamedTuple):
+    """A column: its heading, and whether it stands to the right and may be cut when there is no room."""
+
+    title: str
+    right: bool = False
+    cut: bool = False
+    style: str = ""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> None:
+    """Print rows under headings; no headings where all titles are empty."""
+    cells = [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    if drawn():
+        _draw(columns, cells, indent)
+    else:
+        _write(columns, cells, indent)
+
+
+def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
+    """Print names and values side by side, leaving out those without a value."""
+    kept = [(name, value) for name, value in rows if value and (isinstance(value, str) or value.plain)]
+    table([Column("", style="dim"), Column("", cut=False)], kept, indent)
+
+
+def bar(percent: int, length: int) -> tuple[Part, ...]:
+    """A bar of `length` columns, `percent` of it filled."""
+    filled = round(max(0, min(100, percent)) / 100 * length)
+    return (("━" * filled, "green" if percent >= 100 else "cyan"), ("━" * (length - filled), "bright_black"))
+
+
+def progress_cell(progress: int | None, length: int) -> Cell:
+    """Progress in percent, with a bar where it is drawn."""
+    if progress is None:
+        return Cell("")
+    return Cell(f"{progress}%", (*bar(progress, length), f"{progress:4d}%"))
+
+
+def status_cell(status: str) -> Cell:
+    """A task's status in its colour."""
+    style = STATUS_STYLES.get(status, "")
+    return Cell(status, (("● ", style), (status.replace("_", " "), style)))
+
+
+def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
+    from rich.padding import Padding
+    from rich.table import Table
+
+    drawing = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    drawing.show_header = any(column.title for column in columns)
+    for column in columns:
+        drawing.add_column(
+            text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=not column.cut,
+            overflow="ellipsis" if column.cut else "fold",
+            style=column.style or None,
+        )
+    for row in rows:
+        drawing.add_row(*(text(*(cell.parts or (cell.plain,))) for cell in row))
+    console().print(Padding(drawing, (0, 0, 0, indent), expand=False))
+
+
+def _write(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
+    from rich.cells import cell_len
+
+    lines = [[clean(cell.plain) for cell in row] for row in rows]
+    if any(column.title for column in columns):
+        lines.insert(0, [column.title for column in columns])
+    widths = [max((cell_len(line[at]) for line in lines), default=0) for at in range(len(columns))]
+    for cells in lines:
+        padded = [
+            " " * (wide - cell_len(cell)) + cell if column.right else cell + " " * (wide - cell_len(cell))
+            for cell, wide, column in zip(cells, widths, columns, strict=True)
+        ]
+        sys.stdout.write(((" " * indent) + (" " * GAP).join(padded)).rstrip() + "\n")

@@ -1,0 +1,188 @@
+"""A task on one page: what `show` and `replay` print."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from eventlog.cli.curve import number
+from eventlog.cli.moments import duration, how_long_ago, local, size
+from eventlog.cli.printing import Part, drawn, line
+from eventlog.cli.tables import Cell, Column, fields, progress_cell, status_cell, table
+from eventlog.events import ExecutionRecorded
+
+if TYPE_CHECKING:
+    from eventlog.projections import SeriesSummary, TaskState
+
+__all__ = ["changes", "heading", "print_metrics", "print_task"]
+
+INDENT = 2
+BAR_LENGTH = 20
+
+
+def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | None = None) -> None:
+    """Print everything that a task is, or was at the moment `at`."""
+    _print_top(state, at)
+    _print_parameters(state)
+    if series:
+        heading("Metrics")
+        print_metrics(series)
+    if state.single_values:
+        heading("Values")
+        fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)
+    _print_artifacts(state)
+    if state.execution is not None:
+        heading("Execution")
+        _print_execution(state.execution)
+    if state.traceback:
+        heading("Traceback")
+        for words in state.traceback.rstrip().splitlines():
+            line("  ", (words, "red"))
+
+
+def heading(words: str) -> None:
+    """Print the title of a section, with room above it."""
+    line()
+    line((words, "bold"))
+
+
+def print_metrics(series: Sequence["SeriesSummary"]) -> None:
+    """Print a row for each series."""
+    columns = (
+        Column("TITLE", cut=True),
+        Column("SERIES", cut=True),
+        Column("LAST", right=True),
+        Column("MIN", right=True),
+        Column("MAX", right=True),
+        Column("POINTS", right=True),
+        Column("ITERATIONS", right=True),
+    )
+    rows: list[list[Cell | str]] = [
+        [
+            one.title,
+            one.series,
+            Cell(number(one.last), ((number(one.last), "bold"),)),
+            number(one.minimum),
+            number(one.maximum),
+            str(one.count),
+            f"{one.first_iteration}-{one.last_iteration}",
+        ]
+        for one in series
+    ]
+    table(columns, rows, INDENT)
+
+
+def _print_top(state: "TaskState", at: int | None) -> None:
+    status = status_cell(state.status)
+    name: list[Part] = [(f"{state.project}/", "dim")] if state.project else []
+    line(*name, (state.name, "bold"), "  ", *(status.parts if drawn() else (status.plain,)))
+    line((state.id, "yellow"), (f"  as of {local(at, precise=True)}" if at is not None else "", "dim"))
+    line()
+    fields(
+        [
+            ("reason", state.status_reason),
+            ("progress", progress_cell(state.progress, BAR_LENGTH)),
+            ("type", state.type),
+            ("tags", ", ".join(state.tags)),
+            ("comment", state.comment),
+            ("parent", state.parent),
+            ("created", _when(state.created, at)),
+            ("ran", _ran(state, at)),
+            ("changed", _when(state.changed, at)),
+            ("on", " by ".join(part for part in (state.host, state.user) if part)),
+            ("sessions", str(len(state.sessions)) if len(state.sessions) > 1 else ""),
+            ("reset", local(state.reset_time)),
+            ("dropped", f"{state.dropped} reports had no room" if state.dropped else ""),
+            ("unknown", f"{state.unknown} events of a newer eventlog" if state.unknown else ""),
+        ],
+        INDENT,
+    )
+
+
+def _when(milliseconds: int | None, at: int | None) -> str:
+    if not milliseconds:
+        return ""
+    return local(milliseconds) + (f", {how_long_ago(milliseconds)}" if drawn() and at is None else "")
+
+
+def _ran(state: "TaskState", at: int | None) -> str:
+    if not state.started:
+        return ""
+    if state.ended:
+        return f"{duration(state.ended - state.started)}, until {local(state.ended)}"
+    now = int(time.time() * 1000) if at is None else at
+    return f"for {duration(max(0, now - state.started))} so far"
+
+
+def _print_parameters(state: "TaskState") -> None:
+    if not state.parameters:
+        return
+    heading("Parameters")
+    rows: list[list[Cell | str]] = [
+        [Cell(name, _sectioned(name)), parameter.value, parameter.type, parameter.description]
+        for name, parameter in sorted(state.parameters.items())
+    ]
+    table(
+        [Column(""), Column("", cut=True, style="bold"), Column("", style="dim"), Column("", cut=True)],
+        rows,
+        INDENT,
+    )
+
+
+def _sectioned(name: str) -> tuple[Part, ...]:
+    section, slash, rest = name.partition("/")
+    return ((section + slash, "dim"), rest) if slash else (name,)
+
+
+def _print_artifacts(state: "TaskState") -> None:
+    if not state.artifacts:
+        return
+    heading("Artifacts")
+    rows: list[list[Cell | str]] = [
+        [artifact.name, artifact.kind, size(artifact.size), artifact.file_name, artifact.blob[:12]]
+        for _, artifact in sorted(state.artifacts.items())
+    ]
+    table(
+        [
+            Column("NAME", cut=True),
+            Column("KIND"),
+            Column("SIZE", right=True),
+            Column("FILE", cut=True),
+            Column("SHA-256", style="dim"),
+        ],
+        rows,
+        INDENT,
+    )
+
+
+def _print_execution(execution: ExecutionRecorded) -> None:
+    packages = [f"{name} {version}" for name, version in sorted(execution.packages.items())]
+    fields(
+        [
+            ("repository", execution.repository),
+            ("branch", execution.branch),
+            ("commit", execution.commit),
+            ("changes", changes(execution)),
+            ("script", execution.entry_point),
+            ("folder", execution.working_folder),
+            ("command", " ".join(execution.command)),
+            ("python", execution.python),
+            ("platform", execution.platform),
+            ("packages", f"{len(packages)} installed" if packages else ""),
+        ],
+        INDENT,
+    )
+
+
+def changes(execution: ExecutionRecorded) -> str:
+    """Uncommitted changes in a few words, and the beginning of their SHA-256; "" if there were none."""
+    if execution.diff_blob:
+        return f"more than 64 KiB, not committed ({execution.diff_blob[:12]})"
+    if not execution.diff:
+        return ""
+    rows = execution.diff.splitlines()
+    added = sum(row.startswith("+") and not row.startswith("+++") for row in rows)
+    removed = sum(row.startswith("-") and not row.startswith("---") for row in rows)
+    files = sum(row.startswith("diff --git ") for row in rows)
+    digest = hashlib.sha256(execution.diff.encode()).hexdigest()
+    return f"{files} {'file' if files == 1 else 'files'}, +{added} -{removed}, not committed ({digest[:12]})"

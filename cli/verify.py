@@ -1,0 +1,1 @@
+"""`eventlog verify`: is every byte what was written?"""
