@@ -127,8 +127,8 @@ class DataFile:
             self.note(f"bytes {offset} to {offset + size} cannot be read: {error}")
         return data
 
-    def newest(self) -> Meta:
-        """The meta page of the newest transaction, after a look at both; for a file that nobody writes.
+    def newest(self) -> tuple[Meta, Meta | None]:
+        """The meta pages of the newest transaction and of the one before; for a file that nobody writes.
 
         Raises:
             DataCorrupt: neither can be used.
@@ -143,10 +143,16 @@ class DataFile:
                 self.problem(0, 144, f"the meta pages' transactions {first} and {second} are not neighbours")
         elif None in metas:
             self.problem(1, 0, "the file ends before it")
-        return max(usable, key=lambda meta: meta.transaction)
+        usable.sort(key=lambda meta: meta.transaction)
+        if len(usable) == 2 and usable[0].map_size > usable[1].map_size:
+            self.problem(usable[0].number, 32, f"the map of {usable[0].map_size} bytes has shrunk since")
+        return usable[-1], (usable[0] if len(usable) == 2 else None)
 
-    def held(self, transaction: int) -> Meta:
-        """The meta page of a transaction that a reader holds open, while others may write.
+    def held(self, transaction: int) -> tuple[Meta, Meta | None]:
+        """The same of a transaction that a reader holds open, while others may write.
+
+        As long as it is held, what the transaction before it saw stays whole as well. Its meta page is None
+        where a newer one is taking its place.
 
         Raises:
             SnapshotGone: it has been written anew, or may be about to be: a newer transaction is to be held.
@@ -155,17 +161,19 @@ class DataFile:
         slot = transaction & 1
         # Read before the other one: had a writer begun to write it anew, the other would say so by then.
         meta = self._meta_at(slot * self.page_size)
-        other = self._meta_at((1 - slot) * self.page_size)
+        before, again = (self._meta_at((1 - slot) * self.page_size) for _ in range(2))
         if (
             meta is None
-            or other is None
+            or before is None
             or meta.transaction != transaction
-            or other.transaction > transaction
+            or before.transaction > transaction
         ):
             raise SnapshotGone
         if not self._check(slot, meta):
             raise DataCorrupt("; ".join(self.problems))
-        return meta
+        if before != again or before.transaction != transaction - 1:
+            return meta, None
+        return meta, before
 
     def _find_page_size(self) -> int:
         """By the first meta page or, where that is damaged, by where the second one lies."""

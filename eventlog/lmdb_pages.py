@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from eventlog.lmdb_file import TREE, DataFile, SnapshotGone, Tree
+from eventlog.lmdb_file import TREE, DataFile, Meta, SnapshotGone, Tree
 
 __all__ = ["Entry", "Snapshot", "SnapshotGone"]
 
@@ -67,8 +67,11 @@ class Snapshot:
         self.databases: list[str] = []
         self._max_value = max_value
         self._file = DataFile(path, name)
+        self._before: Meta | None
         try:
-            self._meta = self._file.newest() if transaction is None else self._file.held(transaction)
+            self._meta, self._before = (
+                self._file.newest() if transaction is None else self._file.held(transaction)
+            )
         except BaseException:
             self._file.close()
             raise
@@ -95,31 +98,51 @@ class Snapshot:
         return self._file.problems
 
     def entries(self) -> Iterator[Entry]:
-        """Every key and value, database by database in the order of the keys; then free pages are checked.
+        """Every key and value, database by database in the order of the keys.
 
-        What cannot be read is passed over, and named in `problems`.
+        What cannot be read is passed over, and named in `problems`. Then the free pages are checked, and the
+        trees of the transaction before, to which LMDB would fall back if this one's meta page were lost.
         """
-        trees: list[tuple[str, Tree]] = []
-        for page, node, value in self._walk("the main database", self._meta.main):
-            tree = self._database(page, node, value)
-            if tree is not None:
-                trees.append((node.key.decode("utf-8", "backslashreplace"), tree))
-        for name, tree in trees:
+        for name, tree in self._databases(self._meta):
             self.databases.append(name)
-            for page, node, value in self._walk(f"database {name}", tree):
-                if node.flags & DATABASE:
-                    self._file.problem(page, node.start, f"a node of database {name} claims to be a database")
-                elif value is not None:
+            for _, node, value in self._walk(f"database {name}", tree):
+                if value is not None:
                     yield Entry(name, node.key, value.data, value.page)
-        for page, node, value in self._walk(FREE_LIST, self._meta.free):
-            self._free(page, node, value)
+        self._check_free(self._meta)
+        if self._before is not None and not self.problems:
+            self._pages = bytearray(self._before.last_page + 1)
+            for name, tree in self._databases(self._before):
+                for _ in self._walk(f"database {name} before the last transaction", tree, values=False):
+                    pass
+            self._check_free(self._before)
+
+    def _databases(self, meta: Meta) -> list[tuple[str, Tree]]:
+        trees = []
+        for page, node, value in self._walk("the main database", meta.main):
+            if node.flags != DATABASE or value is None or len(value.data) != TREE.size:
+                self._file.problem(page, node.start, f"{node.key!r} is not a database")
+                continue
+            tree = Tree(*TREE.unpack(value.data))
+            if tree.flags or tree.pad:
+                self._file.problem(
+                    page, node.end - TREE.size, f"database {node.key!r} has flags that none has"
+                )
+            trees.append((node.key.decode("utf-8", "backslashreplace"), tree))
+        return trees
+
+    def _check_free(self, meta: Meta) -> None:
+        for page, node, value in self._walk(FREE_LIST, meta.free):
+            self._free(page, node, value, meta.transaction)
         unknown = self._pages.count(0, 2)
         if unknown and not self.problems:
             first = self._pages.index(0, 2)
             self._file.problem(first, 0, f"it is neither in use nor free, nor are {unknown - 1} others")
 
-    def _walk(self, what: str, tree: Tree) -> Iterator[tuple[int, "_Node", "_Value | None"]]:
-        """The nodes in a tree's leaves, each with its page and, if it can be read, its value."""
+    def _walk(
+        self, what: str, tree: Tree, *, values: bool = True
+    ) -> Iterator[tuple[int, "_Node", "_Value | None"]]:
+        """The nodes in a tree's leaves, each with its page and, if wanted and legible, its value."""
+        allowed = DATABASE if what == "the main database" else BIG_VALUE
         order = _in_byte_order if what == FREE_LIST else bytes
         count = _Count()
         last: bytes | None = None
@@ -159,7 +182,11 @@ class Snapshot:
                 self._check_order(page, keys, low, high, after=last)
                 for node in nodes:
                     count.entries += 1
-                    yield page, node, self._value(page, data, node, count)
+                    if node.flags & ~allowed or not node.key:
+                        self._file.problem(
+                            page, node.start, f"a node of {what} has the flags {node.flags:#x}"
+                        )
+                    yield page, node, self._value(page, data, node, count, wanted=values)
                 last = keys[-1] if keys else last
         self._check_counts(what, tree, count)
 
@@ -233,7 +260,9 @@ class Snapshot:
         ):
             self._file.problem(page, PAGE.size, "its keys are not in order, or not where they belong")
 
-    def _value(self, page: int, data: bytes, node: "_Node", count: "_Count") -> "_Value | None":
+    def _value(
+        self, page: int, data: bytes, node: "_Node", count: "_Count", *, wanted: bool
+    ) -> "_Value | None":
         if not node.flags & BIG_VALUE:
             return _Value(page, data[node.end - node.number : node.end])
         problem = self._file.problem
@@ -257,25 +286,18 @@ class Snapshot:
         if node.number > self._max_value:
             problem(first, 12, f"its value of {node.number} bytes is larger than any in a store")
             return None
+        if not wanted:
+            return None
         value = self._file.read(first * self.page_size + OVERFLOW_PAGE.size, node.number)
         if len(value) < node.number:
             problem(first, 0, "the file ends within its value, or it cannot be read")
             return None
         return _Value(first, value)
 
-    def _database(self, page: int, node: "_Node", value: "_Value | None") -> Tree | None:
-        if node.flags != DATABASE or value is None or len(value.data) != TREE.size:
-            self._file.problem(page, node.start, f"{node.key!r} is not a database")
-            return None
-        tree = Tree(*TREE.unpack(value.data))
-        if tree.flags or tree.pad:
-            self._file.problem(page, node.end - TREE.size, f"database {node.key!r} has flags that none has")
-        return tree
-
-    def _free(self, page: int, node: "_Node", value: "_Value | None") -> None:
+    def _free(self, page: int, node: "_Node", value: "_Value | None", newest: int) -> None:
         """Take in one record of the free list: the pages that a transaction freed, in falling order."""
         transaction = int.from_bytes(node.key, sys.byteorder)
-        if len(node.key) != NUMBER.size or node.flags & DATABASE or not 0 < transaction <= self.transaction:
+        if len(node.key) != NUMBER.size or not 0 < transaction <= newest:
             self._file.problem(page, node.start, f"the free list names transaction {transaction}")
         if value is None:
             return
