@@ -1,0 +1,128 @@
+"""Copying bytes and hashing them on the way, so that what was copied is what was hashed."""
+
+import fcntl
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eventlog.errors import DataCorrupt
+
+__all__ = ["OnBytes", "copy_hashing", "hash_file", "opened", "reflink"]
+
+PIECE_SIZE = 1 << 18
+# Below this, a thread to hash in costs more than it gives.
+THREAD_SIZE = 1 << 20
+RING = 8
+FICLONE = 0x40049409  # linux/fs.h
+
+OnBytes = Callable[[int], None]
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[int]:
+    """The descriptor of a file opened for reading."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DataCorrupt(f"{source} cannot be read ({error.strerror})") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def reflink(source: int, target: int) -> bool:
+    """Make an empty file share the bytes of another; False where the file system cannot."""
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+    except OSError:
+        return False
+    return True
+
+
+def hash_file(source: int, progress: OnBytes) -> str:
+    """SHA-256, in hexadecimal, of what an open file holds.
+
+    Args:
+        progress: gets the number of bytes of each piece.
+    """
+    hasher = hashlib.sha256()
+    buffer = memoryview(bytearray(PIECE_SIZE))
+    offset = 0
+    while count := _read(source, buffer, offset):
+        hasher.update(buffer[:count])
+        offset += count
+        progress(count)
+    return hasher.hexdigest()
+
+
+def copy_hashing(source: int, write: Callable[[memoryview], object], progress: OnBytes) -> str:
+    """Copy what an open file holds, and return the SHA-256, in hexadecimal, of what was written.
+
+    Large files are hashed in a thread of their own beside the copying, from a ring of buffers.
+
+    Args:
+        write: takes each piece, whole; the piece is only good until it returns.
+        progress: gets the number of bytes of each piece.
+
+    Raises:
+        DataCorrupt: the file cannot be read.
+    """
+    hasher = hashlib.sha256()
+    if os.fstat(source).st_size < THREAD_SIZE:
+        _copy(source, write, progress, hasher.update)
+        return hasher.hexdigest()
+    full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
+    free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+    for _ in range(RING):
+        free.put(memoryview(bytearray(PIECE_SIZE)))
+
+    def hash_pieces() -> None:
+        while (item := full.get()) is not None:
+            buffer, count = item
+            hasher.update(buffer[:count])
+            free.put(buffer)
+
+    thread = threading.Thread(target=hash_pieces, name="eventlog-hash", daemon=True)
+    thread.start()
+    try:
+        offset = 0
+        while True:
+            buffer = free.get()
+            count = _read(source, buffer, offset)
+            if not count:
+                break
+            full.put((buffer, count))
+            write(buffer[:count])
+            offset += count
+            progress(count)
+    finally:
+        full.put(None)
+        thread.join()
+    return hasher.hexdigest()
+
+
+def _copy(
+    source: int,
+    write: Callable[[memoryview], object],
+    progress: OnBytes,
+    update: Callable[[memoryview], object],
+) -> None:
+    buffer = memoryview(bytearray(PIECE_SIZE))
+    offset = 0
+    while count := _read(source, buffer, offset):
+        update(buffer[:count])
+        write(buffer[:count])
+        offset += count
+        progress(count)
+
+
+def _read(source: int, buffer: memoryview, offset: int) -> int:
+    try:
+        return os.preadv(source, [buffer], offset)
+    except OSError as error:
+        raise DataCorrupt(f"the file cannot be read at byte {offset} ({error.strerror})") from None

@@ -1,0 +1,146 @@
+"""Remote objects in a folder: of a local disk, of a stick, or of a share that is mounted."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from eventlog.blobs import BlobWriter
+from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid
+from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
+from eventlog.sync.objects import Objects, check_digest
+
+__all__ = ["FolderObjects"]
+
+# How often the kernel is asked to begin writing to the disk, so that the sync at the end finds little.
+WRITE_BACK_SIZE = 8 << 20
+
+
+class FolderObjects(Objects):
+    """Objects in a folder of a local file system, or of one that is mounted."""
+
+    def __init__(self, file_system: Any, root: str, shown: str) -> None:
+        super().__init__(file_system, root, shown)
+        self._unsynced: set[str] = set()
+
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """The sizes of those of these objects that are there."""
+        # Asking for one costs microseconds, whereas a folder may hold many more than were asked for.
+        sizes = {name: self.size(name) for name in names}
+        return {name: size for name, size in sizes.items() if size is not None}
+
+    def open(self, name: str) -> BinaryIO:
+        """An object, opened for reading.
+
+        Raises:
+            NotFound: there is none.
+            RemoteInvalid: it is not a regular file.
+        """
+        with self.errors(name):
+            # A FIFO that somebody put there would otherwise be waited for.
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise RemoteInvalid(f"{self.shown}/{name} is not a regular file: remove it, and sync again")
+            return open(descriptor, "rb")
+
+    def copy(self, name: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
+        """Write an object's bytes to a writer of the store; by reflink where the file system can.
+
+        Raises:
+            NotFound: there is none.
+            DataCorrupt: it cannot be read.
+            StoreFull, StoreReadOnly: the store cannot keep them.
+        """
+        before = 0
+
+        def advance(done: int) -> None:
+            nonlocal before
+            progress(done - before)
+            before = done
+
+        with self.open(name) as file:
+            try:
+                writer.take(file.fileno(), Path(self._path(name)), advance)
+            except InputInvalid as error:
+                raise DataCorrupt(str(error)) from None
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write an object, whole or not at all."""
+        with self._placed(name) as temporary, _Target(temporary) as target:
+            for piece in pieces:
+                target.write(memoryview(piece))
+
+    def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
+        """Write a file's bytes as an object, whole or not at all; by reflink where the file system can.
+
+        Raises:
+            DataCorrupt: the file's bytes have another hash, or cannot be read.
+        """
+        with opened(source) as descriptor, self._placed(name) as temporary, _Target(temporary) as target:
+            if reflink(descriptor, target.descriptor):
+                found = hash_file(target.descriptor, progress)
+            else:
+                found = copy_hashing(descriptor, target.write, progress)
+            check_digest(source, found, digest)
+
+    def settle(self) -> None:
+        """Return once everything put so far will outlast a power cut."""
+        with self._lock:
+            folders, self._unsynced = self._unsynced, set()
+        # The deepest first; the names of files that were synced when written.
+        for folder in sorted(folders, key=len, reverse=True):
+            with self.errors(folder, writing=True):
+                descriptor = os.open(self._path(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                except OSError as error:
+                    # Some file systems cannot sync a folder.
+                    if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                        raise
+                finally:
+                    os.close(descriptor)
+
+    def _move(self, temporary: str, name: str) -> None:
+        Path(temporary).replace(self._path(name))
+        with self._lock:
+            folder = name.rpartition("/")[0]
+            while folder:
+                self._unsynced.add(folder)
+                folder = folder.rpartition("/")[0]
+            self._unsynced.add("")
+
+
+class _Target:
+    """A new file on a local file system: a context manager, at whose end the bytes are on the disk."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._written = 0
+        self._asked = 0
+
+    def __enter__(self) -> "_Target":
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.descriptor = os.open(self._path, flags, 0o666)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                os.fsync(self.descriptor)
+        finally:
+            os.close(self.descriptor)
+
+    def write(self, piece: memoryview) -> None:
+        """Append a piece, whole."""
+        while piece:
+            count = os.write(self.descriptor, piece)
+            self._written += count
+            piece = piece[count:]
+        if self._written - self._asked >= WRITE_BACK_SIZE and hasattr(os, "posix_fadvise"):
+            # On Linux this begins the writing of dirty pages, and does not wait for it.
+            length = self._written - self._asked
+            os.posix_fadvise(self.descriptor, self._asked, length, os.POSIX_FADV_DONTNEED)
+            self._asked = self._written

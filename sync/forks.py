@@ -1,0 +1,63 @@
+"""Forks: two copies of a store that both went on from the same head. They are found by name.
+
+A segment's name says what its last batch's hash is. Where that batch is here too, and has another hash,
+the two histories differ: nothing of that store may be sent or let in until one copy has a new id.
+"""
+
+from collections.abc import Iterable
+
+from eventlog.batch import Batch
+from eventlog.errors import DataCorrupt, StoreForked
+from eventlog.store import Head, Store
+from eventlog.sync.layout import Segment
+
+__all__ = ["check_agreement", "forked"]
+
+
+def check_agreement(store: Store, copy_of: bytes, head: Head | None, segments: Iterable[Segment]) -> None:
+    """Make sure that what is here of a store, and what a remote holds of it, are one history.
+
+    Costs one look-up for each segment, whatever the batches hold; no batch is decoded or hashed.
+
+    Args:
+        copy_of: id of the store.
+        head: its last batch here, or None where there is none.
+        segments: what the remote holds of it.
+
+    Raises:
+        StoreForked: they are not.
+        DataCorrupt: the batches here are damaged.
+    """
+    if head is None:
+        return
+    for segment in sorted(segments):
+        if segment.last > head.number:
+            continue
+        expected = _hash_of(store, copy_of, segment.last, head)
+        if not segment.ends_with(expected):
+            if _batch(store, copy_of, segment.last).hash != expected:
+                raise DataCorrupt(
+                    f"the chain of store {copy_of.hex()} breaks here at batch {segment.last}:"
+                    " run `eventlog verify`"
+                )
+            raise forked(copy_of, segment)
+
+
+def forked(copy_of: bytes, segment: Segment) -> StoreForked:
+    """The error that says that a segment is of another history than the one here."""
+    return StoreForked(
+        f"store {copy_of.hex()} has two histories: what is here differs from {segment.object}; a copy of the"
+        " store went on by itself, so give one copy a new id"
+    )
+
+
+def _hash_of(store: Store, copy_of: bytes, number: int, head: Head) -> bytes:
+    if number == head.number:
+        return head.hash
+    return _batch(store, copy_of, number + 1).previous
+
+
+def _batch(store: Store, copy_of: bytes, number: int) -> Batch:
+    for batch in store.batches(copy_of, number, number):
+        return batch
+    raise DataCorrupt(f"batch {number} of store {copy_of.hex()} is missing here: run `eventlog verify`")

@@ -1,0 +1,124 @@
+"""How copies of the log meet: push, pull, and the two together."""
+
+import os
+
+from eventlog.errors import DataCorrupt, StoreForked, StoreFull, StoreReadOnly
+from eventlog.store import Store
+from eventlog.sync.layout import Holdings
+from eventlog.sync.puller import Puller
+from eventlog.sync.pusher import Pusher, lacking
+from eventlog.sync.remote import Remote
+from eventlog.sync.results import (
+    ProgressCallback,
+    PullResult,
+    PushResult,
+    SyncResult,
+    Tally,
+    Unpushed,
+)
+
+__all__ = ["pull", "push", "synchronise", "unpushed"]
+
+Url = str | os.PathLike[str]
+
+
+def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> PushResult:
+    """Put on a remote what this store holds, its own batches and others', and the remote lacks.
+
+    A remote is made where nothing is yet. What is pushed already costs one listing. A push that is cut
+    off leaves nothing half-written under its name; the next goes on where it stopped.
+
+    Args:
+        url: any URL that fsspec knows, or the path of a folder.
+        progress: is told how far it has got, about twenty times a second, from any thread.
+
+    Returns:
+        What was put there. Stores that could not be pushed are among its problems; the others were.
+
+    Raises:
+        InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
+        StoreFull, StoreReadOnly: what this process has appended cannot be committed.
+    """
+    store.flush()
+    remote = Remote(url)
+    remote.prepare()
+    return _push(store, remote, remote.holdings(), progress)
+
+
+def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> PullResult:
+    """Let into this store what a remote holds of any store and is not here.
+
+    Every byte is checked before it is let in: framing, numbers, hashes, the chain, the sessions, the
+    blobs. A pull that is cut off leaves the store whole; the next goes on where it stopped.
+
+    Args:
+        url: any URL that fsspec knows, or the path of a folder.
+        progress: is told how far it has got, about twenty times a second, from any thread.
+
+    Returns:
+        What was let in. What was damaged or missing is among its problems; the rest was let in.
+
+    Raises:
+        InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
+        StoreFull, StoreReadOnly: the store cannot take it.
+    """
+    remote = Remote(url)
+    remote.require()
+    return _pull(store, remote, remote.holdings(), progress)
+
+
+def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None) -> SyncResult:
+    """Pull, then push, on one listing of the remote.
+
+    The pull comes first, so that a restored copy of this store takes back what it had pushed, and a fork
+    is found, before anything is spread. A store that cannot take more still gives what it has.
+
+    Raises:
+        InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
+        StoreFull, StoreReadOnly: what this process has appended cannot be committed.
+    """
+    remote = Remote(url)
+    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
+    try:
+        pulled = _pull(store, remote, holdings, progress)
+    except (StoreFull, StoreReadOnly) as error:
+        pulled = PullResult(problems=[str(error)])
+    store.flush()
+    remote.prepare()
+    return SyncResult(pulled, _push(store, remote, holdings, progress))
+
+
+def unpushed(store: Store, url: Url) -> Unpushed:
+    """What this store holds and a remote does not, read off one listing.
+
+    What processes have appended and not yet committed is not counted.
+
+    Raises:
+        InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
+    """
+    remote = Remote(url)
+    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
+    counts = []
+    problems = []
+    for copy_of, head in sorted(store.heads().items()):
+        try:
+            ranges = lacking(store, copy_of, head, holdings.get(copy_of, []))
+        except (DataCorrupt, StoreForked) as error:
+            problems.append(str(error))
+        else:
+            counts.append(sum(last - first + 1 for first, last in ranges))
+    return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
+
+
+def _push(store: Store, remote: Remote, holdings: Holdings, progress: ProgressCallback | None) -> PushResult:
+    tally = Tally("push", progress)
+    Pusher(store, remote, holdings, tally).push()
+    tally.finish()
+    return PushResult(tally.now.batches, tally.segments, tally.now.blobs, tally.now.bytes, tally.problems)
+
+
+def _pull(store: Store, remote: Remote, holdings: Holdings, progress: ProgressCallback | None) -> PullResult:
+    tally = Tally("pull", progress)
+    Puller(store, remote, holdings, tally).pull()
+    tally.finish()
+    return PullResult(tally.now.batches, tally.segments, tally.now.blobs, tally.now.bytes, tally.problems)

@@ -1,0 +1,54 @@
+"""Which blobs a batch's events name: what has to be there before the batch may be."""
+
+import re
+from typing import NamedTuple
+
+from eventlog.batch import Batch
+from eventlog.events import ArtifactUploaded, Event, ExecutionRecorded, ScalarReported, TextReported, Unknown
+from eventlog.sync.layout import is_digest
+
+__all__ = ["NamedBlobs", "named_blobs"]
+
+_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+
+
+class NamedBlobs(NamedTuple):
+    """The blobs that a batch's events name, as SHA-256 in hexadecimal.
+
+    Attributes:
+        required: named by events of kinds that this version knows.
+        possible: what looks like a blob's name in events of kinds that it does not know; they are taken
+            along where they are found, so that an older program forwards what a newer one wrote.
+    """
+
+    required: set[str]
+    possible: set[str]
+
+
+def named_blobs(batch: Batch) -> NamedBlobs:
+    """The blobs that a batch's events name. What could not be the name of a blob is passed over.
+
+    Raises:
+        DataCorrupt: the batch's events cannot be read.
+    """
+    named = NamedBlobs(set(), set())
+    for numbered in batch.state_events():
+        _add(numbered.event, named)
+    for event in batch.report_events():
+        if type(event) is not ScalarReported:
+            _add(event, named)
+    return named
+
+
+def _add(event: Event, named: NamedBlobs) -> None:
+    if isinstance(event, Unknown):
+        named.possible.update(match.decode() for match in _DIGEST.findall(event.raw))
+        return
+    if isinstance(event, ArtifactUploaded | TextReported):
+        digest = event.blob
+    elif isinstance(event, ExecutionRecorded):
+        digest = event.diff_blob
+    else:
+        return
+    if is_digest(digest):
+        named.required.add(digest)

@@ -1,0 +1,175 @@
+"""A remote: the copies of stores that lie under one URL, in the layout of `eventlog.sync.layout`."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from eventlog.batch import Batch
+from eventlog.blobs import BlobWriter
+from eventlog.errors import NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
+from eventlog.sync.copying import OnBytes
+from eventlog.sync.layout import (
+    FORMAT,
+    MARKER,
+    MARKER_TEXT,
+    STORES,
+    TEMPORARY,
+    Holdings,
+    Segment,
+    blob_object,
+    marker_format,
+    parse_segment,
+)
+from eventlog.sync.segment import read_batches, segment_pieces, segment_size
+from eventlog.sync.urls import objects_at
+
+__all__ = ["Remote"]
+
+
+class Remote:
+    """The copies of stores under a URL. Nothing there is ever changed once written.
+
+    Args:
+        url: any URL that fsspec knows, or the path of a folder.
+
+    Raises:
+        InputInvalid, RemoteInvalid: the URL cannot be used.
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self.objects = objects_at(url)
+        self.url = self.objects.shown
+
+    def __repr__(self) -> str:
+        return f"<Remote {self.url}>"
+
+    def state(self) -> Literal["missing", "empty", "ready"]:
+        """Whether it is there, and a remote.
+
+        Raises:
+            RemoteInvalid: something else is there.
+            StoreNewer: it was made by a newer version of eventlog.
+            RemoteUnreachable: it cannot be read.
+        """
+        if self._is_marked():
+            return "ready"
+        names = self.objects.names()
+        if names is None:
+            return "missing"
+        # Whoever makes a remote now, or died making it, has a folder for what is being written there.
+        foreign = sorted(name for name in names if name != TEMPORARY)
+        if not foreign:
+            return "empty"
+        if self._is_marked():
+            return "ready"
+        raise RemoteInvalid(
+            f"{self.url} is not a remote, and not empty ({', '.join(foreign[:3])}): name an empty folder,"
+            " or a new one"
+        )
+
+    def require(self) -> None:
+        """Make sure that there is a remote to read.
+
+        Raises:
+            RemoteUnreachable: nothing is there.
+            RemoteInvalid, StoreNewer: see `state`.
+        """
+        state = self.state()
+        if state == "missing":
+            raise RemoteUnreachable(f"{self.url} is not there: check the name, or push to it first")
+        if state == "empty":
+            raise RemoteInvalid(f"{self.url} is empty, so nothing can be pulled: push to it first")
+
+    def prepare(self) -> None:
+        """Make it a remote, if it is none yet, and clear away what dead writers left.
+
+        Raises:
+            RemoteUnreachable: it cannot be written.
+            RemoteInvalid, StoreNewer: see `state`.
+        """
+        if self.state() != "ready":
+            self.objects.make_root()
+            self.objects.put(MARKER, [MARKER_TEXT])
+            self.objects.settle()
+        self.objects.sweep()
+
+    def holdings(self) -> Holdings:
+        """What it holds, read off the names of its segments in one listing."""
+        held: Holdings = {}
+        for name, size in self.objects.files_in_folders(STORES).items():
+            segment = parse_segment(name, size)
+            if segment is not None:
+                held.setdefault(segment.store, []).append(segment)
+        return held
+
+    @contextmanager
+    def read_segment(self, segment: Segment) -> Iterator[Iterator[Batch]]:
+        """The batches of a segment, one by one, as a context manager; see `segment.read_batches`.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        with self.objects.open(segment.object) as file:
+            yield self._unless_broken_off(segment, read_batches(file, segment.size))
+
+    def put_segment(self, store: bytes, batches: Sequence[Batch], last_hash: bytes) -> Segment:
+        """Write consecutive batches of a store as a segment. Every blob that they name is there already."""
+        segment = Segment(
+            batches[0].number, batches[-1].number, last_hash.hex()[:16], store, segment_size(batches)
+        )
+        self.objects.put(segment.object, segment_pieces(batches))
+        return segment
+
+    def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]:
+        """The sizes, in bytes, of those of these blobs that it holds."""
+        names = {blob_object(digest): digest for digest in digests}
+        return {names[name]: size for name, size in self.objects.sizes(names).items()}
+
+    def put_blob(self, digest: str, source: Path, progress: OnBytes) -> None:
+        """Write a blob from a file, if the file's bytes have its hash.
+
+        Args:
+            progress: gets the number of bytes of each piece.
+
+        Raises:
+            DataCorrupt: they do not; nothing was written.
+        """
+        self.objects.put_file(blob_object(digest), source, digest, progress)
+
+    def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
+        """Write a blob's bytes to a writer, which hashes them.
+
+        Args:
+            size: how many they are, as listed: no more are taken.
+            progress: gets the number of bytes of each piece.
+
+        Raises:
+            NotFound: it is not there.
+            DataCorrupt: it has more bytes.
+            StoreFull, StoreReadOnly: the writer cannot keep them.
+        """
+        self.objects.copy(blob_object(digest), size, writer, progress)
+
+    def settle(self) -> None:
+        """Return once everything written so far will outlast a power cut."""
+        self.objects.settle()
+
+    def _is_marked(self) -> bool:
+        try:
+            text = self.objects.start(MARKER, 64)
+        except NotFound:
+            return False
+        number = marker_format(text)
+        if number is None:
+            raise RemoteInvalid(f"{self.url}/{MARKER} is not the marker of a remote: name another folder")
+        if number > FORMAT:
+            raise StoreNewer(
+                f"{self.url} has format {number}, this eventlog knows {FORMAT}: upgrade eventlog to use it"
+            )
+        return True
+
+    def _unless_broken_off(self, segment: Segment, batches: Iterator[Batch]) -> Iterator[Batch]:
+        with self.objects.errors(segment.object):
+            yield from batches
