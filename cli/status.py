@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from eventlog.cli.moments import iso, size
-from eventlog.cli.opening import as_json, examples, opened_store, views_of
+from eventlog.cli.moments import iso, local, moment, size
+from eventlog.cli.opening import as_json, examples, opened_store
 from eventlog.cli.printing import counted, document, line
+from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, fields, table
 from eventlog.cli.task_page import heading
 from eventlog.errors import EventlogError
 
 if TYPE_CHECKING:
-    from eventlog.projections import SessionState
+    from eventlog.projections import SessionState, Views
     from eventlog.store import Store
 
 __all__ = ["command"]
@@ -43,14 +44,34 @@ def command(home: Path | None, as_json: bool) -> None:
     remote does not have yet.
     """
     with opened_store(home) as store:
-        behind = _behind(store)
-        sessions = views_of(store).sessions()
+        views, behind = _catch_up(store)
+        sessions = views.sessions()
         alive = store.live_sessions()
         facts = _facts(store, sessions, alive, behind, _look_at_remote(store))
     if as_json:
         document(facts)
     else:
         _print(facts)
+
+
+def _catch_up(store: "Store") -> tuple["Views", int]:
+    """The views, and how many batches they were behind the log."""
+    from eventlog.projections import Views
+
+    views = Views.open(store)
+    behind = 0
+    with progress_bar("reading the log") as advance:
+
+        def note(done: int, total: int, what: str = "", /) -> None:
+            nonlocal behind
+            behind = max(behind, total)
+            if advance is not None:
+                advance(done, total)
+
+        # One after the other, as each counts the same batches.
+        views.catch_up(progress=note)
+        views.catch_up(reports=True, progress=note)
+    return views, behind
 
 
 def _facts(
@@ -197,7 +218,7 @@ def _print_alive(sessions: Iterable[Mapping[str, Any]]) -> None:
             one["host"],
             one["user"],
             str(one["process"]),
-            _since(one["started"]),
+            local(moment(one["started"])) if one["started"] else "",
             ", ".join(task[:8] for task in one["tasks"]),
         ]
         for one in sessions

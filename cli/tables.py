@@ -52,7 +52,7 @@ def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
 def bar(percent: int, length: int) -> tuple[Part, ...]:
     """A bar of `length` columns, `percent` of it filled."""
     filled = round(max(0, min(100, percent)) / 100 * length)
-    return (("━" * filled, "green" if percent >= 100 else "cyan"), ("━" * (length - filled), "bright_black"))
+    return (("━" * filled, "green" if percent >= 100 else "cyan"), ("─" * (length - filled), "bright_black"))
 
 
 def progress_cell(progress: int | None, length: int) -> Cell:
