@@ -39,7 +39,9 @@ class SessionState(msgspec.Struct, array_like=True, frozen=True):
 
     def __repr__(self) -> str:
         end = self.reason if self.ended is not None else "not ended"
-        return f"<SessionState {self.id.hex()[:8]}: process {self.process} of {self.user} on {self.host}, {end}>"
+        return (
+            f"<SessionState {self.id.hex()[:8]}: process {self.process} of {self.user} on {self.host}, {end}>"
+        )
 
 
 def evolve_session(state: SessionState, numbered: NumberedEvent) -> SessionState:

@@ -49,6 +49,7 @@ class TaskState(msgspec.Struct, array_like=True):
         reset_time: when it was last reset; reports from before are not shown.
         unknown: how many of its events are of a kind that this version does not know.
         dropped: how many reports its sessions could not keep; joined from the sessions.
+        is_created: the event that created it is here.
     """
 
     id: str
@@ -99,7 +100,7 @@ def fold_task(state: TaskState, numbered: Iterable[NumberedEvent]) -> TaskState:
     for session, _, event in numbered:
         if event.is_report:
             continue
-        if not state.changed:
+        if not state.id:
             state.id = event.task
             state.created = event.time
         state.changed = event.time
@@ -202,6 +203,10 @@ def _artifacts_deleted(state: TaskState, event: events.ArtifactsDeleted, session
         state.artifacts.pop(name, None)
 
 
+def _dropped(state: TaskState, event: events.EventsDropped, session: bytes) -> None:
+    state.dropped += event.count
+
+
 def _unknown(state: TaskState, event: events.Unknown, session: bytes) -> None:
     state.unknown += 1
 
@@ -234,6 +239,7 @@ _APPLY: dict[type[Event], Callable[[Any, Any, bytes], None]] = {
     events.ExecutionRecorded: _execution,
     events.ArtifactUploaded: _artifact_uploaded,
     events.ArtifactsDeleted: _artifacts_deleted,
+    events.EventsDropped: _dropped,
     events.Unknown: _unknown,
 }
 

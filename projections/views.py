@@ -1,10 +1,21 @@
 """Views: every question about what a store holds."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eventlog.batch import NumberedEvent
+from eventlog.errors import NotFound, StoreNewer
+from eventlog.projections import check, index, scalars, states, text
+from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
+from eventlog.projections.history import history
+from eventlog.projections.keys import task_key
 from eventlog.projections.query import TaskQuery, TaskRow
+from eventlog.projections.resolve import resolve
+from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, drop, has_version
 from eventlog.projections.scalars import SeriesSummary
 from eventlog.projections.session import SessionState
 from eventlog.projections.task import TaskState
@@ -14,9 +25,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Progress", "Views"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["Views"]
 
 
 class Views:
@@ -25,6 +34,13 @@ class Views:
     A view answers from what it has folded so far: `catch_up` first. To see this process's own last
     calls, `Store.flush` before that.
     """
+
+    def __init__(self, store: Store, environment: ViewsEnvironment) -> None:
+        self.store = store
+        self._environment = environment
+
+    def __repr__(self) -> str:
+        return f"<Views of {self.store!r}>"
 
     @classmethod
     def open(cls, store: Store) -> "Views":
@@ -35,24 +51,38 @@ class Views:
         Raises:
             StoreFull, StoreReadOnly: there is no room, or no right, to keep views.
         """
-        raise NotImplementedError
+        return cls(store, ViewsEnvironment.of(store))
 
     def close(self) -> None:
-        """Let go of the views; the last to do so closes the files."""
-        raise NotImplementedError
+        """Let go of the views; the last to do so in a process closes the files."""
+        self._environment.close()
+
+    def __enter__(self) -> "Views":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def catch_up(self, *, reports: bool = False, progress: Progress | None = None) -> None:
         """Fold what is new in the log: state events, and with `reports` the scalars and text too.
+
+        A batch that cannot be read is passed over, with a warning in the log named "eventlog". Views that
+        are damaged are deleted and folded anew.
 
         Args:
             reports: needed before `series`, `scalars`, `text` and `events` with reports.
             progress: called as ``progress(done, total)``, in batches.
 
         Raises:
-            DataCorrupt: a batch cannot be read; what came before it is folded.
-            StoreFull: there is no room for the views.
+            StoreFull, StoreReadOnly: there is no room, or no right, to write the views.
+            StoreNewer: the log holds batches of a newer format.
         """
-        raise NotImplementedError
+        streams = (STATES, REPORTS) if reports else (STATES,)
+        try:
+            catch_up(self.store, self._environment, streams, progress)
+        except ViewsDamaged:
+            self._environment.replace()
+            catch_up(self.store, self._environment, streams, progress)
 
     def task(self, task_id: str) -> TaskState:
         """The state of a task, by its whole id.
@@ -60,7 +90,11 @@ class Views:
         Raises:
             NotFound: there is no such task.
         """
-        raise NotImplementedError
+        with self._read(STATES) as transaction:
+            state = states.read_state(transaction, self._environment, task_key(task_id))
+        if state is None or state.id != task_id:
+            raise _no_task(task_id)
+        return state
 
     def task_at(self, task_id: str, time_ms: int) -> TaskState:
         """The state of a task as of a moment: after its events up to that time, inclusive.
@@ -71,7 +105,16 @@ class Views:
         Raises:
             NotFound: there is no such task, or it did not exist then.
         """
-        raise NotImplementedError
+        with self._read(STATES) as transaction:
+            key = task_key(task_id)
+            if states.read_record(transaction, self._environment, key) is None:
+                raise _no_task(task_id)
+            state = states.read_state_at(transaction, self._environment, key, time_ms)
+        if state is None:
+            raise NotFound(
+                f"task {task_id} did not exist at that time: `eventlog log {task_id[:8]}` shows since when"
+            )
+        return state
 
     def find(self, query: TaskQuery | None = None) -> list[TaskRow]:
         """The tasks that match a query, in its order.
@@ -79,7 +122,15 @@ class Views:
         Raises:
             InputInvalid: a pattern is not a regular expression.
         """
-        raise NotImplementedError
+        query = query or TaskQuery()
+        with self._read(STATES) as transaction:
+            ordinals = None
+            if query.ids is not None:
+                records = (
+                    states.read_record(transaction, self._environment, task_key(task)) for task in query.ids
+                )
+                ordinals = [record.ordinal for record in records if record is not None]
+            return index.find(transaction, self._environment, query, ordinals)
 
     def resolve(self, text: str) -> str:
         """The id of the task that a person means.
@@ -92,11 +143,18 @@ class Views:
             NotFound: no task is meant.
             InputInvalid: several ids begin so; the message lists them.
         """
-        raise NotImplementedError
+        with self._read(STATES) as transaction:
+            return resolve(transaction, self._environment, text)
 
     def series(self, task_id: str) -> list[SeriesSummary]:
-        """The scalar series of a task, by title and series; only what came after its last reset."""
-        raise NotImplementedError
+        """The scalar series of a task, by title and series; only what came after its last reset.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            return scalars.read_series(transaction, self._environment, task_key(task_id), reset_time)
 
     def scalars(self, task_id: str, title: str, series: str) -> "pyarrow.Table":
         """The points of a series: columns iteration (int64), time (int64, ms) and value (float64).
@@ -104,13 +162,28 @@ class Views:
         Ordered by (time, iteration, value); only what came after the task's last reset.
 
         Raises:
-            NotFound: the task has no such series.
+            NotFound: there is no such task, or it has no such series.
         """
-        raise NotImplementedError
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            key = task_key(task_id) + scalars.series_key(title, series)
+            table = scalars.read_scalars(transaction, self._environment, key, reset_time)
+        if not len(table):
+            raise NotFound(
+                f"task {task_id} has no scalars '{title}' / '{series}':"
+                f" `eventlog scalars {task_id[:8]}` lists what it has"
+            )
+        return table
 
     def text(self, task_id: str) -> list[TextLine]:
-        """What a task wrote to its console, in order; only what came after its last reset."""
-        raise NotImplementedError
+        """What a task wrote to its console, in order; only what came after its last reset.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            return text.read_text(transaction, self._environment, task_key(task_id), reset_time)
 
     def events(
         self,
@@ -129,20 +202,64 @@ class Views:
         Raises:
             NotFound: there is no such task.
         """
-        raise NotImplementedError
+        with self._read(STATES, REPORTS) as transaction:
+            self._reset_time(transaction, task_id)
+        return history(self.store, self._environment, task_id, first_time, last_time, reports=reports)
 
     def sessions(self) -> dict[bytes, SessionState]:
         """Every session, by its id."""
-        raise NotImplementedError
+        with self._read(STATES) as transaction:
+            return states.read_sessions(transaction, self._environment)
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Drop all views and fold the whole log again."""
-        raise NotImplementedError
+
+        def drop_all(transaction: Any) -> None:
+            for stream in (STATES, REPORTS):
+                drop(transaction, self._environment, stream)
+
+        try:
+            self._environment.write(drop_all)
+        except ViewsDamaged:
+            self._environment.replace()
+        catch_up(self.store, self._environment, (STATES, REPORTS), progress)
 
     def check(self, progress: Progress | None = None) -> list[str]:
         """Fold the log again beside the live views and compare them, byte for byte.
 
+        What the views have not folded yet is left out on both sides.
+
         Returns:
             The differences, a line each; empty when there are none.
         """
-        raise NotImplementedError
+        folder = Path(tempfile.mkdtemp(prefix="eventlog-check-"))
+        try:
+            return check.check(self.store, self._environment, folder, progress)
+        except ViewsDamaged as error:
+            return [str(error)]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _read(self, *streams: Stream) -> Iterator[Any]:
+        with self._environment.read() as transaction:
+            for stream in streams:
+                if not has_version(transaction, self._environment, stream):
+                    raise StoreNewer(
+                        f"the views at {self._environment.path} were folded by another version of eventlog:"
+                        " catch up again, and use one version at a time"
+                    )
+            yield transaction
+
+    def _reset_time(self, transaction: Any, task_id: str) -> int | None:
+        """When a task was last reset, if ever; raises NotFound if there is no such task."""
+        state = states.read_plain_state(transaction, self._environment, task_key(task_id))
+        if state is None or state.id != task_id:
+            raise _no_task(task_id)
+        return state.reset_time
+
+
+def _no_task(task_id: str) -> NotFound:
+    return NotFound(
+        f"no task {task_id} in this store: `eventlog ls` lists those it has, `eventlog sync` fetches more"
+    )

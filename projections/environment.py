@@ -1,0 +1,257 @@
+"""The LMDB environment that holds the views: shared in a process, and expendable.
+
+Views can always be folded again, so an environment that is damaged is deleted and begun anew; that of a
+store which is open for reading alone lies in a temporary folder.
+"""
+
+import atexit
+import os
+import shutil
+import struct
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lmdb
+import msgspec
+import zstandard
+
+from eventlog.environment import Environment
+from eventlog.errors import DataCorrupt, StoreInvalid
+from eventlog.store import Store
+
+__all__ = ["DATABASES", "ViewsDamaged", "ViewsEnvironment"]
+
+T = TypeVar("T")
+
+DATABASES: dict[str, dict[str, Any]] = {
+    name: {}
+    for name in (
+        "meta",
+        "checkpoints",
+        # The state stream.
+        "events",
+        "tasks",
+        "sessions",
+        "rows",
+        "terms",
+        "pages",
+        "by_change",
+        # The report stream.
+        "series",
+        "points",
+        "text",
+        "report_batches",
+    )
+}
+MAP_SIZE = 256 << 20
+MAX_MENDED = 1 << 40
+_DAMAGE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
+
+
+class ViewsDamaged(DataCorrupt):
+    """What lies in the views is not what was written there; folding the log again mends it."""
+
+
+class ViewsEnvironment:
+    """The environment at a path; one object per path in a process.
+
+    Args:
+        path: its folder.
+        temporary: the folder is deleted when this process is done with it.
+    """
+
+    def __init__(self, path: Path, *, temporary: bool = False) -> None:
+        self.path = path
+        self._temporary = temporary
+        self._owner = os.getpid()
+        self._forked = False
+        self._lock = threading.RLock()
+        self._users = 0
+        self._environment = self._open()
+
+    def __repr__(self) -> str:
+        return f"<ViewsEnvironment {self.path}>"
+
+    @classmethod
+    def of(cls, store: Store) -> "ViewsEnvironment":
+        """The environment with the views of a store, to be closed once by each who asked for it."""
+        with _opening:
+            # The key of a read-only store's is no path: there is a temporary folder for it.
+            key = store.home / ("views read-only" if store.read_only else "views")
+            found = _open_environments.get(key)
+            if found is not None and not found._is_there():
+                # The folder was deleted, perhaps made anew: who still holds the old files may keep them.
+                found = None
+            if found is None:
+                if store.read_only:
+                    found = cls(Path(tempfile.mkdtemp(prefix="eventlog-views-")), temporary=True)
+                else:
+                    found = cls(key)
+                _open_environments[key] = found
+            found._users += 1
+            return found
+
+    def __getitem__(self, name: str) -> Any:
+        return self._current()[name]
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        """A read transaction: a snapshot, to be left soon.
+
+        Raises:
+            ViewsDamaged: what is read is not what was written.
+        """
+        with self._naming_damage(), self._current().read() as transaction:
+            yield transaction
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in a write transaction and commit it; it may be run more than once.
+
+        Raises:
+            ViewsDamaged: what is read is not what was written.
+            StoreFull, StoreReadOnly: there is no room, or no right, to write them.
+        """
+        with self._naming_damage():
+            return self._current().write(work)
+
+    def replace(self) -> None:
+        """Delete the files and begin anew."""
+        with self._lock:
+            self._current().close()
+            _delete(self.path)
+            self._environment = self._open()
+
+    def close(self) -> None:
+        """Let go of it; the last to do so closes the files."""
+        with _opening:
+            self._users -= 1
+            if self._users > 0:
+                return
+            for key in [key for key, found in _open_environments.items() if found is self]:
+                del _open_environments[key]
+            if not self._forked:
+                self._environment.close()
+            self.remove_temporary()
+
+    def remove_temporary(self) -> None:
+        """Delete the files if they are this process's own."""
+        if self._temporary and self._owner == os.getpid():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def note_fork(self) -> None:
+        """In the child of a fork: open the files again before the next use."""
+        self._forked = True
+        self._lock = threading.RLock()
+
+    def _current(self) -> Environment:
+        if self._forked:
+            with self._lock:
+                if self._forked:
+                    self._environment.reopen_after_fork()
+                    self._forked = False
+        return self._environment
+
+    def _open(self) -> Environment:
+        _mend_length(self.path)
+        try:
+            return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
+        except (StoreInvalid, DataCorrupt) as error:
+            if not isinstance(error.__cause__, _DAMAGE):
+                raise
+        _delete(self.path)
+        return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
+
+    def _note_file(self, environment: Environment) -> Environment:
+        self._file = _identity(self.path)
+        return environment
+
+    def _is_there(self) -> bool:
+        return self._file == _identity(self.path)
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (DataCorrupt, StoreInvalid) as error:
+            # LMDB's, of these files and not of the log's.
+            if not str(error).startswith(f"{self.path} "):
+                raise
+            raise ViewsDamaged(f"the views at {self.path} are damaged: run `eventlog rebuild`") from error
+        except (msgspec.DecodeError, zstandard.ZstdError, struct.error) as error:
+            raise ViewsDamaged(
+                f"the views at {self.path} are damaged ({error}): run `eventlog rebuild`"
+            ) from error
+
+
+_opening = threading.RLock()
+_open_environments: dict[Path, ViewsEnvironment] = {}
+
+
+def _after_fork() -> None:
+    global _opening
+    _opening = threading.RLock()
+    for environment in _open_environments.values():
+        environment.note_fork()
+
+
+def _at_exit() -> None:
+    for environment in _open_environments.values():
+        environment.remove_temporary()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
+
+
+def _delete(path: Path) -> None:
+    """Move the files away first, so that whoever opens the folder meanwhile finds none or all new ones."""
+    if not path.exists():
+        return
+    aside = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
+    path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = (path / "data.mdb").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+# LMDB 0.9's meta page: 16 bytes of page header; magic, version; address, map size; two trees of 48
+# bytes, the first of which begins with the page size; the last page used, the transaction.
+_META = struct.Struct("=16xII16xI92xQQ")
+_MAGIC = 0xBEEFC0DE
+
+
+def _mend_length(path: Path) -> None:
+    """Give a data file that was cut short its length back, with zeros.
+
+    LMDB maps the file: where it ends too soon, a read would kill the process (SIGBUS), while zeros are
+    found to be damage.
+    """
+    try:
+        with (path / "data.mdb").open("r+b") as file:
+            first = file.read(_META.size)
+            page_size = _META.unpack(first)[2] if len(first) == _META.size else 0
+            if not 512 <= page_size <= 65536:
+                return
+            file.seek(page_size)
+            metas = [_META.unpack(meta) for meta in (first, file.read(_META.size)) if len(meta) == _META.size]
+            if any(meta[0] != _MAGIC for meta in metas):
+                return
+            pages = max(metas, key=lambda meta: meta[4])[3] + 1
+            size = os.fstat(file.fileno()).st_size
+            # Never more than a damaged number could ask for; and this call, unlike truncate, cannot
+            # shorten a file that another process has made longer meanwhile.
+            if size < pages * page_size <= MAX_MENDED and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), size, pages * page_size - size)
+    except OSError:
+        return

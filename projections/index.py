@@ -1,0 +1,199 @@
+"""The task index: a row per task, and what finds the rows that match a query without reading the rest.
+
+Each task has an ordinal, given out on this machine in the order in which tasks became known here. Terms
+(`eventlog.projections.terms`) say which ordinals have a status, a project or a tag; pages
+(`eventlog.projections.pages`) hold the strings for patterns; `by_change` has the ordinals in the order of
+last change, for queries with a limit.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from eventlog.projections import bitmaps, pages
+from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
+from eventlog.projections.keys import task_key, time_key
+from eventlog.projections.query import TaskQuery, TaskRow
+from eventlog.projections.terms import TermWriter, read_term, stored_terms, term, value_of
+
+__all__ = ["INDEX_VERSION", "IndexWriter", "count_tasks", "find", "read_row"]
+
+INDEX_VERSION = 1
+ORDINAL = struct.Struct(">I")
+# A step along `by_change` costs about this much of what reading and sorting a row does.
+_STEP = 0.2
+_decode_row = msgspec.msgpack.Decoder(TaskRow).decode
+_encode_row = msgspec.msgpack.Encoder().encode
+
+
+class IndexWriter:
+    """Changes to the index in one write transaction; each task is put at most once."""
+
+    def __init__(self, transaction: Any, environment: ViewsEnvironment) -> None:
+        self._transaction = transaction
+        self._environment = environment
+        self._size = count_tasks(transaction, environment)
+        self._terms = TermWriter()
+        self._pages = pages.PageWriter()
+
+    def put(self, ordinal: int | None, key: bytes, old: TaskRow | None, new: TaskRow) -> int:
+        """Give a task another row.
+
+        Args:
+            ordinal: of the task, or None if it is new here.
+            key: of the task.
+            old: the row that it had.
+
+        Returns:
+            The ordinal of the task.
+        """
+        if ordinal is None:
+            ordinal = self._size
+            self._size += 1
+        where = ORDINAL.pack(ordinal)
+        put, environment = self._transaction.put, self._environment
+        put(where, _encode_row(new), db=environment["rows"])
+        if old is not None and old.changed != new.changed:
+            self._transaction.delete(time_key(old.changed) + key, db=environment["by_change"])
+        put(time_key(new.changed) + key, where, db=environment["by_change"])
+        self._terms.change(ordinal, old, new)
+        self._pages.change(ordinal, old, new)
+        return ordinal
+
+    def write(self) -> None:
+        """Write what was gathered."""
+        self._terms.write(self._transaction, self._environment["terms"])
+        self._pages.write(self._transaction, self._environment["pages"])
+
+
+def count_tasks(transaction: Any, environment: ViewsEnvironment) -> int:
+    """How many tasks there are, which is one more than the last ordinal."""
+    entries: int = transaction.stat(environment["rows"])["entries"]
+    return entries
+
+
+def read_row(transaction: Any, environment: ViewsEnvironment, ordinal: int) -> TaskRow:
+    """The row of the task with this ordinal."""
+    data = transaction.get(ORDINAL.pack(ordinal), db=environment["rows"])
+    if data is None:
+        raise ViewsDamaged(f"the views have lost the row of task {ordinal}: run `eventlog rebuild`")
+    return _decode_row(data)
+
+
+def find(
+    transaction: Any, environment: ViewsEnvironment, query: TaskQuery, ordinals_of_ids: Sequence[int] | None
+) -> list[TaskRow]:
+    """The rows that match a query, in its order.
+
+    Args:
+        ordinals_of_ids: of `query.ids`, where it has any.
+    """
+    found = _Search(transaction, environment, query).run(ordinals_of_ids)
+    count = found.bit_count()
+    end = count if query.limit is None else min(query.offset + query.limit, count)
+    if query.offset >= end:
+        return []
+    field = query.order.removeprefix("-")
+    size = count_tasks(transaction, environment)
+    if field == "changed" and end * size * _STEP < count * count:
+        ordinals = list(_along_change(transaction, environment, found, size, query.order[0] == "-", end))
+        return [read_row(transaction, environment, ordinal) for ordinal in ordinals[query.offset :]]
+    rows = [read_row(transaction, environment, ordinal) for ordinal in bitmaps.numbers(found)]
+    rows.sort(key=lambda row: _sort_key(row, field), reverse=query.order[0] == "-")
+    return rows[query.offset : end]
+
+
+class _Search:
+    """One query's conditions, each narrowing the set of ordinals."""
+
+    def __init__(self, transaction: Any, environment: ViewsEnvironment, query: TaskQuery) -> None:
+        self.transaction = transaction
+        self.environment = environment
+        self.query = query
+        self.size = count_tasks(transaction, environment)
+
+    def run(self, ordinals_of_ids: Sequence[int] | None) -> int:
+        query = self.query
+        found = (1 << self.size) - 1
+        if ordinals_of_ids is not None:
+            found = bitmaps.from_numbers(ordinals_of_ids, self.size)
+        if query.project is not None:
+            found &= self.any_of("folder" if query.project_prefix else "project", _several(query.project))
+        if query.name is not None:
+            found &= self.any_of("name", _several(query.name))
+        found = self.choose(found, "status", query.status)
+        found = self.choose(found, "type", query.types)
+        found = self.choose(found, "tag", query.tags, together=query.all_tags)
+        if query.project_pattern is not None:
+            found &= self.projects(pages.Pattern(query.project_pattern))
+        if query.name_pattern is not None:
+            found = self.search(found, "name", pages.Pattern(query.name_pattern))
+        if query.text is not None:
+            found = self.search(found, "text", pages.Pattern(query.text, ignore_case=True))
+        return found
+
+    def has(self, field: str, value: str) -> int:
+        return read_term(self.transaction, self.environment["terms"], term(field, value), self.size)
+
+    def any_of(self, field: str, values: Iterable[str]) -> int:
+        found = 0
+        for value in values:
+            found |= self.has(field, value)
+        return found
+
+    def choose(self, found: int, field: str, values: Sequence[str], *, together: bool = False) -> int:
+        wanted = [value for value in _several(values) if not value.startswith("-")]
+        if together:
+            for value in wanted:
+                found &= self.has(field, value)
+        elif wanted:
+            found &= self.any_of(field, wanted)
+        return found & ~self.any_of(field, (value[1:] for value in _several(values) if value[:1] == "-"))
+
+    def projects(self, pattern: pages.Pattern) -> int:
+        found = 0
+        for key, having in stored_terms(self.transaction, self.environment["terms"], "project"):
+            value = value_of(key)
+            if value is None:
+                first = (having & -having).bit_length() - 1
+                value = read_row(self.transaction, self.environment, first).project
+            if pattern.search(value):
+                found |= having
+        return found
+
+    def search(self, among: int, field: str, pattern: pages.Pattern) -> int:
+        return pages.search(self.transaction, self.environment["pages"], field, pattern, among, self.size)
+
+
+def _several(values: str | Sequence[str]) -> Sequence[str]:
+    return (values,) if isinstance(values, str) else values
+
+
+def _along_change(
+    transaction: Any, environment: ViewsEnvironment, found: int, size: int, last_first: bool, end: int
+) -> Iterator[int]:
+    """The first `end` ordinals of a set in the order of last change."""
+    bits = found.to_bytes((size + 7) // 8, "little")
+    with transaction.cursor(environment["by_change"]) as cursor:
+        values = (
+            cursor.iterprev(keys=False, values=True)
+            if last_first
+            else cursor.iternext(keys=False, values=True)
+        )
+        for value in values:
+            ordinal = int.from_bytes(value, "big")
+            if bits[ordinal >> 3] >> (ordinal & 7) & 1:
+                yield ordinal
+                end -= 1
+                if not end:
+                    return
+
+
+def _sort_key(row: TaskRow, field: str) -> tuple[Any, ...]:
+    value = getattr(row, field)
+    if field == "changed":
+        # As the keys of `by_change` say it.
+        return max(value, 0), task_key(row.id)
+    return value is not None, value, task_key(row.id)

@@ -1,0 +1,85 @@
+"""The report stream: scalars, text, and which batches hold a task's reports.
+
+No fold here depends on the order in which batches arrive.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from eventlog.batch import Batch
+from eventlog.events import Event, ScalarReported, TextReported
+from eventlog.projections.environment import ViewsEnvironment
+from eventlog.projections.keys import TASK_SIZE, task_key
+from eventlog.projections.scalars import fold_scalars
+from eventlog.projections.text import fold_text
+
+__all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
+
+REPORTS_VERSION = 1
+_key = struct.Struct(">16s16sQ")
+_value = struct.Struct(">16sQQQ")
+
+
+class ReportBatch(NamedTuple):
+    """Where a batch with reports of a task lies.
+
+    Attributes:
+        session: whose events it holds.
+        first: number of its first event within the session.
+        store, number: its place in a store's chain.
+        first_time, last_time: of its events, in ms.
+    """
+
+    session: bytes
+    first: int
+    store: bytes
+    number: int
+    first_time: int
+    last_time: int
+
+
+def fold_reports(
+    transaction: Any, environment: ViewsEnvironment, batches: Sequence[tuple[Batch, list[Event]]]
+) -> None:
+    """Fold the reports of some batches into the views."""
+    points: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
+    for batch, events in batches:
+        of_batch: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
+        others = []
+        for event in events:
+            if isinstance(event, ScalarReported):
+                of_batch[event.task, event.title, event.series].append(event)
+            else:
+                others.append(event)
+        for key, reported in of_batch.items():
+            points[key] += reported
+        tasks = {task for task, _, _ in of_batch}
+        if others:
+            tasks.update(event.task for event in others)
+            # Not the number of the event, for which state events would have to be read, but in its order.
+            places = enumerate(events, batch.first)
+            text = ((place, event) for place, event in places if isinstance(event, TextReported))
+            fold_text(transaction, environment, batch.session, text)
+        for task in tasks:
+            transaction.put(
+                _key.pack(task_key(task), batch.session, batch.first),
+                _value.pack(batch.store, batch.number, batch.first_time, batch.last_time),
+                db=environment["report_batches"],
+            )
+    fold_scalars(transaction, environment, points)
+
+
+def report_batches(transaction: Any, environment: ViewsEnvironment, key: bytes) -> Iterator[ReportBatch]:
+    """The batches that hold reports of a task, by session, each session's in order.
+
+    Args:
+        key: of the task.
+    """
+    with transaction.cursor(environment["report_batches"]) as cursor:
+        found = cursor.set_range(key)
+        while found and cursor.key()[:TASK_SIZE] == key:
+            _, session, first = _key.unpack(cursor.key())
+            yield ReportBatch(session, first, *_value.unpack(cursor.value()))
+            found = cursor.next()
