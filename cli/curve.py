@@ -5,6 +5,7 @@ there, and between what it went), so that no peak is lost and a million points c
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Axes:
     def __init__(self, first: float, last: float, low: float, high: float, width: int, height: int) -> None:
         if low / 2 == high / 2:
             margin = abs(low) * 0.1 or 1.0
-            low, high = low - margin, high + margin
+            low, high = max(low - margin, -sys.float_info.max), min(high + margin, sys.float_info.max)
         self.low, self.high = low, high
         self.first, self.last = first, max(last, first + 1)
         self.rows = max(4, height - 2)

@@ -1,0 +1,145 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from eventlog import events
+from eventlog.store import Store
+from tests.cli.running import BASELINE, BROKEN, EVENTLOG, Run
+
+
+def kinds(outcome: object) -> list[str]:
+    return [line.split()[4] for line in outcome.lines]  # type: ignore[attr-defined]
+
+
+def test_the_history_has_a_line_an_event_the_newest_first(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("log", BROKEN)
+    assert kinds(outcome) == ["TaskFailed", "ProgressSet", "TagsAdded", "TaskStarted", "TaskCreated"]
+    day, clock, host, place, kind, *words = outcome.lines[1].split()
+    assert (kind, words) == ("ProgressSet", ["7%"])
+    assert len(f"{day} {clock}") == len("2026-11-20 14:00:05.250")
+    assert host == os.uname().nodename
+    session, _, number = place.partition(":")
+    assert len(session) == 8
+    assert int(number) > 0
+    assert kinds(eventlog("log", BROKEN, "--reverse")) == kinds(outcome)[::-1]
+
+
+def test_numbers_and_sessions_are_those_in_the_log(eventlog: Run, tasks: Path) -> None:
+    documents = json.loads(eventlog("log", BROKEN, "--json").out)
+    with Store.open(tasks) as store:
+        known = {
+            (one.session.hex(), one.number): type(one.event).__name__
+            for batch in store.batches(store.id)
+            for one in batch.events()
+            if one.event.task == BROKEN
+        }
+    assert {(event["session"], event["number"]): event["kind"] for event in documents} == known
+
+
+def test_reports_are_shown_when_asked_for(eventlog: Run, tasks: Path) -> None:
+    assert "ScalarReported" not in kinds(eventlog("log", BASELINE))
+    everything = kinds(eventlog("log", BASELINE, "--reports"))
+    assert everything.count("ScalarReported") == 40
+    assert everything.count("TextReported") == 1
+
+
+def test_kinds_can_be_chosen_and_counted_off(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("log", BASELINE, "--kind", "scalarreported", "--limit", "2")
+    assert [line.split()[5:] for line in outcome.lines] == [
+        ["loss/validation", "19:", "0.06"],
+        ["loss/train", "19:", "0.05"],
+    ]
+
+
+def test_a_span_of_time_can_be_chosen(eventlog: Run, tasks: Path) -> None:
+    history = json.loads(eventlog("log", BROKEN, "--json", "--reverse").out)
+    chosen = eventlog(
+        "log", BROKEN, "--since", history[1]["time"], "--until", history[2]["time"], "--json"
+    ).out
+    assert json.loads(chosen) == history[2:0:-1]
+
+
+def test_an_event_is_one_line_whatever_it_says(eventlog: Run, store: Store) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "noisy", "digits")
+    store.session.append(events.TextReported, BASELINE, "10%\r20%\r30%\nsecond \x1b[31mline\n")
+    store.flush()
+    (line,) = eventlog("log", BASELINE, "--kind", "TextReported").lines
+    assert line.endswith("TextReported         30%␊second ␛[31mline")
+
+
+def test_an_unknown_kind_is_shown_as_unknown(eventlog: Run, store: Store, monkeypatch) -> None:
+    class TaskEnlightened(events.Event, frozen=True):
+        depth: int
+
+    store.session.append(events.TaskCreated, BASELINE, "later", "digits")
+    store.session.append(TaskEnlightened, BASELINE, 3)
+    store.flush()
+    outcome = eventlog("log", BASELINE)
+    assert outcome.lines[0].split()[4] == "TaskEnlightened"
+    assert "newer eventlog" in outcome.lines[0]
+
+
+def test_following_shows_what_comes_until_the_task_ends(environment: dict[str, str], store: Store) -> None:
+    append = store.session.append
+    append(events.TaskCreated, BASELINE, "running", "digits")
+    append(events.TaskStarted, BASELINE)
+    store.flush()
+    with subprocess.Popen(
+        [*EVENTLOG, "log", BASELINE, "--follow", "--reports"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        seen = [process.stdout.readline().split()[4] for _ in range(2)]
+        assert seen == ["TaskCreated", "TaskStarted"]
+        for iteration in range(3):
+            append(events.ScalarReported, BASELINE, "loss", "train", iteration, 0.5)
+            append(events.ProgressSet, BASELINE, iteration)
+            store.flush()
+            assert process.stdout.readline().split()[4:7] == ["ScalarReported", "loss/train", f"{iteration}:"]
+            assert process.stdout.readline().split()[4:] == ["ProgressSet", f"{iteration}%"]
+        append(events.TaskCompleted, BASELINE)
+        store.flush()
+        assert process.stdout.readline().split()[4] == "TaskCompleted"
+        assert process.stdout.readline() == ""
+        assert process.wait(30) == 0
+
+
+def test_following_sees_a_task_s_process_be_killed(environment: dict[str, str], home: Path) -> None:
+    script = (
+        "from eventlog import events; from eventlog.store import Store; import signal;"
+        "append = Store.open().session.append;"
+        f"append(events.TaskCreated, '{BASELINE}', 'doomed', 'digits');"
+        f"append(events.TaskStarted, '{BASELINE}'); print('up', flush=True); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE) as doomed:
+        assert doomed.stdout is not None
+        doomed.stdout.readline()
+        with Store.open(home) as store:
+            while not store.heads():
+                pass
+        with subprocess.Popen(
+            [*EVENTLOG, "log", "digits/doomed", "--follow", "--json"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as following:
+            assert following.stdout is not None
+            assert json.loads(following.stdout.readline())["kind"] == "TaskCreated"
+            assert json.loads(following.stdout.readline())["kind"] == "TaskStarted"
+            doomed.send_signal(signal.SIGKILL)
+            doomed.wait(30)
+            last = json.loads(following.stdout.readline())
+            assert last["kind"] == "TaskFailed"
+            assert "killed" in last["fields"]["reason"]
+            assert following.wait(30) == 0
+
+
+def test_following_a_task_that_has_ended_shows_its_last_events(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("log", BASELINE, "--follow", "--limit", "3")
+    assert outcome.code == 0
+    assert kinds(outcome) == ["SingleValueReported", "ArtifactUploaded", "TaskCompleted"]

@@ -1,0 +1,110 @@
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from eventlog import events
+from eventlog.store import Store
+from tests.cli.running import BASELINE, Run
+
+
+def test_without_a_title_there_is_a_line_a_series(eventlog: Run, tasks: Path) -> None:
+    header, train, validation = (line.split() for line in eventlog("scalars", BASELINE).lines)
+    assert header == ["TITLE", "SERIES", "LAST", "MIN", "MAX", "POINTS", "ITERATIONS"]
+    assert train == ["loss", "train", "0.05", "0.05", "1", "20", "0-19"]
+    assert validation == ["loss", "validation", "0.06", "0.06", "1.2", "20", "0-19"]
+
+
+def test_a_title_that_is_not_there_names_those_that_are(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("scalars", BASELINE, "accuracy")
+    assert outcome.code == 1
+    assert "'accuracy'; it has loss" in outcome.err
+    outcome = eventlog("scalars", BASELINE, "loss", "--series", "test")
+    assert outcome.code == 1
+    assert "'test' there; there is train, validation" in outcome.err
+
+
+def test_csv_has_every_point(eventlog: Run, tasks: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(eventlog("scalars", BASELINE, "--csv").out)))
+    assert len(rows) == 40
+    assert list(rows[0]) == ["title", "series", "iteration", "time", "value"]
+    assert [float(row["value"]) for row in rows if row["series"] == "train"] == [
+        1 / (at + 1) for at in range(20)
+    ]
+    assert rows[0]["time"].endswith("Z")
+
+
+def test_csv_quotes_what_has_to_be_quoted(eventlog: Run, store: Store) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "odd", "digits")
+    for value in (1.5, math.nan, math.inf, -math.inf):
+        store.session.append(events.ScalarReported, BASELINE, 'a "b", c', "x", 0, value)
+    store.flush()
+    rows = list(csv.DictReader(io.StringIO(eventlog("scalars", BASELINE, "--csv").out)))
+    assert {row["title"] for row in rows} == {'a "b", c'}
+    assert sorted(row["value"] for row in rows) == ["-inf", "1.5", "inf", "nan"]
+
+
+def test_parquet_has_every_point(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "scalars.parquet"
+    outcome = eventlog("scalars", BASELINE, "loss", "--series", "train", "--parquet", str(path))
+    assert outcome.out == f"wrote 20 points of 1 series to {path}\n"
+    table = parquet.read_table(path)
+    assert table.column_names == ["title", "series", "iteration", "time", "value"]
+    assert table["value"].to_pylist() == [1 / (at + 1) for at in range(20)]
+    assert str(table.schema.field("time").type) == "timestamp[ms, tz=UTC]"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["scalars.parquet"]
+
+
+def test_a_parquet_file_that_cannot_be_written_is_named(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "scalars.parquet"
+    outcome = eventlog("scalars", BASELINE, "--parquet", str(path))
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: ")
+    assert outcome.err.count("\n") == 1
+    assert str(path) in outcome.err
+
+
+def test_json_has_summaries_and_with_a_title_the_points(eventlog: Run, tasks: Path) -> None:
+    summaries = json.loads(eventlog("scalars", BASELINE, "--json").out)
+    assert [one["series"] for one in summaries] == ["train", "validation"]
+    assert "values" not in summaries[0]
+    (train,) = json.loads(eventlog("scalars", BASELINE, "loss", "-s", "train", "--json").out)
+    assert train["iterations"] == list(range(20))
+    assert train["values"][-1] == 0.05
+    assert len(train["times"]) == 20
+    assert train["points"] == 20
+
+
+def test_a_curve_is_drawn_over_its_iterations(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("scalars", BASELINE, "loss", FORCE_COLOR="1", COLUMNS="60", LINES="30", NO_COLOR="")
+    assert outcome.code == 0
+    assert any("⠀" < letter <= "⣿" for letter in outcome.out)
+    assert "train" in outcome.out
+    assert "validation" in outcome.out
+
+
+def test_without_colours_each_curve_has_axes_of_its_own(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("scalars", BASELINE, "loss", FORCE_COLOR="1", NO_COLOR="1", COLUMNS="60", LINES="30")
+    assert outcome.out.count("└┬") == 2
+    assert "\x1b[3" not in outcome.out
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_series_without_a_finite_value_says_so(eventlog: Run, store: Store, value: float) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "odd", "digits")
+    store.session.append(events.ScalarReported, BASELINE, "loss", "train", 0, value)
+    store.flush()
+    outcome = eventlog("scalars", BASELINE, "loss", FORCE_COLOR="1")
+    assert outcome.code == 0
+    assert "no finite value to draw" in outcome.out
+
+
+def test_a_task_without_scalars_says_so(eventlog: Run, tasks: Path) -> None:
+    assert eventlog("scalars", "77cc").out == "no scalars\n"
+    assert eventlog("scalars", "77cc", "--json").out == "[]\n"
+    assert eventlog("scalars", "77cc", "--csv").out.strip() == '"title","series","iteration","time","value"'

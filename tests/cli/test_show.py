@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+from eventlog import events
+from eventlog.cli.documents import task_document
+from eventlog.store import Store
+from tests.cli.running import BASELINE, BROKEN, Run
+
+KEYS = [
+    "id",
+    "project",
+    "name",
+    "type",
+    "status",
+    "status_reason",
+    "traceback",
+    "progress",
+    "tags",
+    "comment",
+    "parent",
+    "created",
+    "started",
+    "ended",
+    "changed",
+    "reset",
+    "host",
+    "user",
+    "sessions",
+    "parameters",
+    "metrics",
+    "single_values",
+    "artifacts",
+    "execution",
+    "unknown_events",
+    "dropped_reports",
+]
+
+
+def test_a_task_is_on_one_page(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("show", "digits/baseline")
+    assert outcome.code == 0
+    page = outcome.out
+    assert outcome.lines[0] == "digits/baseline  completed"
+    assert outcome.lines[1] == BASELINE
+    for fact in (
+        "  progress  100%",
+        "  tags      best, sgd",
+        "  Args/lr     0.1  float",
+        "  accuracy  0.97",
+        "  model  file  19 B  model.bin",
+        "  changes     1 file, +1 -0, not committed",
+        "  command     train.py --lr 0.1",
+    ):
+        assert f"\n{fact}" in page, page
+    (loss,) = (line.split() for line in outcome.lines if line.split()[:2] == ["loss", "train"])
+    assert loss == ["loss", "train", "0.05", "0.05", "1", "20", "0-19"]
+    assert page.isascii()
+
+
+def test_a_failed_task_shows_why(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("show", "77cc")
+    assert "  reason    ValueError: no data\n" in outcome.out
+    assert outcome.lines[-3:] == ["Traceback", "  Traceback …", "  ValueError: no data"]
+
+
+def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
+    document = json.loads(eventlog("show", BASELINE[:6], "--json").out)
+    assert list(document) == KEYS
+    assert document["parameters"]["Args/lr"] == {"value": "0.1", "type": "float", "description": ""}
+    assert document["metrics"][0] == {
+        "title": "loss",
+        "series": "train",
+        "points": 20,
+        "first_iteration": 0,
+        "last_iteration": 19,
+        "last": 0.05,
+        "min": 0.05,
+        "max": 1.0,
+    }
+    assert document["artifacts"][0]["sha256"] == document["artifacts"][0]["sha256"].lower()
+    assert document["execution"]["packages"] == {"numpy": "2.0", "scikit-learn": "1.5"}
+    assert json.loads(eventlog("show", BROKEN, "--json").out)["execution"] is None
+
+
+def test_a_moment_shows_what_was_then(eventlog: Run, tasks: Path) -> None:
+    history = json.loads(eventlog("log", BASELINE, "--reverse", "--reports", "--json").out)
+    half = next(event for event in history if event["fields"].get("progress") == 50)
+    document = json.loads(eventlog("show", BASELINE, "--at", half["time"], "--json").out)
+    assert document["progress"] == 50
+    assert document["status"] == "in_progress"
+    assert document["artifacts"] == []
+    seen = [event for event in history if event["time"] <= half["time"] and event["kind"] == "ScalarReported"]
+    assert sum(series["points"] for series in document["metrics"]) == len(seen)
+    assert f"as of {half['time'][:10]}" in eventlog("show", BASELINE, "--at", half["time"]).out
+
+
+def test_a_moment_before_a_reset_shows_the_scalars_of_then(eventlog: Run, store: Store) -> None:
+    append = store.session.append
+    append(events.TaskCreated, BASELINE, "again", "digits")
+    append(events.TaskStarted, BASELINE)
+    append(events.ScalarReported, BASELINE, "loss", "train", 1, 0.5)
+    append(events.ScalarReported, BASELINE, "loss", "train", 2, float("nan"))
+    append(events.ProgressSet, BASELINE, 10)
+    append(events.TaskReset, BASELINE)
+    append(events.ScalarReported, BASELINE, "loss", "train", 7, 0.1)
+    append(events.TaskStarted, BASELINE)
+    store.flush()
+    history = json.loads(eventlog("log", BASELINE, "--json").out)
+    before = next(event["time"] for event in history if event["kind"] == "ProgressSet")
+    (then,) = json.loads(eventlog("show", BASELINE, "--at", before, "--json").out)["metrics"]
+    assert (then["points"], then["last"], then["min"], then["last_iteration"]) == (2, "NaN", 0.5, 2)
+    (now,) = json.loads(eventlog("show", BASELINE, "--json").out)["metrics"]
+    assert (now["points"], now["last"]) == (1, 0.1)
+
+
+def test_a_moment_before_the_task_is_an_error(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("show", BASELINE, "--at", "1999-01-01")
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: ")
+
+
+def test_the_documented_keys_are_those_of_a_state() -> None:
+    from eventlog.projections import TaskState
+
+    assert list(task_document(TaskState("x"), [])) == KEYS
