@@ -1,0 +1,232 @@
+"""Parameters: from Python values to the text that an event keeps, and back.
+
+A parameter is named "section/name"; without a section it belongs to `DEFAULT_SECTION`. Its value is kept
+as text beside the name of the type that it had, so that it can be read by a person, compared as it was
+written, and cast back when asked. Containers are written as JSON where JSON gives the very same value
+back, else as a Python literal.
+"""
+
+import ast
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from eventlog.errors import InputInvalid
+from eventlog.events import Parameter
+
+__all__ = [
+    "DEFAULT_SECTION",
+    "cast_parameter",
+    "flatten_parameters",
+    "full_name",
+    "nest_parameters",
+    "to_parameter",
+    "to_parameters",
+]
+
+DEFAULT_SECTION = "General"
+_LONGEST_VALUE = 64 << 10
+_SCALARS = (str, int, float, bool)
+_CONTAINERS = (list, tuple, dict, set, frozenset, bytes, complex)
+
+
+def full_name(name: object) -> str:
+    """The "section/name" that a name stands for.
+
+    Raises:
+        InputInvalid: the section or the name is empty.
+    """
+    text = str(name)
+    section, slash, rest = text.partition("/")
+    if not slash:
+        section, rest = DEFAULT_SECTION, text
+    if not section or not rest:
+        raise InputInvalid(
+            f"a parameter cannot be named {text!r}: give 'name' or 'section/name', neither part empty"
+        )
+    return f"{section}/{rest}"
+
+
+def to_parameter(value: Any, *, description: str | None = None, value_type: Any = None) -> Parameter:
+    """What an event keeps of a value.
+
+    Args:
+        value: anything. Built-in types, nested too, and NumPy's numbers come back as they were; of any
+            other object its text is kept, and its type's name.
+        description: for a person.
+        value_type: the type to cast to later, where it is not the value's own.
+
+    Raises:
+        InputInvalid: the text is longer than 64 KiB.
+    """
+    text, kind = _to_text(value)
+    if value_type is not None:
+        kind = value_type if isinstance(value_type, str) else value_type.__name__
+    if len(text) > _LONGEST_VALUE // 4 and len(text.encode(errors="replace")) > _LONGEST_VALUE:
+        raise InputInvalid(
+            f"a parameter of {len(text)} characters is too long, 64 KiB is the most: upload it as an artifact"
+        )
+    # Half of a surrogate pair has no UTF-8 form and could not be kept.
+    return Parameter(_encodable(text), _encodable(kind), _encodable(description or ""))
+
+
+def to_parameters(arguments: Iterable[Any], more: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The parameters that dictionaries, or pairs of name and value, and keywords together name.
+
+    Raises:
+        InputInvalid: a name or a value cannot be kept, or an argument is no dictionary.
+    """
+    merged: dict[Any, Any] = {}
+    for argument in arguments:
+        try:
+            merged.update(argument)
+        except (TypeError, ValueError):
+            raise InputInvalid(
+                f"parameters must be given as a dictionary, not as {type(argument).__name__}"
+            ) from None
+    merged.update(more)
+    return {_encodable(full_name(name)): to_parameter(value) for name, value in merged.items()}
+
+
+def flatten_parameters(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
+    """A nested dictionary as one of "section/name" to value: ``{"a": {"b": {"c": 1}}}`` is "a/b/c" to 1.
+
+    An empty dictionary inside is a value like any other.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in dictionary.items():
+        if isinstance(value, Mapping) and value:
+            for rest, inner in flatten_parameters(value).items():
+                flat[f"{name}/{rest}"] = inner
+        else:
+            flat[str(name)] = value
+    return flat
+
+
+def nest_parameters(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested dictionary that "section/name" to value stands for.
+
+    Where one name continues another ("a/b" and "a/b/c"), the longer one stays as it is, beside it.
+    """
+    nested: dict[str, Any] = {}
+    for name, value in sorted(flat.items()):
+        *sections, last = name.split("/")
+        inner = nested
+        for place, section in enumerate(sections):
+            deeper = inner.setdefault(section, _Section())
+            if not isinstance(deeper, _Section):
+                last = "/".join((*sections[place:], last))
+                break
+            inner = deeper
+        inner[last] = value
+    return _plain(nested)
+
+
+def cast_parameter(parameter: Parameter) -> Any:
+    """The value that a parameter was, or its text where its type is not built in."""
+    cast = _CASTS.get(parameter.type)
+    if cast is None:
+        return parameter.value
+    try:
+        return cast(parameter.value)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return parameter.value
+
+
+class _Section(dict[str, Any]):
+    """A dictionary made from names, not one that was a parameter's value."""
+
+
+def _plain(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) if isinstance(value, _Section) else value for name, value in section.items()}
+
+
+def _to_text(value: Any) -> tuple[str, str]:
+    kind = type(value)
+    if value is None:
+        return "", "NoneType"
+    if kind in _SCALARS:
+        return str(value), kind.__name__
+    if kind in _CONTAINERS:
+        return _container_text(value), kind.__name__
+    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        plain = value.item()
+        if type(plain) in _SCALARS:
+            return str(plain), type(plain).__name__
+    # A subclass (of a named tuple, an ordered dictionary, an enum of numbers) is kept as its base.
+    for base in (dict, list, tuple):
+        if isinstance(value, base):
+            return _container_text(base(value)), base.__name__
+    return str(value), kind.__qualname__
+
+
+def _container_text(value: Any) -> str:
+    """JSON if it gives the same value back, else a Python literal if that does, else what comes near."""
+    shown = repr(value)
+    if isinstance(value, (list, tuple, dict)):
+        try:
+            text = json.dumps(value)
+            again = json.loads(text)
+            if repr(tuple(again) if isinstance(value, tuple) else again) == shown:
+                return text
+        except (TypeError, ValueError, RecursionError):
+            pass
+        try:
+            ast.literal_eval(shown)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            try:
+                return json.dumps(value, default=_plain_item)
+            except (TypeError, ValueError, RecursionError):
+                pass
+    return shown
+
+
+def _plain_item(item: Any) -> Any:
+    """What stands in JSON for an item that is not built in: NumPy's numbers as numbers, others as text."""
+    return item.item() if getattr(item, "ndim", None) == 0 and hasattr(item, "item") else str(item)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def _cast_bool(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"true", "yes", "y", "on", "1"}:
+        return True
+    if lowered in {"false", "no", "n", "off", "0", ""}:
+        return False
+    raise ValueError(text)
+
+
+def _cast_container(kind: type) -> Callable[[str], Any]:
+    def cast(text: str) -> Any:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = ast.literal_eval(text)
+        return value if type(value) is kind else kind(value)
+
+    return cast
+
+
+_CASTS: dict[str, Callable[[str], Any]] = {
+    "NoneType": lambda text: text or None,
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": _cast_bool,
+    "complex": complex,
+    "bytes": ast.literal_eval,
+    "set": ast.literal_eval,
+    "frozenset": lambda text: frozenset(
+        ast.literal_eval(text.removeprefix("frozenset(").removesuffix(")") or "()")
+    ),
+    "list": _cast_container(list),
+    "tuple": _cast_container(tuple),
+    "dict": _cast_container(dict),
+}

@@ -1,0 +1,47 @@
+"""The names that ClearML gives to sorts of tasks and to their statuses."""
+
+from enum import StrEnum
+
+from eventlog.errors import InputInvalid
+
+__all__ = ["TaskStatusEnum", "TaskTypes", "type_name"]
+
+
+class TaskTypes(StrEnum):
+    """What a task is for."""
+
+    training = "training"
+    testing = "testing"
+    inference = "inference"
+    data_processing = "data_processing"
+    application = "application"
+    monitor = "monitor"
+    controller = "controller"
+    optimizer = "optimizer"
+    service = "service"
+    qc = "qc"
+    custom = "custom"
+
+
+class TaskStatusEnum(StrEnum):
+    """How far a task has got."""
+
+    created = "created"
+    in_progress = "in_progress"
+    completed = "completed"
+    failed = "failed"
+    stopped = "stopped"
+
+
+def type_name(task_type: TaskTypes | str) -> str:
+    """The text that a task type is recorded as.
+
+    Raises:
+        InputInvalid: there is no such type.
+    """
+    try:
+        return str(TaskTypes(task_type))
+    except ValueError:
+        raise InputInvalid(
+            f"there is no task type {task_type!r}: choose from {', '.join(TaskTypes)}"
+        ) from None
