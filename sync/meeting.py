@@ -42,7 +42,9 @@ def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     store.flush()
     remote = Remote(url)
     remote.prepare()
-    return _push(store, remote, remote.holdings(), progress)
+    tally = Tally("push", progress)
+    Pusher(store, remote, remote.holdings(), tally).push()
+    return tally.result(PushResult)
 
 
 def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> PullResult:
@@ -64,7 +66,9 @@ def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     """
     remote = Remote(url)
     remote.require()
-    return _pull(store, remote, remote.holdings(), progress)
+    tally = Tally("pull", progress)
+    Puller(store, remote, remote.holdings(), tally).pull()
+    return tally.result(PullResult)
 
 
 def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None) -> SyncResult:
@@ -79,13 +83,15 @@ def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None
     """
     remote = Remote(url)
     holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
+    pulling, pushing = Tally("pull", progress), Tally("push", progress)
     try:
-        pulled = _pull(store, remote, holdings, progress)
+        Puller(store, remote, holdings, pulling).pull()
     except (StoreFull, StoreReadOnly) as error:
-        pulled = PullResult(problems=[str(error)])
+        pulling.problems.append(str(error))
     store.flush()
     remote.prepare()
-    return SyncResult(pulled, _push(store, remote, holdings, progress))
+    Pusher(store, remote, holdings, pushing, pulled=True).push()
+    return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
 
 
 def unpushed(store: Store, url: Url) -> Unpushed:
@@ -108,17 +114,3 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         else:
             counts.append(sum(last - first + 1 for first, last in ranges))
     return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
-
-
-def _push(store: Store, remote: Remote, holdings: Holdings, progress: ProgressCallback | None) -> PushResult:
-    tally = Tally("push", progress)
-    Pusher(store, remote, holdings, tally).push()
-    tally.finish()
-    return PushResult(tally.now.batches, tally.segments, tally.now.blobs, tally.now.bytes, tally.problems)
-
-
-def _pull(store: Store, remote: Remote, holdings: Holdings, progress: ProgressCallback | None) -> PullResult:
-    tally = Tally("pull", progress)
-    Puller(store, remote, holdings, tally).pull()
-    tally.finish()
-    return PullResult(tally.now.batches, tally.segments, tally.now.blobs, tally.now.bytes, tally.problems)

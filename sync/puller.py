@@ -77,7 +77,10 @@ class Puller:
                 self._let_in(segment, reached)
             except (DataCorrupt, NotFound, RemoteInvalid, StoreNewer) as error:
                 damaged = True
-                self.tally.problems.append(f"{self.remote.url}/{segment.object} is passed over: {error}")
+                problem = f"{self.remote.url}/{segment.object} is passed over: {error}"
+                if isinstance(error, DataCorrupt):
+                    problem += "; remove it, and push from a store that has its batches"
+                self.tally.problems.append(problem)
             reached = self.store.heads().get(copy_of, BEFORE_FIRST)
         arrived = [segment for segment in segments if segment.last > before.number]
         check_agreement(self.store, copy_of, reached, arrived)
@@ -90,7 +93,7 @@ class Puller:
 
     def _let_in(self, segment: Segment, reached: Head) -> None:
         self.tally.add(bytes_total=segment.size)
-        with self.remote.read_segment(segment) as batches:
+        with self.remote.read_segment(segment, self._count_bytes) as batches:
             chain = confirmed(batches, segment.store, segment.first, segment.last, segment.ends_with)
             for run in _runs(self._continuing(chain, segment, reached)):
                 self._admit(run)
@@ -102,7 +105,6 @@ class Puller:
         """Those batches of a segment that come after the last one here."""
         differs = False
         for batch, digest in chain:
-            self.tally.add(bytes=len(batch.data))
             if batch.number == reached.number:
                 differs |= digest != reached.hash
             elif batch.number == reached.number + 1:
@@ -152,8 +154,11 @@ class Puller:
             else:
                 self.tally.add(blobs=1)
 
-        in_parallel(fetch, sorted(sizes), lambda count: self.tally.add(bytes=count))
+        in_parallel(fetch, sorted(sizes), self._count_bytes)
         return failed
+
+    def _count_bytes(self, count: int) -> None:
+        self.tally.add(bytes=count)
 
 
 def _runs(batches: Iterator[Batch]) -> Iterator[list[Batch]]:

@@ -22,15 +22,23 @@ __all__ = ["Pusher", "lacking"]
 Link = tuple[Batch, bytes]
 
 
-def lacking(store: Store, copy_of: bytes, head: Head, segments: list[Segment]) -> list[tuple[int, int]]:
+def lacking(
+    store: Store, copy_of: bytes, head: Head, segments: list[Segment], *, pulled: bool = False
+) -> list[tuple[int, int]]:
     """The ranges of batches of a store that are here and not on a remote; read off names alone.
+
+    Args:
+        copy_of: id of the store.
+        head: its last batch here.
+        segments: what the remote holds of it.
+        pulled: it was just pulled from that remote, so that it is known why the remote has more.
 
     Raises:
         StoreForked: here and there are two histories.
         DataCorrupt: the batches here are damaged.
     """
     check_agreement(store, copy_of, head, segments)
-    if copy_of == store.id and any(segment.last > head.number for segment in segments):
+    if copy_of == store.id and not pulled and any(segment.last > head.number for segment in segments):
         raise StoreForked(
             f"the remote holds more of this store ({copy_of.hex()}) than is here, as after restoring a copy:"
             " pull first"
@@ -43,13 +51,17 @@ class Pusher:
 
     Args:
         holdings: what the remote holds, as listed.
+        pulled: what it holds was just pulled.
     """
 
-    def __init__(self, store: Store, remote: Remote, holdings: Holdings, tally: Tally) -> None:
+    def __init__(
+        self, store: Store, remote: Remote, holdings: Holdings, tally: Tally, *, pulled: bool = False
+    ) -> None:
         self.store = store
         self.remote = remote
         self.holdings = holdings
         self.tally = tally
+        self.pulled = pulled
         self._blobs_there: set[str] = set()
 
     def __repr__(self) -> str:
@@ -65,7 +77,8 @@ class Pusher:
         # Read after the remote was listed, so that what another process pushed meanwhile is no surprise.
         for copy_of, head in sorted(self.store.heads().items()):
             with self._problems():
-                ranges = lacking(self.store, copy_of, head, self.holdings.get(copy_of, []))
+                segments = self.holdings.get(copy_of, [])
+                ranges = lacking(self.store, copy_of, head, segments, pulled=self.pulled)
                 planned.append((copy_of, head, ranges))
                 self.tally.add(batches_total=sum(last - first + 1 for first, last in ranges))
         for copy_of, head, ranges in planned:

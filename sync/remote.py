@@ -105,14 +105,14 @@ class Remote:
         return held
 
     @contextmanager
-    def read_segment(self, segment: Segment) -> Iterator[Iterator[Batch]]:
+    def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
         """The batches of a segment, one by one, as a context manager; see `segment.read_batches`.
 
         Raises:
             NotFound: it is gone.
         """
         with self.objects.open(segment.object) as file:
-            yield self._unless_broken_off(segment, read_batches(file, segment.size))
+            yield self._unless_broken_off(segment, read_batches(file, segment.size, progress))
 
     def put_segment(self, store: bytes, batches: Sequence[Batch], last_hash: bytes) -> Segment:
         """Write consecutive batches of a store as a segment. Every blob that they name is there already."""

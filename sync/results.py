@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 __all__ = ["Progress", "ProgressCallback", "PullResult", "PushResult", "SyncResult", "Tally", "Unpushed"]
 
@@ -27,6 +28,9 @@ class Transfer:
     blobs: int = 0
     bytes: int = 0
     problems: list[str] = field(default_factory=list)
+
+
+AnyTransfer = TypeVar("AnyTransfer", bound=Transfer)
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,6 @@ class Tally:
     def __repr__(self) -> str:
         return f"<Tally {self._progress}>"
 
-    @property
-    def now(self) -> Progress:
-        """How far it has got."""
-        return self._progress
-
     def add(self, **counts: int) -> None:
         """Add to the counts of `Progress`; from any thread."""
         with self._lock:
@@ -125,11 +124,13 @@ class Tally:
             if self._callback is not None and time.monotonic() - self._told >= REPORT_SECONDS:
                 self._tell()
 
-    def finish(self) -> None:
-        """Tell how it ended."""
+    def result(self, kind: type[AnyTransfer]) -> AnyTransfer:
+        """What it came to; whoever asked is told a last time."""
         with self._lock:
             if self._callback is not None:
                 self._tell()
+            done = self._progress
+        return kind(done.batches, self.segments, done.blobs, done.bytes, self.problems)
 
     def _tell(self) -> None:
         assert self._callback is not None

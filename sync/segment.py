@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from eventlog.batch import MAX_BATCH_SIZE, Batch
 from eventlog.errors import DataCorrupt, StoreNewer
+from eventlog.sync.copying import OnBytes
 
 __all__ = ["confirmed", "read_batches", "segment_pieces", "segment_size"]
 
@@ -32,11 +33,12 @@ def segment_size(batches: Iterable[Batch]) -> int:
     return len(MAGIC) + sum(LENGTH.size + len(batch.data) for batch in batches)
 
 
-def read_batches(file: BinaryIO, size: int) -> Iterator[Batch]:
+def read_batches(file: BinaryIO, size: int, progress: OnBytes) -> Iterator[Batch]:
     """The batches of a segment, one by one; only the framing is checked.
 
     Args:
         size: bytes that the segment has, as listed: nothing larger is taken into memory.
+        progress: gets the number of bytes of each piece.
 
     Raises:
         DataCorrupt: the bytes are not a whole segment.
@@ -47,6 +49,7 @@ def read_batches(file: BinaryIO, size: int) -> Iterator[Batch]:
         if len(magic) == len(MAGIC) and magic[:5] == MAGIC[:5] and magic[5:].isdigit():
             raise StoreNewer("it was written by a newer eventlog: upgrade eventlog to read it")
         raise DataCorrupt("it does not begin as a segment does")
+    progress(len(MAGIC))
     rest = size - len(MAGIC)
     while length_bytes := file.read(LENGTH.size):
         if len(length_bytes) < LENGTH.size:
@@ -58,6 +61,7 @@ def read_batches(file: BinaryIO, size: int) -> Iterator[Batch]:
         data = file.read(length)
         if len(data) < length:
             raise DataCorrupt("it is cut short")
+        progress(LENGTH.size + length)
         yield Batch.read(data)
 
 
