@@ -80,10 +80,10 @@ def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
         line(("no artifacts", "dim"))
         return
     columns = (
-        Column("NAME", cut=True, style="bold"),
+        Column("NAME", cut=1, style="bold"),
         Column("KIND"),
         Column("SIZE", right=True),
-        Column("FILE", cut=True),
+        Column("FILE", cut=1),
         Column("UPLOADED"),
         Column("SHA-256", style="dim"),
     )

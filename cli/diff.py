@@ -68,9 +68,11 @@ def command(
     if not any(compared.values()):
         line(("no differences", "dim"))
         return
+    line((f"- {left.title}", "red"))
+    line((f"+ {right.title}", "green"))
     for section, rows in compared.items():
         if rows:
-            _print(section, rows, left.title, right.title)
+            _print(section, rows)
 
 
 def _side(views: "Views", task: str, at: int | None) -> Side:
@@ -137,9 +139,9 @@ def _compare(
     return {name: pair for name, pair in pairs.items() if everything or pair[0] != pair[1]}
 
 
-def _print(section: str, rows: Mapping[str, tuple[str | None, str | None]], left: str, right: str) -> None:
+def _print(section: str, rows: Mapping[str, tuple[str | None, str | None]]) -> None:
     heading(section.replace("_", " ").capitalize())
-    columns = (Column("", cut=True), Column(left, cut=True), Column(right, cut=True))
+    columns = (Column("", cut=1), Column("", cut=1), Column("", cut=1))
     cells: list[Sequence[Any]] = [
         [
             name,

@@ -107,11 +107,11 @@ def _order(sort: str, reverse: bool) -> str:
 def _columns() -> Sequence[Column]:
     return (
         Column("ID", style="yellow"),
-        Column("TASK", cut=True),
+        Column("TASK", cut=1),
         Column("STATUS"),
         Column("PROGRESS", right=not drawn()),
         Column("CHANGED"),
-        Column("TAGS", cut=True, style="dim"),
+        Column("TAGS", cut=2, style="dim"),
     )
 
 

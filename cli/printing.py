@@ -103,7 +103,7 @@ def line(*parts: Part) -> None:
 def cut_line(*parts: Part) -> None:
     """Print one line, cut where the terminal ends; whole where there is none."""
     if drawn():
-        console().print(text(*parts))
+        console().print(text(*parts), no_wrap=True, overflow="ellipsis", crop=True)
     else:
         line(*parts)
 

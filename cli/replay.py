@@ -122,7 +122,7 @@ def _check(home: Path | None, *, as_json: bool) -> int:
     elif not differences:
         line(
             ("the views are right: ", "green"),
-            f"{batches} batches of {counted(len(heads), 'store')} folded again, no difference",
+            f"{counted(batches, 'batch')} of {counted(len(heads), 'store')} folded again, no difference",
         )
     else:
         for difference in differences:

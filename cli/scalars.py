@@ -123,6 +123,7 @@ def _draw(views: "Views", task: str, title: str, series: Sequence["SeriesSummary
     for group in [[curve] for curve in curves] if console().no_color else [curves]:
         for row in _plot([points for _, points in group], columns):
             line(*row)
+        line()
         _print_legend([one for one, _ in group])
     if left_out > 0:
         line((f"and {left_out} more: name them with --series", "dim"))
@@ -153,7 +154,7 @@ def _spans(points: Sequence[tuple[int, float]], axes: Axes) -> dict[int, Span]:
 
 def _print_legend(series: Sequence["SeriesSummary"]) -> None:
     columns = (
-        Column("SERIES", cut=True),
+        Column("SERIES", cut=1),
         Column("LAST", right=True),
         Column("MIN", right=True),
         Column("MAX", right=True),

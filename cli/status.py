@@ -225,10 +225,10 @@ def _print_alive(sessions: Iterable[Mapping[str, Any]]) -> None:
     ]
     columns = (
         Column("SESSION", style="yellow"),
-        Column("HOST", cut=True),
-        Column("USER", cut=True),
+        Column("HOST", cut=1),
+        Column("USER", cut=1),
         Column("PROCESS", right=True),
         Column("SINCE"),
-        Column("TASKS", cut=True),
+        Column("TASKS", cut=1),
     )
     table(columns, rows, 2)

@@ -4,11 +4,14 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from eventlog.cli.printing import Part, clean, console, drawn, text
 
 __all__ = ["Cell", "Column", "bar", "fields", "progress_cell", "status_cell", "table"]
 
 GAP = 2
+MIN_WIDTH = 4
 STATUS_STYLES = {
     "created": "dim",
     "in_progress": "cyan",
@@ -26,11 +29,19 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: its heading, and whether it stands to the right and may be cut when there is no room."""
+    """A column.
+
+    Attributes:
+        title: its heading.
+        right: its cells stand to the right.
+        cut: how readily it is cut when there is no room: 0 for never; one with 2 is left half the width of
+            one with 1.
+        style: of its cells, in rich's words.
+    """
 
     title: str
     right: bool = False
-    cut: bool = False
+    cut: float = 0
     style: str = ""
 
 
@@ -46,7 +57,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], inden
 def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
     """Print names and values side by side, leaving out those without a value."""
     kept = [(name, value) for name, value in rows if value and (isinstance(value, str) or value.plain)]
-    table([Column("", style="dim"), Column("", cut=False)], kept, indent)
+    table([Column("", style="dim"), Column("")], kept, indent)
 
 
 def bar(percent: int, length: int) -> tuple[Part, ...]:
@@ -74,25 +85,43 @@ def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> Non
 
     drawing = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
     drawing.show_header = any(column.title for column in columns)
-    for column in columns:
+    texts = [[text(*(cell.parts or (cell.plain,))) for cell in row] for row in rows]
+    natural = [
+        max([cell_len(clean(column.title)), *(row[at].cell_len for row in texts)])
+        for at, column in enumerate(columns)
+    ]
+    widths = _fit(natural, columns, console().width - indent)
+    for column, wide in zip(columns, widths, strict=True):
         drawing.add_column(
             text(column.title),
             justify="right" if column.right else "left",
-            no_wrap=not column.cut,
+            no_wrap=bool(column.cut),
             overflow="ellipsis" if column.cut else "fold",
             style=column.style or None,
+            width=wide,
         )
-    for row in rows:
-        drawing.add_row(*(text(*(cell.parts or (cell.plain,))) for cell in row))
+    for row in texts:
+        drawing.add_row(*row)
     console().print(Padding(drawing, (0, 0, 0, indent), expand=False))
 
 
-def _write(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
-    from rich.cells import cell_len
+def _fit(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
+    """The widths of columns that are `natural` wide, made to fit by taking from those that may be cut."""
+    widths = list(natural)
+    excess = sum(widths) + GAP * (len(widths) - 1) - room
+    cuttable = [at for at, column in enumerate(columns) if column.cut]
+    for _ in range(max(0, excess)):
+        widest = max(cuttable, key=lambda at: widths[at] * columns[at].cut, default=None)
+        if widest is None or widths[widest] <= MIN_WIDTH:
+            break
+        widths[widest] -= 1
+    return widths
 
+
+def _write(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
     lines = [[clean(cell.plain) for cell in row] for row in rows]
     if any(column.title for column in columns):
-        lines.insert(0, [column.title for column in columns])
+        lines.insert(0, [clean(column.title) for column in columns])
     widths = [max((cell_len(line[at]) for line in lines), default=0) for at in range(len(columns))]
     for cells in lines:
         padded = [

@@ -49,8 +49,8 @@ def heading(words: str) -> None:
 def print_metrics(series: Sequence["SeriesSummary"]) -> None:
     """Print a row for each series."""
     columns = (
-        Column("TITLE", cut=True),
-        Column("SERIES", cut=True),
+        Column("TITLE", cut=1),
+        Column("SERIES", cut=1),
         Column("LAST", right=True),
         Column("MIN", right=True),
         Column("MAX", right=True),
@@ -123,7 +123,7 @@ def _print_parameters(state: "TaskState") -> None:
         for name, parameter in sorted(state.parameters.items())
     ]
     table(
-        [Column(""), Column("", cut=True, style="bold"), Column("", style="dim"), Column("", cut=True)],
+        [Column("", cut=1), Column("", cut=1, style="bold"), Column("", style="dim"), Column("", cut=2)],
         rows,
         INDENT,
     )
@@ -144,10 +144,10 @@ def _print_artifacts(state: "TaskState") -> None:
     ]
     table(
         [
-            Column("NAME", cut=True),
+            Column("NAME", cut=1),
             Column("KIND"),
             Column("SIZE", right=True),
-            Column("FILE", cut=True),
+            Column("FILE", cut=1),
             Column("SHA-256", style="dim"),
         ],
         rows,

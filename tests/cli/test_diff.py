@@ -27,9 +27,9 @@ def test_two_tasks_differ_in_what_they_differ(eventlog: Run, tasks: Path) -> Non
 
 
 def test_the_page_has_both_sides_beside_each_other(eventlog: Run, tasks: Path) -> None:
-    lines = [line.split() for line in eventlog("diff", "digits/baseline", "digits/wider").lines]
-    assert ["3fa90000", "digits/baseline", "3fb00000", "digits/wider"] in lines
-    assert ["Args/lr", "0.1", "0.2"] in lines
+    lines = eventlog("diff", "digits/baseline", "digits/wider").lines
+    assert lines[:2] == ["- 3fa90000 digits/baseline", "+ 3fb00000 digits/wider"]
+    assert ["Args/lr", "0.1", "0.2"] in [line.split() for line in lines]
 
 
 def test_what_is_equal_is_shown_when_asked_for(eventlog: Run, tasks: Path) -> None:
