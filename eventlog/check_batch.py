@@ -1,0 +1,225 @@
+"""What verify finds in one batch: read from its bytes as `docs/FORMAT.md` describes them.
+
+Nothing here is shared with `eventlog.batch`, which writes batches: the two have to agree by way of the
+document.
+"""
+
+import hashlib
+import re
+import struct
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from operator import le
+from typing import Any
+
+import msgspec
+import zstandard
+
+from eventlog.events import EVENT_KINDS
+
+__all__ = ["BatchFacts", "EventHead", "blobs_of", "check_batch", "grows"]
+
+MAGIC = b"EVB1"
+HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
+MAX_FRAME_SIZE = 256 << 20
+STATE_KINDS = frozenset(name for name, kind in EVENT_KINDS.items() if not kind.is_report)
+REPORT_KINDS = frozenset(EVENT_KINDS) - STATE_KINDS
+# Kinds that name a blob, and at which place of their array.
+BLOB_PLACES = {"ArtifactUploaded": 5, "ExecutionRecorded": 7, "TextReported": 5}
+SESSION_KINDS = frozenset({"TaskStarted", "TaskCompleted", "TaskFailed", "TaskStopped", "SessionEnded"})
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class EventHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What every event begins with."""
+
+    kind: str
+    time: int
+    task: str
+
+
+@dataclass(slots=True)
+class BatchFacts:
+    """What a batch says, and what is wrong with it.
+
+    Attributes:
+        hash: SHA-256 of its bytes.
+        legible: its header could be read; else only `hash` and `problems` mean anything.
+        whole: its events could be read as well.
+        unknown: how many of its events are of kinds that this version does not know.
+        changes: kind and task of those events that change how far its session has got, in order.
+        blobs: the blobs that its events name.
+        problems: what is wrong, in words that begin with a verb.
+    """
+
+    hash: bytes
+    legible: bool = False
+    whole: bool = False
+    store: bytes = b""
+    number: int = 0
+    previous: bytes = b""
+    session: bytes = b""
+    first: int = 0
+    states: int = 0
+    reports: int = 0
+    first_time: int = 0
+    last_time: int = 0
+    unknown: int = 0
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    blobs: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """One past the number of its last event."""
+        return self.first + self.states + self.reports
+
+
+class _Wrong(Exception):
+    """The batch cannot be read further."""
+
+
+def check_batch(data: bytes) -> BatchFacts:
+    """Everything that can be said of a batch by itself."""
+    facts = BatchFacts(hashlib.sha256(data).digest())
+    try:
+        sizes = _read_header(data, facts)
+        start = HEADER.size
+        middle = start + sizes[0]
+        positions, states = _read_states(_decompress(data[start:middle], sizes[1], "states"), facts)
+        reports = _read_reports(_decompress(data[middle:], sizes[3], "reports"), facts)
+        _check_events(positions, states, reports, facts)
+        facts.whole = True
+    except _Wrong as wrong:
+        facts.problems.append(str(wrong))
+    return facts
+
+
+def blobs_of(events: list[list[Any]]) -> set[str]:
+    """The blobs that decoded events name."""
+    named = set()
+    for event in events:
+        name = event[BLOB_PLACES[event[0]] :][:1] if event[0] in BLOB_PLACES else []
+        if name and isinstance(name[0], str) and DIGEST.fullmatch(name[0]):
+            named.add(name[0])
+    return named
+
+
+def grows(times: list[int]) -> bool:
+    """Whether times never go back."""
+    return all(map(le, times, islice(times, 1, None)))
+
+
+def _read_header(data: bytes, facts: BatchFacts) -> tuple[int, int, int, int]:
+    if len(data) < HEADER.size:
+        raise _Wrong(f"has {len(data)} bytes, fewer than a header")
+    magic, *fields = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise _Wrong(f"begins with {magic!r}, not {MAGIC!r}")
+    facts.legible = True
+    (
+        facts.store,
+        facts.number,
+        facts.previous,
+        facts.session,
+        facts.first,
+        facts.states,
+        facts.reports,
+        facts.first_time,
+        facts.last_time,
+        *sizes,
+    ) = fields
+    if HEADER.size + sizes[0] + sizes[2] != len(data):
+        raise _Wrong(f"has {len(data)} bytes, its header says {HEADER.size + sizes[0] + sizes[2]}")
+    if not facts.states + facts.reports:
+        raise _Wrong("holds no event")
+    if bool(facts.states) != bool(sizes[1]) or bool(facts.reports) != bool(sizes[3]):
+        raise _Wrong("holds a frame without events, or events without a frame")
+    return (sizes[0], sizes[1], sizes[2], sizes[3])
+
+
+def _decompress(frame: bytes, size: int, what: str) -> bytes:
+    """A frame's content. No more memory is taken than the header of the batch allows."""
+    if not size:
+        if frame:
+            raise _Wrong(f"has {len(frame)} bytes for no {what}")
+        return b""
+    try:
+        stated = zstandard.frame_content_size(frame)
+        if size > MAX_FRAME_SIZE or stated != size:
+            raise _Wrong(f"has {what} of {stated} bytes, its header says {size}")
+        content = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise _Wrong(f"has {what} that cannot be decompressed: {error}") from None
+    if len(content) != size:
+        raise _Wrong(f"has {what} of {len(content)} bytes, its header says {size}")
+    return content
+
+
+def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[list[Any]]]:
+    if not content:
+        return [], []
+    try:
+        positions, events = _states_decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _Wrong(f"has state events that cannot be decoded: {error}") from None
+    for event in events:
+        # A boolean is an int to Python, but not a time.
+        if [type(part) for part in event[:3]] != [str, int, str]:
+            raise _Wrong("has a state event that does not begin with kind, time and task")
+        if event[0] in REPORT_KINDS:
+            facts.problems.append(f"has a {event[0]} among its state events")
+        facts.unknown += event[0] not in STATE_KINDS
+    if not (
+        len(positions) == len(events) == facts.states
+        and all(a < b for a, b in pairwise(positions))
+        and positions[0] >= 0
+        and positions[-1] < facts.states + facts.reports
+    ):
+        raise _Wrong(f"has {len(events)} state events at {len(positions)} places that cannot be")
+    facts.changes = [(event[0], event[2]) for event in events if event[0] in SESSION_KINDS]
+    facts.blobs |= blobs_of(events)
+    return positions, events
+
+
+def _read_reports(content: bytes, facts: BatchFacts) -> list[EventHead]:
+    if not content:
+        return []
+    try:
+        heads = _heads_decoder.decode(content)
+        if b"TextReported" in content:
+            raw = zip(heads, _raw_decoder.decode(content), strict=True)
+            facts.blobs |= blobs_of(
+                [msgspec.msgpack.decode(one) for head, one in raw if head.kind in BLOB_PLACES]
+            )
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _Wrong(f"has reports that cannot be decoded: {error}") from None
+    if len(heads) != facts.reports:
+        raise _Wrong(f"has {len(heads)} reports, its header says {facts.reports}")
+    kinds = {head.kind for head in heads}
+    facts.problems += [f"has a {kind} among its reports" for kind in sorted(kinds & STATE_KINDS)]
+    if not kinds <= REPORT_KINDS:
+        facts.unknown += sum(head.kind not in REPORT_KINDS for head in heads)
+    return heads
+
+
+def _check_events(
+    positions: list[int], states: list[list[Any]], reports: list[EventHead], facts: BatchFacts
+) -> None:
+    times = [report.time for report in reports]
+    for position, event in zip(positions, states, strict=True):
+        times.insert(position, event[1])
+    if not grows(times):
+        facts.problems.append("has events whose times go back")
+    elif (times[0], times[-1]) != (facts.first_time, facts.last_time):
+        facts.problems.append(
+            f"has events from {times[0]} to {times[-1]}, its header says {facts.first_time} to"
+            f" {facts.last_time}"
+        )
+    if not facts.first and (not positions or positions[0] or states[0][0] != "SessionStarted"):
+        facts.problems.append(f"begins session {facts.session.hex()} with another event than SessionStarted")
+
+
+_states_decoder = msgspec.msgpack.Decoder(tuple[list[int], list[list[Any]]])
+_heads_decoder = msgspec.msgpack.Decoder(list[EventHead])
+_raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])

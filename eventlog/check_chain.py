@@ -1,0 +1,219 @@
+"""What verify finds across batches: each store's chain, each session's numbering, and the records of both."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from eventlog.check_batch import BatchFacts
+
+__all__ = ["Chains"]
+
+FIRST_PREVIOUS = bytes(32)
+KEY_SIZE = 24
+HEAD_SIZE = 40
+
+
+@dataclass(slots=True)
+class _Link:
+    """A batch, as far as the one after it is concerned."""
+
+    number: int
+    hash: bytes
+    where: str
+
+
+@dataclass(slots=True)
+class _Chain:
+    last: _Link | None = None
+    # The batch before the last, if the last does not name its hash. Which of the two was changed is known
+    # once the last one's own hash has been named.
+    unconfirmed: _Link | None = None
+
+
+@dataclass(slots=True)
+class _Session:
+    store: bytes
+    next: int = 0
+    open_tasks: list[str] = field(default_factory=list)
+    ended: bool = False
+    last_time: int = 0
+    whole: bool = True
+
+
+class Chains:
+    """The chains of batches of all stores in one log; batches are added in the order of their keys.
+
+    Attributes:
+        problems: what is wrong, a line each.
+        batches, events, unknown: how many were added; `unknown` is of kinds that are not known.
+        blobs: by digest, where it was first named.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.batches = 0
+        self.events = 0
+        self.unknown = 0
+        self.blobs: dict[str, str] = {}
+        self._chains: dict[bytes, _Chain] = {}
+        self._sessions: dict[bytes, _Session] = {}
+        # Stores with a batch whose header cannot be read: what its sessions held is not known.
+        self._damaged: set[bytes] = set()
+
+    def __repr__(self) -> str:
+        return f"<Chains of {len(self._chains)} stores: {self.batches} batches, {self.events} events>"
+
+    @property
+    def stores(self) -> set[bytes]:
+        """Ids of the stores that have batches."""
+        return set(self._chains)
+
+    @property
+    def sessions(self) -> set[bytes]:
+        """Ids of the sessions that have events."""
+        return set(self._sessions)
+
+    def position(self, session: bytes) -> tuple[int, int]:
+        """The number of a session's next event, and the time of its last."""
+        found = self._sessions.get(session)
+        return (found.next, found.last_time) if found else (0, 0)
+
+    def add(self, key: bytes, facts: BatchFacts, page: int) -> None:
+        """Take in the batch that lies at a page under a key."""
+        self.batches += 1
+        if len(key) != KEY_SIZE:
+            self.problems.append(
+                f"log: the key {key.hex()} of a batch (page {page}) is not a store and a number"
+            )
+            return
+        store, number = key[:16], int.from_bytes(key[16:], "big")
+        where = f"batch {number} of store {store.hex()} (page {page})"
+        self.problems += [f"log: {where} {problem}" for problem in facts.problems]
+        if facts.legible and (facts.store, facts.number) != (store, number):
+            self.problems.append(
+                f"log: {where} says that it is batch {facts.number} of store {facts.store.hex()}"
+            )
+        self._link(store, _Link(number, facts.hash, where), facts)
+        if not facts.legible:
+            self._damaged.add(store)
+            return
+        self.events += facts.states + facts.reports
+        self.unknown += facts.unknown
+        for digest in facts.blobs:
+            self.blobs.setdefault(digest, where)
+        self._continue_session(store, where, facts)
+
+    def check_heads(self, heads: dict[bytes, bytes]) -> None:
+        """Compare the last batch of each store with the heads that the log keeps."""
+        for store in sorted(self._chains.keys() | heads.keys()):
+            name = f"log: the head of store {store.hex()}"
+            chain, head = self._chains.get(store, _Chain()), heads.get(store)
+            last = chain.last
+            if head is None or len(head) != HEAD_SIZE:
+                self.problems.append(f"{name} is missing" if head is None else f"{name} is not a head")
+                self._settle(chain, changed=False)
+                continue
+            number, digest = int.from_bytes(head[:8], "big"), head[8:]
+            if last is None:
+                self.problems.append(f"{name} says batch {number}, and there is none")
+            elif last.number != number:
+                self.problems.append(f"{name} says batch {number}, but the last is {last.where}")
+                self._settle(chain, changed=False)
+            else:
+                self._settle(chain, changed=last.hash != digest)
+                if last.hash != digest:
+                    self.problems.append(
+                        f"{name} has the hash {digest.hex()}, but {last.where} has {last.hash.hex()}: one of"
+                        " them was changed"
+                    )
+
+    def check_sessions(self, records: dict[bytes, bytes]) -> None:
+        """Compare how far each session has got with the records that the log keeps."""
+        for session in sorted(self._sessions.keys() | records.keys()):
+            name = f"log: the record of session {session.hex()}"
+            found, record = self._sessions.get(session), records.get(session)
+            if record is None:
+                self.problems.append(f"{name} is missing")
+                continue
+            try:
+                store, end, open_tasks, ended, last_time = _record_decoder.decode(record)
+            except msgspec.DecodeError as error:
+                self.problems.append(f"{name} cannot be decoded: {error}")
+                continue
+            if found is None:
+                if store not in self._damaged:
+                    self.problems.append(f"{name} is of a session without events")
+                continue
+            if found.store in self._damaged and store == found.store:
+                continue
+            if (store, end, last_time) != (found.store, found.next, found.last_time) or (
+                found.whole and (open_tasks, ended) != (found.open_tasks, found.ended)
+            ):
+                self.problems.append(f"{name} does not say what its events say")
+
+    def _link(self, store: bytes, link: _Link, facts: BatchFacts) -> None:
+        chain = self._chains.setdefault(store, _Chain())
+        last = chain.last
+        expected = last.number + 1 if last else 0
+        if link.number != expected:
+            gone = (
+                f"batch {expected}"
+                if link.number == expected + 1
+                else f"batches {expected} to {link.number - 1}"
+            )
+            self.problems.append(f"log: missing {gone} of store {store.hex()}")
+            self._settle(chain, changed=False)
+        elif not facts.legible:
+            self._settle(chain, changed=False)
+        elif last is None:
+            if facts.previous != FIRST_PREVIOUS:
+                self.problems.append(f"log: {link.where} names a batch before the first")
+        else:
+            changed = last.hash != facts.previous
+            self._settle(chain, changed=changed)
+            if changed:
+                chain.unconfirmed = last
+        chain.last = link
+
+    def _settle(self, chain: _Chain, *, changed: bool) -> None:
+        """Say what a broken link is due to, now that it is known whether its later batch was changed."""
+        suspect, chain.unconfirmed = chain.unconfirmed, None
+        if suspect is None:
+            return
+        if changed:
+            self.problems.append(f"log: {suspect.where} cannot be confirmed: the batch after it was changed")
+        else:
+            self.problems.append(
+                f"log: {suspect.where} was changed: the batch after it does not name its SHA-256,"
+                f" {suspect.hash.hex()}"
+            )
+
+    def _continue_session(self, store: bytes, where: str, facts: BatchFacts) -> None:
+        session = self._sessions.get(facts.session)
+        if session is None:
+            session = self._sessions[facts.session] = _Session(store)
+        name = f"session {facts.session.hex()}"
+        if session.store != store:
+            self.problems.append(
+                f"log: {where} holds events of {name}, which is store {session.store.hex()}'s"
+            )
+            return
+        if facts.first != session.next and store not in self._damaged:
+            self.problems.append(
+                f"log: {where} goes on with event {facts.first} of {name}, not {session.next}"
+            )
+        if facts.first_time < session.last_time:
+            self.problems.append(f"log: {where} holds times of {name} that go back")
+        session.next = facts.end
+        session.last_time = max(session.last_time, facts.last_time)
+        session.whole &= facts.whole
+        for kind, task in facts.changes:
+            if kind == "SessionEnded":
+                session.ended = True
+                continue
+            session.open_tasks = [other for other in session.open_tasks if other != task]
+            if kind == "TaskStarted":
+                session.open_tasks.append(task)
+
+
+_record_decoder = msgspec.msgpack.Decoder(tuple[bytes, int, list[str], bool, int])

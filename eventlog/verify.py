@@ -1,0 +1,304 @@
+"""Verify: is every byte of a store what was written?
+
+Everything is read from the bytes up, as `docs/FORMAT.md` describes them, with code of its own: LMDB's pages
+(`lmdb_pages`), batches (`check_batch`), chains and sessions (`check_chain`), journals (`check_journal`) and
+blobs. What is found is named exactly, a line each. Nothing is changed, and others may go on writing.
+
+Not looked at are the bytes that nothing is kept in (free pages, the unused rest of a page or a chunk, the
+size of LMDB's map), the views, which are folded from the log, and `temporary`.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eventlog.check_batch import BatchFacts, check_batch
+from eventlog.check_chain import Chains
+from eventlog.check_journal import JournalFacts, check_journals
+from eventlog.errors import DataCorrupt, NotFound, StoreInvalid, StoreNewer
+from eventlog.held_transaction import HeldTransaction
+from eventlog.lmdb_pages import Snapshot, SnapshotGone
+
+__all__ = ["Report", "verify"]
+
+DATA = "log/data.mdb"
+FORMAT = b"1"
+DATABASES = ("batches", "heads", "meta", "sessions")
+META_SIZES = {b"format": 1, b"store": 16, b"created": 8}
+MAX_VALUE = 2 * (256 << 20) + 4096
+PIECE_SIZE = 1 << 20
+# Batches read ahead of those that have been checked.
+READ_AHEAD_BYTES = 64 << 20
+READ_AHEAD_BATCHES = 256
+FOLDER = re.compile("[0-9a-f]{2}")
+DIGEST = re.compile("[0-9a-f]{64}")
+WORKERS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(slots=True)
+class Report:
+    """What verify looked at, and what is wrong with it.
+
+    Attributes:
+        problems: what is wrong, a line each; empty if every byte is what was written.
+        stores: how many stores have batches here.
+        batches: how many batches.
+        events: how many events in them.
+        unknown: how many of the events are of kinds that this version does not know.
+        sessions: how many sessions have events in the batches.
+        journals: how many journals.
+        blobs: how many blobs.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    stores: int = 0
+    batches: int = 0
+    events: int = 0
+    unknown: int = 0
+    sessions: int = 0
+    journals: int = 0
+    blobs: int = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report: {len(self.problems)} problems in {self.stores} stores, {self.batches} batches,"
+            f" {self.events} events, {self.sessions} sessions, {self.journals} journals, {self.blobs} blobs>"
+        )
+
+
+def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Check every byte of the store at a folder.
+
+    Args:
+        home: the store's folder.
+        progress: gets the bytes done so far, and about how many there are.
+
+    Raises:
+        NotFound: there is nothing.
+        StoreInvalid: there is something else.
+        StoreNewer: a newer version of eventlog wrote it.
+    """
+    _refuse_foreign(home)
+    blobs, foreign_blobs = _list_blobs(home / "blobs")
+    meter = _Meter(progress, (home / DATA).stat().st_size + sum(blobs.values()))
+    # Journals before the log: what a living session commits meanwhile is then in one or the other.
+    journals, foreign_journals = check_journals(home)
+    log = _check_log(home, meter)
+    blob_problems = _check_blobs(home / "blobs", blobs, meter)
+
+    report = Report(log.problems)
+    report.problems += foreign_journals
+    named = dict(log.chains.blobs)
+    for journal in journals:
+        _check_against_log(journal, log)
+        report.problems += journal.problems
+        named |= dict.fromkeys(journal.blobs - named.keys(), journal.name)
+    report.problems += foreign_blobs + blob_problems
+    report.problems += [
+        f"blobs/{digest[:2]}/{digest}, which {where} names, is missing"
+        for digest, where in sorted(named.items())
+        if digest not in blobs and not (home / "blobs" / digest[:2] / digest).is_file()
+    ]
+    report.stores = len(log.chains.stores)
+    report.batches = log.chains.batches
+    report.events = log.chains.events
+    report.unknown = log.chains.unknown
+    report.sessions = len(log.chains.sessions)
+    report.journals = len(journals)
+    report.blobs = len(blobs)
+    return report
+
+
+@dataclass(slots=True)
+class _Log:
+    """The log's chains, and the entries of its three small databases by key."""
+
+    chains: Chains = field(default_factory=Chains)
+    heads: dict[bytes, bytes] = field(default_factory=dict)
+    meta: dict[bytes, bytes] = field(default_factory=dict)
+    sessions: dict[bytes, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+class _Meter:
+    """Adds up the bytes done, from any thread."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            if self._progress is not None:
+                self._progress(self._done, max(self._done, self._total))
+
+
+def _refuse_foreign(home: Path) -> None:
+    if (home / DATA).is_file():
+        return
+    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+        raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
+    raise StoreInvalid(f"{home} does not hold a store of eventlog: it has no {DATA}")
+
+
+# The log.
+
+
+def _check_log(home: Path, meter: _Meter) -> _Log:
+    path = home / DATA
+    for _ in range(10):
+        log = _Log()
+        try:
+            with _snapshot(path, log) as (snapshot, held):
+                _read_log(snapshot, log, meter)
+                log.problems[:0] = snapshot.problems
+                if held or not log.problems:
+                    break
+            with Snapshot(path, DATA) as now:
+                if now.transaction == snapshot.transaction:
+                    break
+        except DataCorrupt as error:
+            log.problems.append(str(error))
+            return log
+    if not log.problems and not log.meta:
+        raise StoreInvalid(f"{home} does not hold a store of eventlog: its log is of something else")
+    kind = log.meta.get(b"format", FORMAT)
+    if kind != FORMAT and kind.isdigit() and not log.problems:
+        raise StoreNewer(f"the store at {home} has format {kind.decode()}: upgrade eventlog to verify it")
+    _check_records(log)
+    return log
+
+
+@contextlib.contextmanager
+def _snapshot(path: Path, log: _Log) -> Iterator[tuple[Snapshot, bool]]:
+    """A snapshot to read, and whether it is held while it is read.
+
+    LMDB is only asked to hold one where its meta pages are sound, and where there is the right to write in
+    the folder, as its lock needs.
+    """
+    with contextlib.ExitStack() as stack:
+        newest = stack.enter_context(Snapshot(path, DATA, max_value=MAX_VALUE))
+        snapshot: Snapshot | None = None
+        if not newest.problems and os.access(path.parent, os.W_OK):
+            try:
+                held = stack.enter_context(HeldTransaction(path.parent))
+                snapshot = stack.enter_context(_held_snapshot(path, held))
+            except StoreInvalid as error:
+                log.problems.append(f"log: {error}")
+        yield snapshot or newest, snapshot is not None
+
+
+def _held_snapshot(path: Path, held: HeldTransaction) -> Snapshot:
+    for _ in range(1000):
+        try:
+            return Snapshot(path, DATA, transaction=held.number, max_value=MAX_VALUE)
+        except SnapshotGone:
+            held.renew()
+    raise StoreInvalid(f"{path} does not keep still, or has no transaction {held.number}")
+
+
+def _read_log(snapshot: Snapshot, log: _Log, meter: _Meter) -> None:
+    small = {"heads": log.heads, "meta": log.meta, "sessions": log.sessions}
+    waiting: deque[tuple[bytes, int, int, Future[BatchFacts]]] = deque()
+    read_ahead = 0
+    with ThreadPoolExecutor(WORKERS, "eventlog-verify") as pool:
+        for database, key, value, page in snapshot.entries():
+            meter.add(len(value))
+            if database != "batches":
+                small.get(database, {})[key] = value
+                continue
+            waiting.append((key, page, len(value), pool.submit(check_batch, value)))
+            read_ahead += len(value)
+            while read_ahead > READ_AHEAD_BYTES or len(waiting) > READ_AHEAD_BATCHES:
+                read_ahead -= waiting[0][2]
+                _take_first(waiting, log.chains)
+        while waiting:
+            _take_first(waiting, log.chains)
+    if sorted(snapshot.databases) != sorted(DATABASES):
+        log.problems.append(f"log: its databases are {', '.join(snapshot.databases) or 'missing'}")
+
+
+def _take_first(waiting: deque[tuple[bytes, int, int, Future[BatchFacts]]], chains: Chains) -> None:
+    key, page, _, facts = waiting.popleft()
+    chains.add(key, facts.result(), page)
+
+
+def _check_records(log: _Log) -> None:
+    log.chains.check_heads(log.heads)
+    log.chains.check_sessions(log.sessions)
+    log.problems += log.chains.problems
+    for key in sorted(META_SIZES.keys() | log.meta.keys()):
+        name = key.decode("ascii", "backslashreplace")
+        value = log.meta.get(key)
+        if key not in META_SIZES:
+            log.problems.append(f"log: meta has an entry '{name}', which it never has")
+        elif value is None:
+            log.problems.append(f"log: meta has lost its entry '{name}'")
+        elif len(value) != META_SIZES[key] or (key == b"format" and value != FORMAT):
+            log.problems.append(f"log: meta says {value!r} for '{name}', which cannot be")
+
+
+def _check_against_log(journal: JournalFacts, log: _Log) -> None:
+    own = log.meta.get(b"store")
+    if own is not None and journal.store not in (None, own):
+        journal.problems.append(f"{journal.name} belongs to another store, {(journal.store or b'').hex()}")
+    # Where the log is damaged, it is not known how far the session had got.
+    if not log.problems:
+        journal.check_position(*log.chains.position(journal.session))
+
+
+# Blobs.
+
+
+def _list_blobs(folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Sizes of the blobs by digest, and what in their folder is none."""
+    sizes, foreign = {}, []
+    for inner in _entries(folder):
+        if not FOLDER.fullmatch(inner.name) or not inner.is_dir(follow_symlinks=False):
+            foreign.append(f"blobs/{inner.name} is not a folder of blobs")
+            continue
+        for entry in _entries(Path(inner.path)):
+            status = entry.stat(follow_symlinks=False)
+            if DIGEST.fullmatch(entry.name) and entry.name[:2] == inner.name and stat.S_ISREG(status.st_mode):
+                sizes[entry.name] = status.st_size
+            else:
+                foreign.append(f"blobs/{inner.name}/{entry.name} is not a blob")
+    return sizes, foreign
+
+
+def _check_blobs(folder: Path, digests: dict[str, int], meter: _Meter) -> list[str]:
+    def check(digest: str) -> str:
+        name = f"blobs/{digest[:2]}/{digest}"
+        hasher = hashlib.sha256()
+        try:
+            with (folder / digest[:2] / digest).open("rb", buffering=0) as file:
+                while piece := file.read(PIECE_SIZE):
+                    hasher.update(piece)
+                    meter.add(len(piece))
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+        return (
+            "" if hasher.hexdigest() == digest else f"{name} was changed: its SHA-256 is {hasher.hexdigest()}"
+        )
+
+    with ThreadPoolExecutor(WORKERS, "eventlog-verify") as pool:
+        return [problem for problem in pool.map(check, digests) if problem]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
