@@ -41,8 +41,8 @@ Examples:
 \b
 TASK is the beginning of a task's id, or project/name (the one that changed
 last). TIME is local, as '2026-11-20 14:00', '14:00' (today), '10 minutes ago'
-or '5m'; or has a zone, as '2026-11-20T13:00Z'. In --json, times are ISO 8601 in
-UTC, and NaN and infinity are strings.
+or '5m'; or has a zone, as '2026-11-20T13:00Z'. In --json, times are ISO 8601
+in UTC, and NaN and infinity are strings.
 
 \b
 Shell completion: put the line of your shell into its start-up file.

@@ -37,12 +37,12 @@ class _Bar:
         if now - self.started < PATIENCE_SECONDS or (now - self.last < REFRESH_SECONDS and done < total):
             return
         self.last = now
+        title = clean(f"{self.title} {what}".strip())
         if self.progress is None:
             self.progress = _drawing(sized=self.sized)
-            self.task = self.progress.add_task(self.title, total=total)
+            self.task = self.progress.add_task(title, completed=done, total=total or None)
             self.progress.start()
         assert self.task is not None
-        title = clean(f"{self.title} {what}".strip())
         self.progress.update(self.task, completed=done, total=total or None, description=title)
 
     def close(self) -> None:

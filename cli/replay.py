@@ -127,5 +127,5 @@ def _check(home: Path | None, *, as_json: bool) -> int:
     else:
         for difference in differences:
             line((difference, "red"))
-        line(f"{len(differences)} differences: `eventlog rebuild` folds the views again")
+        line(f"{counted(len(differences), 'difference')}: `eventlog rebuild` folds the views again")
     return 1 if differences else 0

@@ -1,5 +1,8 @@
 import json
+import re
 from pathlib import Path
+
+import lmdb
 
 from eventlog import events
 from eventlog.store import Store
@@ -59,3 +62,21 @@ def test_a_check_of_good_views_says_so(eventlog: Run, tasks: Path) -> None:
     assert document["same"] is True
     assert document["differences"] == []
     assert document["batches"] > 0
+
+
+def test_views_that_are_wrong_are_found_named_and_mended_by_a_rebuild(eventlog: Run, tasks: Path) -> None:
+    assert eventlog("ls").code == 0
+    with lmdb.open(str(tasks / "views"), max_dbs=64) as views:
+        database = views.open_db(b"tasks", create=False)
+        with views.begin(write=True) as transaction:
+            for key, value in list(transaction.cursor(database)):
+                transaction.put(key, value.replace(b"baseline", b"BASELINE"), db=database)
+    outcome = eventlog("replay", "--check")
+    assert outcome.code == 1
+    assert any(BASELINE in line for line in outcome.lines[:-1])
+    assert re.match(r"\d+ differences: `eventlog rebuild`", outcome.lines[-1])
+    document = json.loads(eventlog("replay", "--check", "--json").out)
+    assert document["same"] is False
+    assert eventlog("rebuild").out.startswith("folded ")
+    assert eventlog("replay", "--check").code == 0
+    assert "digits/baseline" in eventlog("ls").out

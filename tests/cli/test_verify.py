@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+from eventlog.store import Store
+from tests.cli.running import Run
+
+
+def test_a_sound_store_is_said_to_be_with_what_was_checked(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("verify")
+    assert outcome.code == 0, outcome.out
+    assert outcome.out.startswith("sound: ")
+    assert outcome.out.endswith("1 session, 0 journals, 2 blobs\n")
+    document = json.loads(eventlog("verify", "--json").out)
+    with Store.open(tasks) as store:
+        events = sum(len(batch.events()) for batch in store.batches(store.id))
+    assert document["events"] == events
+    assert document["sound"] is True
+    assert document["problems"] == []
+
+
+def test_a_damaged_blob_is_named_and_exits_with_1(eventlog: Run, tasks: Path) -> None:
+    blob = min((tasks / "blobs").glob("*/*"))
+    blob.chmod(0o600)
+    blob.write_bytes(b"changed")
+    outcome = eventlog("verify")
+    assert outcome.code == 1
+    assert blob.name in outcome.lines[0]
+    assert outcome.lines[-1].startswith("1 problem: ")
+    document = json.loads(eventlog("verify", "--json").out)
+    assert document["sound"] is False
+    assert len(document["problems"]) == 1
+
+
+def test_verify_changes_nothing(eventlog: Run, tasks: Path) -> None:
+    before = {
+        path: path.read_bytes() for path in tasks.rglob("*") if path.is_file() and path.name != "lock.mdb"
+    }
+    assert eventlog("verify").code == 0
+    assert {
+        path: path.read_bytes() for path in tasks.rglob("*") if path.is_file() and path.name != "lock.mdb"
+    } == before
