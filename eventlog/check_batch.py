@@ -17,7 +17,7 @@ import zstandard
 
 from eventlog.events import EVENT_KINDS
 
-__all__ = ["BatchFacts", "EventHead", "blobs_of", "check_batch", "grows"]
+__all__ = ["BLOB_PLACES", "UNDECODABLE", "BatchFacts", "EventHead", "blobs_of", "check_batch", "grows"]
 
 MAGIC = b"EVB1"
 HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
@@ -28,6 +28,8 @@ REPORT_KINDS = frozenset(EVENT_KINDS) - STATE_KINDS
 BLOB_PLACES = {"ArtifactUploaded": 5, "ExecutionRecorded": 7, "TextReported": 5}
 SESSION_KINDS = frozenset({"TaskStarted", "TaskCompleted", "TaskFailed", "TaskStopped", "SessionEnded"})
 DIGEST = re.compile("[0-9a-f]{64}")
+# What msgspec raises for bytes that are not what they should be.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class EventHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -161,7 +163,7 @@ def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[lis
         return [], []
     try:
         positions, events = _states_decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise _Wrong(f"has state events that cannot be decoded: {error}") from None
     for event in events:
         # A boolean is an int to Python, but not a time.
@@ -192,7 +194,7 @@ def _read_reports(content: bytes, facts: BatchFacts) -> list[EventHead]:
             facts.blobs |= blobs_of(
                 [msgspec.msgpack.decode(one) for head, one in raw if head.kind in BLOB_PLACES]
             )
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise _Wrong(f"has reports that cannot be decoded: {error}") from None
     if len(heads) != facts.reports:
         raise _Wrong(f"has {len(heads)} reports, its header says {facts.reports}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from eventlog.check_batch import BatchFacts
+from eventlog.check_batch import UNDECODABLE, BatchFacts
 
 __all__ = ["Chains"]
 
@@ -137,7 +137,7 @@ class Chains:
                 continue
             try:
                 store, end, open_tasks, ended, last_time = _record_decoder.decode(record)
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 self.problems.append(f"{name} cannot be decoded: {error}")
                 continue
             if found is None:

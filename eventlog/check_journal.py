@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from eventlog.check_batch import BLOB_PLACES, EventHead, blobs_of, grows
+from eventlog.check_batch import BLOB_PLACES, UNDECODABLE, EventHead, blobs_of, grows
 
 __all__ = ["ChunkFacts", "JournalFacts", "check_journals"]
 
@@ -112,7 +112,7 @@ def _check_chunk(path: Path, facts: JournalFacts) -> None:
             head = _head_decoder.decode(payload)
             if head.kind in BLOB_PLACES:
                 facts.blobs |= blobs_of([msgspec.msgpack.decode(payload)])
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             facts.problems.append(f"{name}: event {number} cannot be decoded: {error}")
             return
         if not number and head.kind != "SessionStarted":
