@@ -48,7 +48,11 @@ CHUNK = 1 << 20
 def command(
     home: Path | None, task: str, name: str | None, output: Path | None, force: bool, as_json: bool
 ) -> None:
-    """List the artifacts of a task, or with NAME fetch one; its SHA-256 is checked on the way."""
+    """List the artifacts of a task, or with NAME fetch one; its SHA-256 is checked on the way.
+
+    With --json: a list, each artifact with name, kind, format, file_name, size, sha256, uploaded, preview,
+    metadata; with NAME that one alone, and the path that it was fetched to.
+    """
     if name is None and (output is not None or force):
         raise click.UsageError("say which artifact to fetch: eventlog artifacts TASK NAME --output PATH")
     with opened_store(home) as store:

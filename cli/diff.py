@@ -48,7 +48,8 @@ def command(
 ) -> None:
     """Compare two tasks, or one task at two moments: parameters, metrics' last values, artifacts, code.
 
-    With --json, each section maps a name to the pair of its values, null where there is none.
+    With --json: left, right, and the sections task, parameters, metrics, single_values, artifacts, execution,
+    packages, each of which maps a name to the pair of its values, null where there is none.
     """
     if (len(tasks), len(moments)) not in ((2, 0), (1, 2)):
         raise click.UsageError("give two tasks, or one task and --at twice")

@@ -61,6 +61,9 @@ def command(
 
     On a terminal the first 50 are shown, elsewhere all, unless --limit says otherwise. Options that may be
     given several times widen: --status failed --status stopped.
+
+    With --json: a list, each task with id, project, name, type, status, progress, tags, comment, created,
+    changed.
     """
     from eventlog.projections import STATUSES, TaskQuery
 

@@ -76,7 +76,10 @@ def command(
 ) -> None:
     """Show the events of a task, the newest first: time, host, session and number in it, kind, what it says.
 
-    With --follow the order is oldest first, and --json prints one document a line.
+    With --follow the order is oldest first.
+
+    With --json: a list (with --follow a document a line), each event with time, kind, task, session, number,
+    host, user, and fields (by name, as docs/FORMAT.md has them).
     """
     if follow and until is not None:
         raise click.UsageError("--follow goes on into the future: leave out --until")

@@ -114,15 +114,18 @@ def local(milliseconds: int | None, precise: bool = False) -> str:
 
 
 def how_long_ago(milliseconds: int, now: float | None = None) -> str:
-    """As "5s ago", "3m ago", "2h ago", "6d ago"; the date when longer than four weeks; "" for 0."""
+    """As "5s ago", "3m ago", "2h ago", "6d ago", "in 2m"; the date beyond four weeks; "" for 0."""
     if not milliseconds:
         return ""
     past = (time.time() if now is None else now) - milliseconds / 1000
-    if not -60 < past < 4 * UNITS["w"]:
+    if abs(past) >= 4 * UNITS["w"]:
         return local(milliseconds)[:10]
-    past = max(past, 0)
+    # Another machine's clock may be ahead of this one.
+    ahead = past < -1
+    past = abs(past)
     unit = next(unit for unit in "dhms" if past >= UNITS[unit] or unit == "s")
-    return f"{int(past // UNITS[unit])}{unit} ago"
+    said = f"{int(past // UNITS[unit])}{unit}"
+    return f"in {said}" if ahead else f"{said} ago"
 
 
 def duration(milliseconds: int) -> str:

@@ -9,7 +9,7 @@ import click
 
 from eventlog.cli.moments import moment
 from eventlog.cli.progress import progress_bar
-from eventlog.errors import EventlogError, InputInvalid
+from eventlog.errors import EventlogError, InputInvalid, StoreReadOnly
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -33,11 +33,27 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @contextmanager
-def opened_store(home: Path | None, *, create: bool = False) -> Iterator["Store"]:
-    """The store at `home`, by default the configured one, closed again at the end."""
+def opened_store(home: Path | None, *, create: bool = False, write: bool = False) -> Iterator["Store"]:
+    """The store at `home`, by default the configured one, closed again at the end.
+
+    One that cannot be written, as on a read-only file system, is opened for reading alone.
+
+    Args:
+        home: its folder.
+        create: make a store where there is none.
+        write: it has to be possible to write it.
+
+    Raises:
+        StoreReadOnly: it cannot be written, and has to be.
+    """
     from eventlog.store import Store
 
-    store = Store.open(home, create=create)
+    try:
+        store = Store.open(home, create=create)
+    except StoreReadOnly:
+        if write:
+            raise
+        store = Store.open(home, read_only=True)
     try:
         yield store
     finally:

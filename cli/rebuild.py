@@ -22,7 +22,7 @@ def command(home: Path | None) -> None:
     from eventlog.projections import Views
 
     started = time.monotonic()
-    with opened_store(home) as store:
+    with opened_store(home, write=True) as store:
         with progress_bar("folding the log") as advance:
             Views.open(store).rebuild(progress=advance)
         heads = store.heads()

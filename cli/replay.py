@@ -36,6 +36,9 @@ def command(context: click.Context, task: str | None, at: int | None, check: boo
 
     With --check, everything is folded again beside the views; what differs is listed, and the exit code
     is then 1.
+
+    With --json: replayed (events, state_events, reports, sessions, first, last) and task (as of `eventlog
+    show`); of --check: same, batches, stores, differences.
     """
     if check == (task is not None):
         raise click.UsageError("give a TASK (and --at TIME), or --check")

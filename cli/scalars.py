@@ -63,8 +63,10 @@ def command(
 ) -> None:
     """Show a task's series, or with TITLE the curves of one plot.
 
-    CSV and Parquet have the columns title, series, iteration, time, value; --json with TITLE has the points
-    as lists "iterations", "times" and "values".
+    CSV and Parquet have the columns title, series, iteration, time, value.
+
+    With --json: a list, each series with title, series, points, first_iteration, last_iteration, last, min,
+    max; with TITLE also the points, as lists iterations, times, values.
     """
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("choose one of --csv, --parquet and --json")

@@ -23,7 +23,14 @@ __all__ = ["command"]
 @as_json
 @click.pass_obj
 def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None:
-    """Show a task: status, parameters, metrics, artifacts, where its code came from."""
+    """Show a task: status, parameters, metrics, artifacts, where its code came from.
+
+    With --json: id, project, name, type, status, status_reason, traceback, progress, tags, comment, parent,
+    created, started, ended, changed, reset, host, user, sessions; parameters (by name: value, type,
+    description); metrics (a list as of `eventlog scalars`); single_values; artifacts (a list as of
+    `eventlog artifacts`); execution (null, or repository, branch, commit, diff, diff_blob, entry_point,
+    working_folder, command, python, platform, packages, script); unknown_events, dropped_reports.
+    """
     with opened_views(home, reports=True) as views:
         found = views.resolve(task)
         state = views.task(found) if at is None else views.task_at(found, at)

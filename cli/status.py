@@ -42,6 +42,11 @@ class _Remote(NamedTuple):
 def command(home: Path | None, as_json: bool) -> None:
     """Show where the store is, its size on disk, the stores and sessions in it, and what the configured
     remote does not have yet.
+
+    With --json: home, store, bytes (log, journals, blobs, views), batches, events, views_behind_batches,
+    stores (a list with id, own, batches, head), sessions (alive, a list with id, host, user, process,
+    started, tasks; and the numbers of those that ended, died, or are elsewhere), remote, unpushed_batches
+    (null if not known), remote_problems.
     """
     with opened_store(home) as store:
         views, behind = _catch_up(store)

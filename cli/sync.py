@@ -36,10 +36,12 @@ def command(
     REMOTE is a folder or any URL that fsspec knows; without it, the remote of the configuration
     (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named, the rest goes on, and
     the exit code is then 1.
+
+    With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes), problems.
     """
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
-    with opened_store(context.obj, create=True) as store:
+    with opened_store(context.obj, create=True, write=not only_push) as store:
         url = remote or store.configuration.remote
         if not url:
             raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")

@@ -24,6 +24,8 @@ def command(context: click.Context, as_json: bool) -> None:
     and blob.
 
     Nothing is changed, and others may go on writing. What is wrong is named, and the exit code is then 1.
+
+    With --json: home, sound, stores, batches, events, unknown_events, sessions, journals, blobs, problems.
     """
     from eventlog.verify import verify
 

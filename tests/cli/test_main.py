@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,3 +159,27 @@ def test_ctrl_c_ends_quietly_with_130(environment: dict[str, str], store: Store)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read().strip() == ""
+
+
+def test_a_store_that_cannot_be_written_can_be_read(
+    environment: dict[str, str], tasks: Path, tmp_path: Path
+) -> None:
+    def read_only(*arguments: str) -> subprocess.CompletedProcess[str]:
+        mount = f"mount --bind '{tasks}' '{tasks}' && mount -o remount,bind,ro '{tasks}' && exec \"$@\""
+        return subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mount, "sh", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    if shutil.which("unshare") is None or read_only("true").returncode:
+        pytest.skip("needs the right to mount in a namespace")
+    assert read_only("touch", str(tasks / "x")).returncode
+    for command in (["ls"], ["show", BASELINE], ["status"], ["replay", "--check"], ["verify"]):
+        done = read_only(*EVENTLOG, *command)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert "pushed " in read_only(*EVENTLOG, "sync", "--push", str(tmp_path / "remote")).stdout
+    done = read_only(*EVENTLOG, "rebuild")
+    assert done.returncode == 1
+    assert re.fullmatch(r"eventlog: [^\n]+ cannot be written [^\n]+\n", done.stderr)

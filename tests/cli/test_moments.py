@@ -113,7 +113,8 @@ def test_a_time_out_of_range_does_not_stop_a_page(time_from_elsewhere: int) -> N
         (60, "1m ago"),
         (7200, "2h ago"),
         (8 * 86_400, "8d ago"),
-        (-5, "0s ago"),
+        (-0.5, "0s ago"),
+        (-130, "in 2m"),
     ],
 )
 def test_the_recent_past_is_said_in_the_largest_unit(seconds: float, said: str) -> None:
