@@ -99,6 +99,20 @@ def test_a_remote_that_holds_both_sides_of_a_fork_is_reported(
     assert any("two histories" in problem for problem in pull(cluster.store, tmp_path / "one").problems)
 
 
+def test_a_fork_is_found_where_only_later_batches_of_it_are_there(pair: Pair, remote: Path) -> None:
+    laptop, other = pair
+    push(laptop.store, remote)
+    for _ in range(2):
+        laptop.train()
+        push(laptop.store, remote)
+    next(remote.glob("stores/*/000000000002-*")).unlink()
+    other.train()
+    before = batches_of(other.store)
+    (problem,) = pull(other.store, remote).problems
+    assert "two histories" in problem
+    assert batches_of(other.store) == before
+
+
 def test_a_restored_copy_takes_back_what_it_had_pushed(pair: Pair, remote: Path) -> None:
     laptop, restored = pair
     laptop.train()

@@ -271,5 +271,22 @@ def test_many_pushes_at_once_make_one_remote(tmp_path: Path, remote: Path) -> No
         one.close()
 
 
+def test_a_remote_that_another_makes_between_two_looks_is_one(
+    machine: Machines, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop, desktop = machine("laptop"), machine("desktop")
+    desktop.train()
+    seen = Remote(remote)
+    names = seen.objects.names
+
+    def names_later() -> list[str] | None:
+        push(desktop.store, remote)
+        return names()
+
+    monkeypatch.setattr(seen.objects, "names", names_later)
+    assert seen.state() == "ready"
+    assert laptop.store.heads() == {}
+
+
 def test_the_limit_on_file_sizes_is_as_before() -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
