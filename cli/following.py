@@ -28,6 +28,7 @@ class Following:
         self.reports = reports
         self._next = {name: head.number + 1 for name, head in store.heads().items()}
         self._seen: dict[tuple[bytes, bool], int] = {}
+        self._recovered = time.monotonic()
 
     def passing(self, history: Iterable[NumberedEvent]) -> Iterator[NumberedEvent]:
         """`history` as it is; what was in it is not given again by `new`."""
@@ -36,18 +37,19 @@ class Following:
             yield one
 
     def new(self) -> Iterator[NumberedEvent]:
-        """What comes from now on, for ever, in the order in which the store receives it."""
-        recovered = time.monotonic()
-        while True:
-            for name, head in self.store.heads().items():
-                first = self._next.get(name, 0)
-                self._next[name] = head.number + 1
-                for batch in self.store.batches(name, first, head.number):
-                    yield from (one for one in self._of_task(batch) if self._note(one))
-            time.sleep(POLL_SECONDS)
-            if time.monotonic() - recovered > RECOVERY_SECONDS and not self.store.read_only:
-                recover(self.store)
-                recovered = time.monotonic()
+        """What has come since the last call, in the order in which the store received it."""
+        for name, head in self.store.heads().items():
+            first = self._next.get(name, 0)
+            self._next[name] = head.number + 1
+            for batch in self.store.batches(name, first, head.number):
+                yield from (one for one in self._of_task(batch) if self._note(one))
+
+    def wait(self) -> None:
+        """Wait a moment; now and then, commit what sessions left that have died."""
+        time.sleep(POLL_SECONDS)
+        if time.monotonic() - self._recovered > RECOVERY_SECONDS and not self.store.read_only:
+            recover(self.store)
+            self._recovered = time.monotonic()
 
     def _of_task(self, batch: Batch) -> list[NumberedEvent]:
         numbered = batch.events() if self.reports else batch.state_events()

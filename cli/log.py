@@ -22,7 +22,7 @@ from eventlog.cli.opening import (
 )
 from eventlog.cli.printing import Part, clean, cut_line, document, drawn, line
 from eventlog.cli.wording import kind_of, wording
-from eventlog.events import EVENT_KINDS, REPORTS, TaskCompleted, TaskFailed, TaskStopped
+from eventlog.events import EVENT_KINDS, REPORTS, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
 
 if TYPE_CHECKING:
     from eventlog.batch import NumberedEvent
@@ -38,7 +38,6 @@ KIND_STYLES = {
     "TaskCompleted": "green",
     "ScalarReported": "blue",
     "TextReported": "blue",
-    "Unknown": "magenta",
 }
 ENDS = (TaskCompleted, TaskFailed, TaskStopped)
 
@@ -94,15 +93,14 @@ def command(
         found = views.resolve(task)
         following = Following(store, found, reports=reports)
         catch_up(views, reports=reports)
-        state = views.task(found)
+        printer = _Printer(views, views.task(found).sessions, as_json=as_json, one_a_line=follow)
         history: Iterator[NumberedEvent] = filter(
             wanted, following.passing(views.events(found, first_time=since, last_time=until, reports=reports))
         )
-        printer = _Printer(views, state.sessions, as_json=as_json, one_a_line=follow)
         if follow:
             for one in deque(history, limit or BEFORE_FOLLOWING):
                 printer.show(one)
-            for one in _until_the_end(following.new()) if state.ended is None else ():
+            for one in _until_the_end(following, ended=views.task(found).ended is not None):
                 if wanted(one):
                     printer.show(one)
             return
@@ -111,18 +109,21 @@ def command(
         printer.show_all(history if reverse else reversed(list(history)))
 
 
+def _until_the_end(following: Following, *, ended: bool) -> Iterator["NumberedEvent"]:
+    while True:
+        for one in following.new():
+            yield one
+            ended = isinstance(one.event, ENDS) or (ended and not isinstance(one.event, TaskStarted))
+        if ended:
+            return
+        following.wait()
+
+
 def _known_kind(kind: str) -> str:
     known = {name.lower(): name for name in EVENT_KINDS}
     if kind.lower() not in known:
         raise click.BadParameter(f"'{kind}' is none of {', '.join(EVENT_KINDS)}", param_hint="--kind")
     return known[kind.lower()]
-
-
-def _until_the_end(events: Iterable["NumberedEvent"]) -> Iterator["NumberedEvent"]:
-    for one in events:
-        yield one
-        if isinstance(one.event, ENDS):
-            return
 
 
 class _Printer:
