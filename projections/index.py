@@ -7,14 +7,15 @@ last change, for queries with a limit.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from eventlog.projections import bitmaps, pages
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
-from eventlog.projections.keys import task_key, time_key
+from eventlog.projections.keys import time_key
 from eventlog.projections.query import TaskQuery, TaskRow
 from eventlog.projections.terms import TermWriter, read_term, stored_terms, term, value_of
 
@@ -24,7 +25,6 @@ INDEX_VERSION = 1
 ORDINAL = struct.Struct(">I")
 # A step along `by_change` costs about this much of what reading and sorting a row does.
 _STEP = 0.2
-_decode_row = msgspec.msgpack.Decoder(TaskRow).decode
 _encode_row = msgspec.msgpack.Encoder().encode
 
 
@@ -76,10 +76,7 @@ def count_tasks(transaction: Any, environment: ViewsEnvironment) -> int:
 
 def read_row(transaction: Any, environment: ViewsEnvironment, ordinal: int) -> TaskRow:
     """The row of the task with this ordinal."""
-    data = transaction.get(ORDINAL.pack(ordinal), db=environment["rows"])
-    if data is None:
-        raise ViewsDamaged(f"the views have lost the row of task {ordinal}: run `eventlog rebuild`")
-    return _decode_row(data)
+    return _decode_row(_raw_rows(transaction, environment, [ordinal])[0])
 
 
 def find(
@@ -95,14 +92,36 @@ def find(
     end = count if query.limit is None else min(query.offset + query.limit, count)
     if query.offset >= end:
         return []
-    field = query.order.removeprefix("-")
+    field, descending = query.order.removeprefix("-"), query.order.startswith("-")
+    key = _sort_key(field)
     size = count_tasks(transaction, environment)
     if field == "changed" and end * size * _STEP < count * count:
-        ordinals = list(_along_change(transaction, environment, found, size, query.order[0] == "-", end))
-        return [read_row(transaction, environment, ordinal) for ordinal in ordinals[query.offset :]]
-    rows = [read_row(transaction, environment, ordinal) for ordinal in bitmaps.numbers(found)]
-    rows.sort(key=lambda row: _sort_key(row, field), reverse=query.order[0] == "-")
-    return rows[query.offset : end]
+        ordinals = list(_along_change(transaction, environment, found, size, descending, end))
+        return [_decode_row(row) for row in _raw_rows(transaction, environment, ordinals[query.offset :])]
+    rows = _raw_rows(transaction, environment, bitmaps.numbers(found))
+    if query.offset or end < count:
+        # No more of a row is decoded than it takes to sort, but for those that are asked for.
+        keys = [key(_decode_sorted(row)) for row in rows]
+        places = sorted(range(count), key=keys.__getitem__, reverse=descending)
+        return [_decode_row(rows[place]) for place in places[query.offset : end]]
+    return sorted(map(_decode_row, rows), key=key, reverse=descending)
+
+
+class _Sorted(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The beginning of a `TaskRow`: what it is sorted by."""
+
+    id: str
+    name: str
+    project: str
+    status: str
+    type: str
+    created: int
+    changed: int
+    progress: int | None
+
+
+_decode_row = msgspec.msgpack.Decoder(TaskRow).decode
+_decode_sorted = msgspec.msgpack.Decoder(_Sorted).decode
 
 
 class _Search:
@@ -167,6 +186,14 @@ class _Search:
         return pages.search(self.transaction, self.environment["pages"], field, pattern, among, self.size)
 
 
+def _raw_rows(transaction: Any, environment: ViewsEnvironment, ordinals: Sequence[int]) -> list[bytes]:
+    with transaction.cursor(environment["rows"]) as cursor:
+        rows = [row for _, row in cursor.getmulti(map(ORDINAL.pack, ordinals))]
+    if len(rows) != len(ordinals):
+        raise ViewsDamaged("the views have lost the rows of some tasks: run `eventlog rebuild`")
+    return rows
+
+
 def _several(values: str | Sequence[str]) -> Sequence[str]:
     return (values,) if isinstance(values, str) else values
 
@@ -191,9 +218,7 @@ def _along_change(
                     return
 
 
-def _sort_key(row: TaskRow, field: str) -> tuple[Any, ...]:
-    value = getattr(row, field)
-    if field == "changed":
-        # As the keys of `by_change` say it.
-        return max(value, 0), task_key(row.id)
-    return value is not None, value, task_key(row.id)
+def _sort_key(field: str) -> Callable[[TaskRow | _Sorted], Any]:
+    if field == "progress":
+        return lambda row: (row.progress is not None, row.progress, row.id)
+    return attrgetter(field, "id")

@@ -33,7 +33,10 @@ def time_key(time: int) -> bytes:
 def order_key(numbered: NumberedEvent) -> bytes:
     """32 bytes that sort like (time, session, number)."""
     session, number, event = numbered
-    return _order.pack(max(0, event.time), session, number)
+    try:
+        return _order.pack(event.time, session, number)
+    except struct.error:
+        return _order.pack(0, session, number)
 
 
 def order_of(key: bytes) -> tuple[int, bytes, int]:

@@ -49,7 +49,9 @@ class Pattern:
     def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
         self.plain = b""
         try:
-            self.search = re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
+            # Strings in lower case need no folding, which is slow, unless the pattern has capitals.
+            flags = re.IGNORECASE if ignore_case and pattern != pattern.lower() else 0
+            self.search = re.compile(pattern, flags).search
         except (re.error, RecursionError, OverflowError) as error:
             raise InputInvalid(f"'{pattern}' is not a regular expression: {error}") from None
         if _is_plain(pattern):

@@ -13,11 +13,11 @@ __all__ = ["ORDERS", "TaskQuery", "TaskRow"]
 ORDERS = ("changed", "created", "name", "project", "status", "type", "progress", "id")
 
 
-class TaskRow(msgspec.Struct, array_like=True, frozen=True):
+class TaskRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A task as a list shows it. Times are in milliseconds since 1970-01-01 UTC.
 
     Attributes:
-        id, name, project, status, type, tags, created, changed, progress, comment: as in `TaskState`.
+        id, name, project, status, type, created, changed, progress, tags, comment: as in `TaskState`.
     """
 
     id: str
@@ -25,10 +25,10 @@ class TaskRow(msgspec.Struct, array_like=True, frozen=True):
     project: str
     status: str
     type: str
-    tags: list[str]
     created: int
     changed: int
     progress: int | None
+    tags: list[str]
     comment: str
 
     def __repr__(self) -> str:
@@ -43,10 +43,10 @@ class TaskRow(msgspec.Struct, array_like=True, frozen=True):
             state.project,
             state.status,
             state.type,
-            state.tags,
             state.created,
             state.changed,
             state.progress,
+            state.tags,
             state.comment,
         )
 

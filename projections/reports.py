@@ -6,6 +6,7 @@ No fold here depends on the order in which batches arrive.
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from eventlog.batch import Batch
@@ -20,6 +21,7 @@ __all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
 REPORTS_VERSION = 1
 _key = struct.Struct(">16s16sQ")
 _value = struct.Struct(">16sQQQ")
+_series_of: Any = attrgetter("task", "title", "series")
 
 
 class ReportBatch(NamedTuple):
@@ -47,12 +49,13 @@ def fold_reports(
     points: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
     for batch, events in batches:
         of_batch: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
-        others = []
-        for event in events:
-            if isinstance(event, ScalarReported):
-                of_batch[event.task, event.title, event.series].append(event)
-            else:
-                others.append(event)
+        others: list[Event] = []
+        scalars: list[Any] = events
+        if set(map(type, events)) != {ScalarReported}:
+            scalars = [event for event in events if isinstance(event, ScalarReported)]
+            others = [event for event in events if not isinstance(event, ScalarReported)]
+        for key, event in zip(map(_series_of, scalars), scalars, strict=True):
+            of_batch[key].append(event)
         for key, reported in of_batch.items():
             points[key] += reported
         tasks = {task for task, _, _ in of_batch}

@@ -42,8 +42,8 @@ log = logging.getLogger("eventlog")
 
 Progress = Callable[[int, int], None]
 
-# How much one piece folds: what bounds the memory taken, and for how long other processes wait.
-_PIECE_EVENTS = 100_000
+# Bytes of batches in one piece; with `Stream.piece` it bounds the memory taken, and for how long other
+# processes wait.
 _PIECE_BYTES = 16 << 20
 
 
@@ -72,6 +72,7 @@ class Stream:
         name: "states" or "reports".
         version: of all its projections, and of the events that they read.
         databases: what it writes.
+        piece: how many events one transaction folds, or a batch more.
         count: how many of a batch's events belong to it.
         read: a batch's events that do.
         fold: folds batches, given with their events, in a write transaction.
@@ -80,6 +81,7 @@ class Stream:
     name: str
     version: bytes
     databases: tuple[str, ...]
+    piece: int
     count: Callable[[Batch], int]
     read: Callable[[Batch], list[Any]]
     fold: Callable[[Any, ViewsEnvironment, list[tuple[Batch, list[Any]]]], None]
@@ -95,6 +97,7 @@ STATES = Stream(
     "states",
     _version(TASK.version, SESSION.version, INDEX_VERSION),
     ("events", "tasks", "sessions", "rows", "terms", "pages", "by_change"),
+    20_000,
     lambda batch: batch.states,
     Batch.state_events,
     fold_states,
@@ -103,6 +106,7 @@ REPORTS = Stream(
     "reports",
     _version(REPORTS_VERSION),
     ("series", "points", "text", "report_batches"),
+    200_000,
     lambda batch: batch.reports,
     Batch.report_events,
     fold_reports,
@@ -252,7 +256,7 @@ class _Piece:
         transaction.put(_prefix(stream), stream.version, db=environment["meta"])
 
     def _is_full(self) -> bool:
-        return self._events >= _PIECE_EVENTS or self._bytes >= _PIECE_BYTES
+        return self._events >= self._stream.piece or self._bytes >= _PIECE_BYTES
 
     def _read_chain(self, key: bytes, checkpoint: Checkpoint, end: int, head: Head) -> Checkpoint | None:
         """Take a store's next batches; None when they do not continue what was folded."""

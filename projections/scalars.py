@@ -204,9 +204,10 @@ def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple
     iterations = _int64([event.iteration for event in events])
     times = _int64([event.time for event in events])
     values = array("d", [event.value for event in events])
-    pairs = list(zip(times, iterations, strict=True))
-    if not all(map(operator.lt, pairs, islice(pairs, 1, None))):
-        places = sorted(range(len(events)), key=lambda at: (*pairs[at], _value_key(values[at])))
+    if not (_grow(operator.le, times) and _grow(operator.lt, iterations)):
+        keys = [_bits_key(bits) for bits in array("q", values.tobytes())]
+        rows = sorted(zip(times, iterations, keys, range(len(events)), strict=True))
+        places = [row[-1] for row in rows]
         iterations = array("q", map(iterations.__getitem__, places))
         times = array("q", map(times.__getitem__, places))
         values = array("d", map(values.__getitem__, places))
@@ -224,6 +225,10 @@ def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple
         iterations[-1],
     )
     return _Points((_little_endian(iterations), _little_endian(times), _little_endian(values))), summary
+
+
+def _grow(compare: Callable[[int, int], bool], column: "array[int]") -> bool:
+    return all(map(compare, column, islice(column, 1, None)))
 
 
 def _append(transaction: Any, database: Any, key: bytes, points: _Points) -> None:
@@ -328,7 +333,10 @@ def _extreme(choose: Callable[[Iterable[float]], float], values: Sequence[float]
 
 def _value_key(value: float) -> int:
     """Integers that sort like the values, NaN at the ends by its sign, each bit pattern apart."""
-    bits: int = _int.unpack(_float.pack(value))[0]
+    return _bits_key(_int.unpack(_float.pack(value))[0])
+
+
+def _bits_key(bits: int) -> int:
     return bits if bits >= 0 else bits ^ _MAX
 
 

@@ -5,7 +5,7 @@ another process or through a sync, that one task is folded again from all its ev
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import zstandard
 
 from eventlog.batch import Batch, NumberedEvent
 from eventlog.errors import DataCorrupt
-from eventlog.events import ExecutionRecorded, Unknown, decode_event, encode_event
+from eventlog.events import Event, ExecutionRecorded, Unknown, decode_event, encode_event
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
 from eventlog.projections.index import IndexWriter
 from eventlog.projections.keys import NO_ORDER, ORDER_SIZE, TASK_SIZE, order_key, order_of, task_key, time_key
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 # Larger events (packages, diffs) are kept compressed.
-_MAX_PLAIN = 512
+_MAX_PLAIN = 1024
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PAGE = 1000
 _record_head = struct.Struct(">I32s32s")
@@ -173,8 +173,9 @@ def _keep_events(
     of_tasks: dict[str, list[Ordered]],
 ) -> bool:
     """Put events where they can be folded again; True if one of them was there already."""
+    compress = zstandard.ZstdCompressor(level=1).compress
     items = sorted(
-        (keys[task] + order, _pack_event(numbered))
+        (keys[task] + order, _pack_event(numbered.event, compress))
         for task, ordered in of_tasks.items()
         for order, numbered in ordered
     )
@@ -238,12 +239,10 @@ def _range(
             found = cursor.next()
 
 
-def _pack_event(numbered: NumberedEvent) -> bytes:
-    event = numbered.event
+def _pack_event(event: Event, compress: Callable[[bytes], bytes]) -> bytes:
     data = event.raw if isinstance(event, Unknown) else encode_event(event)
-    if len(data) <= _MAX_PLAIN and data[:4] != _ZSTD_MAGIC:
-        return data
-    return zstandard.ZstdCompressor(level=1).compress(data)
+    # An event is an array, which never begins like a compressed one.
+    return data if len(data) <= _MAX_PLAIN else compress(data)
 
 
 def _unpack_event(order: bytes, data: bytes) -> NumberedEvent:
