@@ -182,7 +182,8 @@ def _damage(rest: bytes, seed: int) -> str:
     """What is wrong with a chunk from a frame on that does not hold; "" if it just ends there.
 
     A frame is cut short when its process dies while copying it: what is missing of it is zeros, and so is
-    everything after it. A frame that holds but for one byte, or that others follow, was not cut short.
+    everything after it. A frame that others follow, or that holds but for one byte which is not the last of
+    what is there, was not cut short.
     """
     used = rest.rstrip(b"\0")
     if not used:
@@ -201,7 +202,9 @@ def _damage(rest: bytes, seed: int) -> str:
                 return f", as its length should be {other}, not {length}"
     if length and fits:
         offset = _changed_byte(rest[FRAME.size : FRAME.size + length], seed, crc)
-        return "" if offset is None else f", as byte {offset} of it was changed"
+        if offset is None or not any(rest[offset:]):
+            return ""
+        return f", as byte {offset} of it was changed"
     starts = range(1, min(len(used), SEARCH_SIZE))
     return ", and others follow it" if any(_frame_at(used, start, seed) for start in starts) else ""
 
