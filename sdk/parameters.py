@@ -13,6 +13,7 @@ from typing import Any
 
 from eventlog.errors import InputInvalid
 from eventlog.events import Parameter
+from eventlog.sdk.plain_text import INLINE_SIZE, plain_text
 
 __all__ = [
     "DEFAULT_SECTION",
@@ -25,7 +26,6 @@ __all__ = [
 ]
 
 DEFAULT_SECTION = "General"
-_LONGEST_VALUE = 64 << 10
 _SCALARS = (str, int, float, bool)
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytes, complex)
 
@@ -62,12 +62,11 @@ def to_parameter(value: Any, *, description: str | None = None, value_type: Any 
     text, kind = _to_text(value)
     if value_type is not None:
         kind = value_type if isinstance(value_type, str) else value_type.__name__
-    if len(text) > _LONGEST_VALUE // 4 and len(text.encode(errors="replace")) > _LONGEST_VALUE:
+    if len(text) > INLINE_SIZE // 4 and len(text.encode(errors="replace")) > INLINE_SIZE:
         raise InputInvalid(
             f"a parameter of {len(text)} characters is too long, 64 KiB is the most: upload it as an artifact"
         )
-    # Half of a surrogate pair has no UTF-8 form and could not be kept.
-    return Parameter(_encodable(text), _encodable(kind), _encodable(description or ""))
+    return Parameter(plain_text(text), plain_text(kind), plain_text(description or ""))
 
 
 def to_parameters(arguments: Iterable[Any], more: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -85,7 +84,7 @@ def to_parameters(arguments: Iterable[Any], more: Mapping[str, Any]) -> dict[str
                 f"parameters must be given as a dictionary, not as {type(argument).__name__}"
             ) from None
     merged.update(more)
-    return {_encodable(full_name(name)): to_parameter(value) for name, value in merged.items()}
+    return {plain_text(full_name(name)): to_parameter(value) for name, value in merged.items()}
 
 
 def flatten_parameters(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
@@ -184,14 +183,6 @@ def _container_text(value: Any) -> str:
 def _plain_item(item: Any) -> Any:
     """What stands in JSON for an item that is not built in: NumPy's numbers as numbers, others as text."""
     return item.item() if getattr(item, "ndim", None) == 0 and hasattr(item, "item") else str(item)
-
-
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text
 
 
 def _cast_bool(text: str) -> bool:

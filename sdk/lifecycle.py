@@ -1,0 +1,207 @@
+"""A task's status follows its process.
+
+While a task is open, the process is listened to in the three places where its end shows first: the hook
+for uncaught exceptions, `sys.exit`, and SIGTERM. What was there before is called as if nothing stood in
+front of it, and is put back when the task ends. None of them ends the task by itself, except a SIGTERM
+that is about to kill the process: an exception may be reported and lived with, an exit may be caught. At
+the interpreter's exit it is known which of it was final, since the outermost frame of the main thread
+then stands where it was left: at its return, or at the call that raised.
+
+A forked child has all this in its memory too, and does nothing with it: the task is its parent's.
+"""
+
+import atexit
+import dis
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
+
+from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
+from eventlog.sdk.plain_text import plain_text
+from eventlog.sdk.secrets import mask_text
+
+__all__ = ["Lifecycle", "Outcome"]
+
+_LONGEST_TRACEBACK = 60_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: the event to append, and its fields after the task's id."""
+
+    kind: type[Event]
+    fields: tuple[str, ...] = ()
+
+
+COMPLETED = Outcome(TaskCompleted)
+
+
+class Lifecycle:
+    """Listens to the process on behalf of one task.
+
+    Args:
+        end: ends the task. It is called once, at the interpreter's exit or before a SIGTERM kills the
+            process, unless `release` came first; with True when there is no time to wait for anything.
+    """
+
+    def __init__(self, end: Callable[[Outcome, bool], None]) -> None:
+        self.process = os.getpid()
+        self._end = end
+        self._exception: Outcome | None = None
+        self._exit: Outcome | None = None
+        self._signal: Outcome | None = None
+        self._frame = _outermost_frame()
+        self._previous_hook: Callable[..., Any] = sys.excepthook
+        self._previous_exit: Callable[..., Any] = sys.exit
+        self._previous_sigterm: Any = None
+        # Bound once: what is put in and what is looked for when taking it out must be the same object.
+        self._hook = self._on_exception
+        self._exit_hook = self._on_exit
+        self._sigterm = self._on_sigterm
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle of process {self.process}: {self.outcome().kind.__name__} if it ended now>"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process that it began in, and not a fork of it."""
+        return os.getpid() == self.process
+
+    def listen(self) -> None:
+        """Begin to listen."""
+        global _listening
+        sys.excepthook = self._hook
+        sys.exit = self._exit_hook  # type: ignore[assignment]
+        if threading.current_thread() is threading.main_thread():
+            previous = signal.getsignal(signal.SIGTERM)
+            # None is a handler that is not Python's, and a signal that is ignored shall stay so.
+            if previous is not None and previous != signal.SIG_IGN:
+                self._previous_sigterm = previous
+                signal.signal(signal.SIGTERM, self._sigterm)
+        _listening = self
+
+    def release(self) -> None:
+        """Stop listening, and put back what was there before, where nobody has come after it."""
+        global _listening
+        if _listening is self:
+            _listening = None
+        if sys.excepthook is self._hook:
+            sys.excepthook = self._previous_hook
+        if sys.exit is self._exit_hook:
+            sys.exit = self._previous_exit
+        if (
+            self._previous_sigterm is not None
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is self._sigterm
+        ):
+            signal.signal(signal.SIGTERM, self._previous_sigterm)
+
+    def outcome(self) -> Outcome:
+        """How the task ends if the process ends as it stands."""
+        if self._signal is not None:
+            return self._signal
+        if _ended_by_exception(self._frame):
+            return self._exception or self._exit or COMPLETED
+        return COMPLETED
+
+    @property
+    def _is_listening(self) -> bool:
+        return _listening is self and self.is_own
+
+    def _on_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if self._is_listening and threading.current_thread() is threading.main_thread():
+            self._exception = _outcome_of(kind, error, trace)
+        self._previous_hook(kind, error, trace)
+
+    def _on_exit(self, status: Any = None, /) -> None:
+        if self._is_listening and threading.current_thread() is threading.main_thread():
+            self._exit = _outcome_of_status(status)
+        self._previous_exit(status)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        previous = self._previous_sigterm
+        if self._is_listening:
+            self._signal = Outcome(TaskStopped, ("SIGTERM",))
+            if previous == signal.SIG_DFL:
+                self.release()
+                self._end(self._signal, True)
+        if callable(previous):
+            previous(number, frame)
+        elif previous == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def finish(self) -> None:
+        """End the task as the process ends."""
+        outcome = self.outcome()
+        self.release()
+        self._end(outcome, False)
+
+
+_listening: Lifecycle | None = None
+
+
+def _at_exit() -> None:
+    if _listening is not None and _listening.is_own:
+        _listening.finish()
+
+
+# The store's own exit, which closes the session, was registered before and so runs after this.
+atexit.register(_at_exit)
+
+
+def _outermost_frame() -> FrameType | None:
+    """The frame that the main thread began with: the script's module, or what runs it."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _ended_by_exception(frame: FrameType | None) -> bool:
+    """Whether a frame that has ended did not end by returning."""
+    if frame is None or not 0 <= frame.f_lasti < len(frame.f_code.co_code):
+        return False
+    return not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN")
+
+
+def _outcome_of(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Outcome:
+    if issubclass(kind, KeyboardInterrupt):
+        return Outcome(TaskStopped, ("KeyboardInterrupt",))
+    import traceback
+
+    try:
+        lines = traceback.format_exception(kind, error, trace)
+        reason = "".join(traceback.format_exception_only(kind, error)).strip()
+    except Exception:
+        # An exception that cannot even say what it is.
+        lines, reason = traceback.format_tb(trace), kind.__name__
+    text = "".join(lines)
+    if len(text) > _LONGEST_TRACEBACK:
+        text = f"{text[: _LONGEST_TRACEBACK // 2]}\n… \n{text[-_LONGEST_TRACEBACK // 2 :]}"
+    return Outcome(TaskFailed, (_one_line(reason), _clean(text)))
+
+
+def _outcome_of_status(status: Any) -> Outcome:
+    """What `sys.exit` with this argument says: nothing or 0 is success, text is an error message."""
+    if status is None or (isinstance(status, int) and status & 0xFF == 0):
+        return COMPLETED
+    if isinstance(status, int):
+        return Outcome(TaskFailed, (f"the script exited with status {status}",))
+    return Outcome(TaskFailed, (_one_line(str(status)),))
+
+
+def _one_line(text: str) -> str:
+    lines = text.splitlines() or [""]
+    return _clean(lines[-1] if len(lines) > 1 and not lines[0].strip() else lines[0])[:1000]
+
+
+def _clean(text: str) -> str:
+    return mask_text(plain_text(text))

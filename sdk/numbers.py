@@ -1,0 +1,54 @@
+"""What counts as a number, as a whole one, and as an iteration."""
+
+import operator
+from typing import Any
+
+from eventlog.errors import InputInvalid
+
+__all__ = ["as_float", "as_iteration"]
+
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
+
+
+def as_float(what: str, value: Any) -> float:
+    """The number that a value is: a Python or NumPy number, or an array or a tensor without dimensions.
+
+    NaN and infinity are numbers. Text is none, even where it spells one.
+
+    Raises:
+        InputInvalid: it is no number.
+    """
+    if isinstance(value, (str, bytes, bytearray)):
+        raise InputInvalid(f"{what} must be a number, not the text {value[:50]!r}")
+    if getattr(value, "ndim", 0):
+        raise InputInvalid(
+            f"{what} must be a number, not an array of shape {tuple(value.shape)}: give one of its elements"
+        )
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputInvalid(f"{what} is too large for a 64-bit floating-point number") from None
+    except Exception:
+        raise InputInvalid(f"{what} must be a number, not {type(value).__name__}") from None
+
+
+def as_iteration(value: Any) -> int:
+    """The whole number that an iteration is.
+
+    Raises:
+        InputInvalid: it is none, or does not fit into 64 bits.
+    """
+    try:
+        number = operator.index(value)
+    except Exception:
+        raise InputInvalid(f"the iteration must be a whole number, not {_shown(value)}") from None
+    if not _SMALLEST <= number <= _LARGEST:
+        raise InputInvalid(f"the iteration {_shown(number)} does not fit into 64 bits")
+    return number
+
+
+def _shown(value: Any) -> str:
+    text = (
+        f"{type(value).__name__} {value!r}" if isinstance(value, (int, float, str)) else type(value).__name__
+    )
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,60 @@
+"""The scalars of a task, as ClearML's nested dictionaries."""
+
+from typing import TYPE_CHECKING, Any
+
+from eventlog.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from eventlog.projections import Views
+
+__all__ = ["last_iteration", "last_metrics", "reported_scalars"]
+
+_MOST_SAMPLES = 5000
+
+
+def reported_scalars(
+    views: "Views", task_id: str, max_samples: int, x_axis: str
+) -> dict[str, dict[str, dict[str, list[Any]]]]:
+    """``{title: {series: {"x": [...], "y": [...]}}}``; the arguments are `Task.get_reported_scalars`'s.
+
+    Raises:
+        InputInvalid: there is no such axis, or fewer than no samples are asked for.
+    """
+    from eventlog.projections import downsample
+
+    if x_axis not in {"iter", "timestamp", "iso_time"}:
+        raise InputInvalid(f"there is no axis '{x_axis}': choose from iter, timestamp, iso_time")
+    if max_samples < 0:
+        raise InputInvalid(f"max_samples must be 0 or more, not {max_samples}")
+    most = max(min(max_samples or _MOST_SAMPLES, _MOST_SAMPLES), 4)
+    scalars: dict[str, dict[str, dict[str, list[Any]]]] = {}
+    for summary in views.series(task_id):
+        table = downsample(views.scalars(task_id, summary.title, summary.series), most)
+        x = table["iteration" if x_axis == "iter" else "time"].to_pylist()
+        if x_axis == "iso_time":
+            x = [_iso(time) for time in x]
+        scalars.setdefault(summary.title, {})[summary.series] = {"x": x, "y": table["value"].to_pylist()}
+    return scalars
+
+
+def last_metrics(views: "Views", task_id: str) -> dict[str, dict[str, dict[str, float]]]:
+    """``{title: {series: {"last": …, "min": …, "max": …}}}``."""
+    metrics: dict[str, dict[str, dict[str, float]]] = {}
+    for summary in views.series(task_id):
+        metrics.setdefault(summary.title, {})[summary.series] = {
+            "last": summary.last,
+            "min": summary.minimum,
+            "max": summary.maximum,
+        }
+    return metrics
+
+
+def last_iteration(views: "Views", task_id: str) -> int:
+    """The largest iteration that was reported, or 0."""
+    return max((summary.last_iteration for summary in views.series(task_id)), default=0)
+
+
+def _iso(time: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat()

@@ -1,0 +1,80 @@
+"""The store that this process's tasks write to, and what is read back from it.
+
+A store, once opened here, stays open until the process ends: a script calls from anywhere, and opening
+costs more than all its calls.
+"""
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eventlog.configuration import home_folder
+from eventlog.store import Store
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState, Views
+
+__all__ = ["current_views", "open_store", "read_state"]
+
+
+def open_store(*, create: bool = False) -> Store:
+    """The store at ``EVENTLOG_HOME`` as it is set now.
+
+    Args:
+        create: make a store where there is none.
+
+    Raises:
+        NotFound: there is none, and `create` is off.
+        StoreInvalid, StoreReadOnly, StoreFull: it cannot be opened.
+    """
+    home = home_folder()
+    with _lock:
+        store = _stores.get(home)
+        if store is None:
+            store = _stores[home] = Store.open(home, create=create)
+        return store
+
+
+def current_views(store: Store, *, reports: bool = False) -> "Views":
+    """The views of a store, with all that is committed and all that this process has appended.
+
+    Args:
+        reports: scalars and text too, not only what tasks are.
+
+    Raises:
+        StoreFull, StoreReadOnly: what was appended, or the views, cannot be written.
+    """
+    from eventlog.projections import Views
+
+    store.flush()
+    with _lock:
+        views = _views.get(store)
+        if views is None:
+            views = _views[store] = Views.open(store)
+    views.catch_up(reports=reports)
+    return views
+
+
+def read_state(store: Store, task_id: str) -> "TaskState":
+    """What a task is now. What this process appends from here on orders after what it has seen.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    state = current_views(store).task(task_id)
+    store.session.observe(state.changed)
+    return state
+
+
+_lock = threading.RLock()
+_stores: dict[Path, Store] = {}
+_views: dict[Store, "Views"] = {}
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
