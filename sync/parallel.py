@@ -1,31 +1,43 @@
-"""Doing one thing to many items in a few threads, to be stopped at once."""
+"""Doing one thing to many blobs in a few threads, to be stopped at once."""
 
-import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import TypeVar
 
 from eventlog.sync.copying import OnBytes
 
 __all__ = ["in_parallel"]
 
-T = TypeVar("T")
-
-JOBS = min(8, 2 * (os.cpu_count() or 1))
+# Small blobs spend their time waiting, for the disk to sync or the network to answer; large ones fill
+# what there is of both, and more of them at once would only make a disk seek.
+SMALL_SIZE = 4 << 20
+SMALL_JOBS = 16
+LARGE_JOBS = 4
 
 
 class _Stopped(Exception):
-    """Another item failed, or the user interrupted: nobody waits for this one."""
+    """Another blob failed, or the user interrupted: nobody waits for this one."""
 
 
-def in_parallel(work: Callable[[T, OnBytes], None], items: Sequence[T], count: OnBytes) -> None:
-    """Call `work` for every item, several at once; the first to raise stops the rest and is raised.
+def in_parallel(work: Callable[[str, OnBytes], None], sizes: Mapping[str, int], count: OnBytes) -> None:
+    """Call `work` for every blob, several at once; the first to raise stops the rest and is raised.
 
     Args:
-        work: gets an item, and what to call with the number of bytes of each piece as it goes on.
+        work: gets a blob's digest, and what to call with the number of bytes of each piece as it goes on.
+        sizes: the blobs' sizes in bytes, by digest.
         count: gets these numbers, from any thread.
     """
+    small = sorted(digest for digest, size in sizes.items() if size < SMALL_SIZE)
+    large = sorted(sizes.keys() - set(small))
+    _run(work, large, count, LARGE_JOBS)
+    _run(work, small, count, SMALL_JOBS)
+
+
+def _run(work: Callable[[str, OnBytes], None], digests: Sequence[str], count: OnBytes, jobs: int) -> None:
+    if len(digests) < 2:
+        for digest in digests:
+            work(digest, count)
+        return
     stop = threading.Event()
 
     def counted(size: int) -> None:
@@ -33,15 +45,11 @@ def in_parallel(work: Callable[[T, OnBytes], None], items: Sequence[T], count: O
             raise _Stopped
         count(size)
 
-    if len(items) == 1:
-        work(items[0], count)
-        return
-    if not items:
-        return
-    executor = ThreadPoolExecutor(min(JOBS, len(items)), thread_name_prefix="eventlog-sync")
+    executor = ThreadPoolExecutor(min(jobs, len(digests)), thread_name_prefix="eventlog-sync")
     try:
-        futures = [executor.submit(work, item, counted) for item in items]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        done, _ = wait(
+            [executor.submit(work, digest, counted) for digest in digests], return_when=FIRST_EXCEPTION
+        )
         for future in done:
             future.result()
     finally:

@@ -154,7 +154,7 @@ class Puller:
             else:
                 self.tally.add(blobs=1)
 
-        in_parallel(fetch, sorted(sizes), self._count_bytes)
+        in_parallel(fetch, sizes, self._count_bytes)
         return failed
 
     def _count_bytes(self, count: int) -> None:

@@ -134,7 +134,8 @@ class Pusher:
         asked = (required | possible) - self._blobs_there
         there = self.remote.blob_sizes(asked)
         failed: dict[str, str] = {}
-        waiting: list[tuple[str, Path, int]] = []
+        paths: dict[str, Path] = {}
+        sizes: dict[str, int] = {}
         for digest in sorted(asked):
             try:
                 path = self.store.blobs.path(digest)
@@ -145,20 +146,19 @@ class Pusher:
             else:
                 # One of another size is not whole, as a folder on a stick that was pulled out may hold.
                 if there.get(digest) != size:
-                    waiting.append((digest, path, size))
-        self.tally.add(blobs_total=len(waiting), bytes_total=sum(size for _, _, size in waiting))
+                    paths[digest], sizes[digest] = path, size
+        self.tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
 
-        def put(item: tuple[str, Path, int], count: OnBytes) -> None:
-            digest, path, _ = item
+        def put(digest: str, count: OnBytes) -> None:
             try:
-                self.remote.put_blob(digest, path, count)
+                self.remote.put_blob(digest, paths[digest], count)
             except DataCorrupt as error:
                 if digest in required:
                     failed[digest] = f"{error}; run `eventlog verify`"
             else:
                 self.tally.add(blobs=1)
 
-        in_parallel(put, waiting, lambda count: self.tally.add(bytes=count))
+        in_parallel(put, sizes, lambda count: self.tally.add(bytes=count))
         self._blobs_there |= asked - failed.keys()
         return failed
 
