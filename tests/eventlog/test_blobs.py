@@ -231,7 +231,7 @@ def test_a_read_only_file_system_says_what_to_do_and_can_be_read(small_disk: Pat
     blobs = Blobs(small_disk)
     digest = blobs.put_bytes(b"weights")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StoreReadOnly, match="cannot be written.*EVENTLOG_HOME"):
+    with pytest.raises(StoreReadOnly, match=r"cannot be written.*EVENTLOG_HOME"):
         blobs.put_bytes(b"more")
     assert blobs.put_bytes(b"weights") == digest
     assert blobs.path(digest).read_bytes() == b"weights"
@@ -242,7 +242,7 @@ def test_a_read_only_file_system_says_what_to_do_and_can_be_read(small_disk: Pat
 def test_a_store_without_the_right_to_write_says_what_to_do(blobs: Blobs) -> None:
     blobs.put_bytes(b"weights")
     blobs.temporary.chmod(0o500)
-    with pytest.raises(StoreReadOnly, match="cannot be written.*EVENTLOG_HOME"):
+    with pytest.raises(StoreReadOnly, match=r"cannot be written.*EVENTLOG_HOME"):
         blobs.put_bytes(b"more")
     blobs.temporary.chmod(0o700)
 
