@@ -6,28 +6,22 @@ the script or leaves a process behind.
 """
 
 import logging
-import os
-import platform
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eventlog.errors import EventlogError
 from eventlog.events import ExecutionRecorded
-from eventlog.sdk.packages import installed_packages
-from eventlog.sdk.plain_text import INLINE_SIZE, cut_text, plain_text
-from eventlog.sdk.repository import Git, Repository
-from eventlog.sdk.secrets import mask_arguments, mask_text, mask_url, secret_values
+from eventlog.sdk.plain_text import plain_text
 from eventlog.store import Store
+
+if TYPE_CHECKING:
+    from eventlog.sdk.gathering import Gathering
 
 __all__ = ["ExecutionRecorder", "Launch"]
 
 log = logging.getLogger("eventlog")
-
-_GIT_SECONDS = 60.0
-_NO_DIFF = "# git could not say in time what was changed since this commit, or it is more than 32 MiB\n"
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,16 @@ class ExecutionRecorder:
         self._task_id = task_id
         self._launch = launch
         self._facts: dict[str, Any] = {
-            "entry_point": launch.entry_point,
-            "working_folder": str(launch.folder),
+            "entry_point": plain_text(launch.entry_point),
+            "working_folder": plain_text(launch.folder),
         }
         self._lock = threading.Lock()
         self._recorded = False
-        self._git = Git((launch.script or launch.folder / "-").parent, _GIT_SECONDS)
+        self._gathering: Gathering | None = None
         self._thread = threading.Thread(target=self._run, name="eventlog-execution", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<ExecutionRecorder of task {self._task_id}: {'done' if self._recorded else 'gathering'}>"
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -106,51 +103,18 @@ class ExecutionRecorder:
         if self._thread.is_alive():
             self._thread.join(seconds)
         self._record()
-        self._git.give_up()
+        if self._gathering is not None:
+            self._gathering.give_up()
 
     def _run(self) -> None:
         try:
-            self._gather()
+            from eventlog.sdk.gathering import Gathering
+
+            self._gathering = Gathering(self._launch, self._store.blobs)
+            self._gathering.run(self._know)
         except Exception as error:
             log.debug("eventlog: the execution could not be gathered in full: %s", error)
         self._record()
-
-    def _gather(self) -> None:
-        launch = self._launch
-        secrets = secret_values(os.environ)
-        self._know(
-            command=[plain_text(argument) for argument in mask_arguments(launch.command, secrets)],
-            python=platform.python_version(),
-            platform="-".join((os.uname().sysname, os.uname().release, os.uname().machine)),
-            packages=installed_packages(list(sys.path)),
-        )
-        repository = Repository.find(self._git)
-        if repository is None:
-            self._know(script=_read_script(launch.script, secrets))
-            return
-        self._know(
-            repository=plain_text(mask_url(repository.remote())),
-            branch=plain_text(repository.branch()),
-            commit=repository.commit,
-            working_folder=plain_text(_relative(launch.folder, repository.root)),
-        )
-        if launch.script is not None and not repository.tracks(launch.script):
-            self._know(script=_read_script(launch.script, secrets))
-        diff = repository.diff()
-        self._know(**(self._keep_diff(diff, secrets) if diff is not None else {"diff": _NO_DIFF}))
-
-    def _keep_diff(self, diff: bytes, secrets: list[str]) -> dict[str, str]:
-        """The diff's text, or its blob where it is large or not UTF-8."""
-        masked = mask_text(diff.decode(errors="surrogateescape"), secrets)
-        data = masked.encode(errors="surrogateescape")
-        text = plain_text(masked)
-        if len(data) <= INLINE_SIZE and text == masked:
-            return {"diff": text}
-        try:
-            return {"diff_blob": self._store.blobs.put_bytes(data)}
-        except EventlogError as error:
-            log.debug("eventlog: the uncommitted changes are cut short: %s", error)
-            return {"diff": _cut(text)}
 
     def _know(self, **facts: Any) -> None:
         with self._lock:
@@ -165,30 +129,3 @@ class ExecutionRecorder:
         blank = ExecutionRecorded(0, "")
         fields = (facts.get(name, getattr(blank, name)) for name in ExecutionRecorded.__struct_fields__[2:])
         self._store.session.append(ExecutionRecorded, self._task_id, *fields)
-
-
-def _read_script(path: Path | None, secrets: list[str]) -> str:
-    if path is None:
-        return ""
-    try:
-        with path.open("rb") as file:
-            data = file.read(INLINE_SIZE + 1)
-    except OSError:
-        return ""
-    return _cut(plain_text(mask_text(data.decode(errors="replace"), secrets)))
-
-
-def _cut(text: str) -> str:
-    beginning = cut_text(text)
-    return (
-        text
-        if beginning == text
-        else f"{beginning}\n# … the rest is not recorded: it is longer than 64 KiB\n"
-    )
-
-
-def _relative(folder: Path, root: Path) -> str:
-    try:
-        return str(folder.resolve().relative_to(root.resolve()))
-    except (OSError, ValueError):
-        return str(folder)

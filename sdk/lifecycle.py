@@ -11,7 +11,6 @@ A forked child has all this in its memory too, and does nothing with it: the tas
 """
 
 import atexit
-import dis
 import os
 import signal
 import sys
@@ -23,7 +22,6 @@ from typing import Any
 
 from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
 from eventlog.sdk.plain_text import plain_text
-from eventlog.sdk.secrets import mask_text
 
 __all__ = ["Lifecycle", "Outcome"]
 
@@ -169,6 +167,8 @@ def _ended_by_exception(frame: FrameType | None) -> bool:
     """Whether a frame that has ended did not end by returning."""
     if frame is None or not 0 <= frame.f_lasti < len(frame.f_code.co_code):
         return False
+    import dis
+
     return not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN")
 
 
@@ -204,4 +204,6 @@ def _one_line(text: str) -> str:
 
 
 def _clean(text: str) -> str:
+    from eventlog.sdk.secrets import mask_text
+
     return mask_text(plain_text(text))

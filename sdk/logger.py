@@ -16,7 +16,6 @@ log = logging.getLogger("eventlog")
 
 # In UTF-8 a character takes 4 bytes at most.
 _ALWAYS_INLINE = INLINE_SIZE // 4
-_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 
 class Logger:
@@ -55,12 +54,16 @@ class Logger:
         Raises:
             InputInvalid: a value is not a number, or the iteration is not a whole one.
         """
-        names = self._known.get((title, series)) or self._know(title, series)
+        # Each step here is paid at every call: names are checked once, and what is given is mostly right.
+        try:
+            title, series = self._known[title, series]
+        except (KeyError, TypeError):
+            title, series = self._know(title, series)
         if type(value) is not float:
             value = as_float("the value of a scalar", value)
-        if type(iteration) is not int or not _SMALLEST <= iteration <= _LARGEST:
+        if type(iteration) is not int or not -0x8000000000000000 <= iteration <= 0x7FFFFFFFFFFFFFFF:
             iteration = as_iteration(iteration)
-        self._append(ScalarReported, self._task_id, *names, iteration, value)
+        self._append(ScalarReported, self._task_id, title, series, iteration, value)
 
     def report_single_value(self, name: str, value: float) -> None:
         """Report one number for the whole task, such as a final accuracy; the last one of a name counts.
@@ -83,7 +86,7 @@ class Logger:
             InputInvalid: the level is not a whole number.
         """
         text = str(msg)
-        if type(level) is not int or not 0 <= level <= _LARGEST:
+        if type(level) is not int or not 0 <= level < 1 << 63:
             raise InputInvalid(f"the level must be a number of the logging module, not {level!r}")
         if print_console and sys.stdout is not None:
             print(text)

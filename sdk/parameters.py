@@ -7,7 +7,6 @@ back, else as a Python literal.
 """
 
 import ast
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -161,6 +160,8 @@ def _to_text(value: Any) -> tuple[str, str]:
 
 def _container_text(value: Any) -> str:
     """JSON if it gives the same value back, else a Python literal if that does, else what comes near."""
+    import json
+
     shown = repr(value)
     if isinstance(value, (list, tuple, dict)):
         try:
@@ -196,6 +197,8 @@ def _cast_bool(text: str) -> bool:
 
 def _cast_container(kind: type) -> Callable[[str], Any]:
     def cast(text: str) -> Any:
+        import json
+
         try:
             value = json.loads(text)
         except ValueError:
