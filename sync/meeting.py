@@ -37,12 +37,11 @@ def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
-        StoreFull, StoreReadOnly: what this process has appended cannot be committed.
     """
-    store.flush()
+    tally = Tally("push", progress)
+    _flush(store, tally)
     remote = Remote(url)
     remote.prepare()
-    tally = Tally("push", progress)
     Pusher(store, remote, remote.holdings(), tally).push()
     return tally.result(PushResult)
 
@@ -79,7 +78,6 @@ def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
-        StoreFull, StoreReadOnly: what this process has appended cannot be committed.
     """
     remote = Remote(url)
     holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
@@ -88,7 +86,7 @@ def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None
         Puller(store, remote, holdings, pulling).pull()
     except (StoreFull, StoreReadOnly) as error:
         pulling.problems.append(str(error))
-    store.flush()
+    _flush(store, pushing)
     remote.prepare()
     Pusher(store, remote, holdings, pushing, pulled=True).push()
     return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
@@ -114,3 +112,11 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         else:
             counts.append(sum(last - first + 1 for first, last in ranges))
     return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
+
+
+def _flush(store: Store, tally: Tally) -> None:
+    """Commit what this process has appended; where there is no room for it, the rest is still pushed."""
+    try:
+        store.flush()
+    except (StoreFull, StoreReadOnly) as error:
+        tally.problems.append(str(error))

@@ -126,8 +126,7 @@ class Objects:
             NotFound: there is none.
         """
         with self.errors(name):
-            # What is read is read once, from its start to its end.
-            file: BinaryIO = self._fs.open(self._path(name), "rb", cache_type="readahead")
+            file: BinaryIO = self._fs.open(self._path(name), "rb")
             return file
 
     def copy(self, name: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:

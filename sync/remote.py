@@ -108,6 +108,9 @@ class Remote:
     def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
         """The batches of a segment, one by one, as a context manager; see `segment.read_batches`.
 
+        Args:
+            progress: gets the number of bytes of each piece.
+
         Raises:
             NotFound: it is gone.
         """

@@ -18,14 +18,17 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
     """The objects under a URL or a path; nothing is looked at yet.
 
     Raises:
-        InputInvalid: the URL is empty.
+        InputInvalid: the URL is empty, or the path cannot be one.
         RemoteInvalid: fsspec knows no such protocol, or lacks the package for it.
     """
     text = os.fspath(url)
     if not text:
         raise InputInvalid("no remote given: name a folder or a URL")
     if "://" not in text:
-        text = str(Path(text).expanduser().absolute())
+        try:
+            text = str(Path(text).expanduser().absolute())
+        except RuntimeError as error:
+            raise InputInvalid(f"{text} cannot be a remote: {first_line(error)}") from None
     import fsspec  # costs tens of milliseconds, and is needed nowhere else
 
     shown = _without_secrets(text)
