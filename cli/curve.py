@@ -7,6 +7,8 @@ there, and between what it went), so that no peak is lost and a million points c
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from eventlog.cli.printing import Part
@@ -52,12 +54,17 @@ class Axes:
         self._marks = _ticks(low, high, max(2, self.rows // ROWS_A_TICK))
         self._margin = max(len(name) for _, name in self._marks)
         self._columns = max(10, width - self._margin - 2)
-        self._bits = [[0] * self._columns for _ in range(self.rows)]
-        self._styles = [[""] * self._columns for _ in range(self.rows)]
+        # Of each cell, the dots of each curve that goes through it, by the curve's style.
+        self._cells: list[list[dict[str, int]]] = [
+            [{} for _ in range(self._columns)] for _ in range(self.rows)
+        ]
         self.dots = self._columns * 2
 
     def draw(self, spans: Mapping[int, Span], style: str) -> None:
-        """Draw a curve over what is there.
+        """Draw a curve among what is there.
+
+        A character has the colour of the curve with the fewest dots in it, so that a smooth curve is seen in
+        front of a noisy one.
 
         Args:
             spans: by column of dots; between columns that have one, a straight line is drawn.
@@ -79,7 +86,7 @@ class Axes:
         for row in range(self.rows):
             name = names.get(row, "")
             edge = (f"{name:>{self._margin}} {'┤' if name else '│'}", AXIS_STYLE)
-            drawn.append((edge, *_runs(self._bits[row], self._styles[row])))
+            drawn.append((edge, *_runs(self._cells[row])))
         return drawn + self._floor()
 
     def _height(self, value: float) -> float:
@@ -95,8 +102,8 @@ class Axes:
             self._dot(round(x0 + (x1 - x0) * share), round(y0 + (y1 - y0) * share), style)
 
     def _dot(self, x: int, y: int, style: str) -> None:
-        self._bits[y // 4][x // 2] |= BITS[y % 4][x % 2]
-        self._styles[y // 4][x // 2] = style
+        cell = self._cells[y // 4][x // 2]
+        cell[style] = cell.get(style, 0) | BITS[y % 4][x % 2]
 
     def _floor(self) -> list[tuple[Part, ...]]:
         axis = ["─"] * self._columns
@@ -152,14 +159,15 @@ def _round_step(rough: float) -> float:
     return next((nice * power for nice in (1, 2, 2.5, 5) if nice * power >= rough * 0.75), 10 * power)
 
 
-def _runs(bits: Sequence[int], styles: Sequence[str]) -> list[Part]:
+def _runs(cells: Sequence[Mapping[str, int]]) -> list[Part]:
     """Characters of one row, those of one style together."""
     parts: list[Part] = []
     words, style = "", ""
-    for bit, its in zip(bits, styles, strict=True):
+    for cell in cells:
+        its = min(reversed(cell), key=lambda one: cell[one].bit_count(), default="")
         if its != style and words:
             parts.append((words, style))
             words = ""
         style = its
-        words += chr(0x2800 + bit) if bit else " "
+        words += chr(0x2800 + reduce(or_, cell.values())) if cell else " "
     return [*parts, (words, style)] if words.strip() else parts

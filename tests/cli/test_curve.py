@@ -52,6 +52,16 @@ def test_curves_keep_their_colours() -> None:
     assert styles == {"cyan", "magenta"}
 
 
+def test_a_smooth_curve_is_seen_in_front_of_a_noisy_one() -> None:
+    for order in ("smooth noisy", "noisy smooth"):
+        axes = Axes(0, 10, 0.0, 1.0, width=30, height=8)
+        for style in order.split():
+            low, high = (0.5, 0.5) if style == "smooth" else (0.0, 1.0)
+            axes.draw({at: Span(low, low, high, high) for at in range(axes.dots)}, style)
+        styles = [[part[1] for part in line if not isinstance(part, str)][1:] for line in axes.lines()[:6]]
+        assert sorted(map(str, styles)) == ["['noisy']"] * 5 + ["['smooth']"]
+
+
 def test_iterations_have_whole_numbers_on_their_axis() -> None:
     assert drawn(Axes(1, 2, 0.0, 1.0, width=60, height=8))[-1].split() == ["1", "2"]
 
