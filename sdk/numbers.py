@@ -5,7 +5,7 @@ from typing import Any
 
 from eventlog.errors import InputInvalid
 
-__all__ = ["as_float", "as_iteration"]
+__all__ = ["as_float", "as_iteration", "as_percent"]
 
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
@@ -30,6 +30,18 @@ def as_float(what: str, value: Any) -> float:
         raise InputInvalid(f"{what} is too large for a 64-bit floating-point number") from None
     except Exception:
         raise InputInvalid(f"{what} must be a number, not {type(value).__name__}") from None
+
+
+def as_percent(what: str, value: Any) -> int:
+    """The whole percents that a number is, from 0 to 100; a fraction is left out.
+
+    Raises:
+        InputInvalid: it is no number, or not from 0 to 100.
+    """
+    percent = as_float(what, value)
+    if not 0 <= percent <= 100:
+        raise InputInvalid(f"{what} must be from 0 to 100, not {percent:g}")
+    return int(percent)
 
 
 def as_iteration(value: Any) -> int:

@@ -1,14 +1,15 @@
 """Questions about tasks in ClearML's words, as a `TaskQuery`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from eventlog.errors import InputInvalid
+from eventlog.errors import InputInvalid, NotFound
+from eventlog.projections import TaskQuery, TaskRow
+from eventlog.sdk.stores import current_views
+from eventlog.store import Store
 
-if TYPE_CHECKING:
-    from eventlog.projections import TaskQuery
-
-__all__ = ["MOST_TASKS", "exact_query", "task_query"]
+__all__ = ["MOST_TASKS", "find_task", "find_tasks", "task_query"]
 
 MOST_TASKS = 500
 _ORDERS = {
@@ -30,14 +31,12 @@ def task_query(
     task_name: str | None,
     tags: Sequence[str] | None,
     task_filter: Mapping[str, Any] | None,
-) -> "TaskQuery":
+) -> TaskQuery:
     """The query that the arguments of `Task.get_tasks` stand for.
 
     Raises:
         InputInvalid: a filter is not known, or its value cannot be used.
     """
-    from eventlog.projections import TaskQuery
-
     fields: dict[str, Any] = {"limit": MOST_TASKS}
     for name, value in (task_filter or {}).items():
         if name not in _FILTERS:
@@ -61,17 +60,47 @@ def task_query(
     return TaskQuery(**fields)
 
 
-def exact_query(
+def find_tasks(
+    store: Store,
+    task_ids: Sequence[str] | None,
+    project_name: str | Sequence[str] | None,
+    task_name: str | None,
+    tags: Sequence[str] | None,
+    task_filter: Mapping[str, Any] | None,
+) -> list[TaskRow]:
+    """The tasks that `Task.get_tasks` means."""
+    query = task_query(task_ids, project_name, task_name, tags, task_filter)
+    return current_views(store).find(query)
+
+
+def find_task(
+    store: Store,
     project_name: str | None,
     task_name: str | None,
     tags: Sequence[str] | None,
     task_filter: Mapping[str, Any] | None,
-) -> "TaskQuery":
-    """The query for the one task that `Task.get_task` means: exact names, last changed first."""
-    from dataclasses import replace
+) -> TaskRow:
+    """The task that `Task.get_task` means: exact names, the last changed one.
 
-    query = task_query(None, None, None, tags, task_filter)
-    return replace(query, project=project_name, name=task_name, order="-changed", limit=1, offset=0)
+    Raises:
+        NotFound: there is none.
+        InputInvalid: nothing was given to go by.
+    """
+    if not (project_name or task_name or tags or task_filter):
+        raise InputInvalid("get_task needs a task_id, or a project_name and a task_name")
+    query = replace(
+        task_query(None, None, None, tags, task_filter),
+        project=project_name,
+        name=task_name,
+        order="-changed",
+        limit=1,
+        offset=0,
+    )
+    rows = current_views(store).find(query)
+    if not rows:
+        asked = "/".join(name for name in (project_name, task_name) if name) or "of that filter"
+        raise NotFound(f"no task '{asked}' in the store at {store.home}: `eventlog ls` lists those it has")
+    return rows[0]
 
 
 def _filter_tags(fields: dict[str, Any], value: Any) -> None:

@@ -11,7 +11,7 @@ from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome
 from eventlog.sdk.start import start_task
 from eventlog.store import Store
 
-__all__ = ["Run", "changing"]
+__all__ = ["Run", "changing", "commit"]
 
 log = logging.getLogger("eventlog")
 
@@ -86,11 +86,16 @@ class Run:
             self._commit()
 
     def _commit(self) -> None:
-        try:
-            self._store.flush()
-        except EventlogError as error:
-            log.warning("eventlog: the end of task %s is not committed yet: %s", self.task_id, error)
+        commit(self._store, self.task_id)
         LastRuns(self._store).note_end(*self._names, self.task_id)
+
+
+def commit(store: Store, task_id: str) -> None:
+    """Commit what was reported; what cannot be committed now is kept, and a warning says so."""
+    try:
+        store.flush()
+    except EventlogError as error:
+        log.warning("eventlog: what was reported to task %s is not committed yet: %s", task_id, error)
 
 
 def changing() -> threading.RLock:

@@ -8,7 +8,6 @@ from typing import Any
 
 from eventlog.errors import InputInvalid
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted
-from eventlog.recovery import recover
 from eventlog.sdk.last_runs import LastRun, LastRuns
 from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import read_state
@@ -102,10 +101,6 @@ def start_task(
 def _named_task(store: Store, task: str, project: str, name: str) -> str:
     """The id of a task that is to be run again, or "" where it has artifacts and a new one is made."""
     state = read_state(store, task)
-    if state.status == "in_progress":
-        # Whoever ran it may have died since this process opened the store.
-        recover(store)
-        state = read_state(store, task)
     if state.status == "in_progress":
         raise InputInvalid(
             f"task {task} is running in another process: wait until it has ended, or leave out"

@@ -10,29 +10,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog.configuration import home_folder
+from eventlog.errors import StoreReadOnly
+from eventlog.recovery import recover
 from eventlog.store import Store
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState, Views
 
-__all__ = ["current_views", "open_store", "read_state"]
+__all__ = ["close_stores", "current_views", "open_store", "read_state"]
 
 
 def open_store(*, create: bool = False) -> Store:
-    """The store at ``EVENTLOG_HOME`` as it is set now.
+    """The store at ``EVENTLOG_HOME`` as it is set now; one that cannot be written is opened for reading.
 
     Args:
-        create: make a store where there is none.
+        create: to write to it; make a store where there is none.
 
     Raises:
         NotFound: there is none, and `create` is off.
-        StoreInvalid, StoreReadOnly, StoreFull: it cannot be opened.
+        StoreReadOnly: it cannot be written, and `create` is on.
+        StoreInvalid, StoreFull: it cannot be opened.
     """
     home = home_folder()
     with _lock:
         store = _stores.get(home)
         if store is None:
-            store = _stores[home] = Store.open(home, create=create)
+            store = _stores[home] = _open(home, create=create)
+        if create and store.read_only:
+            raise StoreReadOnly(
+                f"the store at {home} cannot be written: make it writable or set EVENTLOG_HOME"
+            )
         return store
 
 
@@ -48,6 +55,9 @@ def current_views(store: Store, *, reports: bool = False) -> "Views":
     from eventlog.projections import Views
 
     store.flush()
+    if not store.read_only:
+        # What a process left that has died since, such as a forked child, and that it has died.
+        recover(store)
     with _lock:
         views = _views.get(store)
         if views is None:
@@ -65,6 +75,29 @@ def read_state(store: Store, task_id: str) -> "TaskState":
     state = current_views(store).task(task_id)
     store.session.observe(state.changed)
     return state
+
+
+def close_stores() -> None:
+    """Close what was opened here, before a store's folder is moved or deleted; a later call opens it again.
+
+    Tasks and loggers that were got before are not to be used any more.
+    """
+    with _lock:
+        for views in _views.values():
+            views.close()
+        _views.clear()
+        for store in _stores.values():
+            store.close()
+        _stores.clear()
+
+
+def _open(home: Path, *, create: bool) -> Store:
+    try:
+        return Store.open(home, create=create)
+    except StoreReadOnly:
+        if create:
+            raise
+        return Store.open(home, create=False, read_only=True)
 
 
 _lock = threading.RLock()

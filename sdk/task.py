@@ -4,23 +4,16 @@ Each method appends one event, or reads what the events amount to; what that tak
 beside this one. The names and their meaning are ClearML's.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from eventlog.errors import EventlogError, InputInvalid, NotFound
-from eventlog.events import (
-    Event,
-    ParametersSet,
-    ProgressSet,
-    TagsAdded,
-    TagsRemoved,
-)
+from eventlog.events import Event, ParametersSet, ProgressSet, TagsAdded, TagsRemoved
 from eventlog.sdk import parameters, start, task_types
 from eventlog.sdk.last_runs import LastRuns
 from eventlog.sdk.logger import Logger
-from eventlog.sdk.run import Run, changing
+from eventlog.sdk.numbers import as_percent
+from eventlog.sdk.run import Run, changing, commit
 from eventlog.sdk.stores import current_views, open_store, read_state
 from eventlog.store import Store
 
@@ -31,17 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Task"]
 
-log = logging.getLogger("eventlog")
-
 
 class Task:
-    """One run of a script; get it from `Task.init`, `Task.current_task`, `Task.get_task` or `get_tasks`.
-
-    Attributes:
-        id: 32 hexadecimal digits.
-        name: its name.
-        task_type: what it is for, one of `TaskTypes`.
-    """
+    """One run of a script; get it from `Task.init`, `Task.current_task`, `Task.get_task` or `get_tasks`."""
 
     TaskTypes: TypeAlias = task_types.TaskTypes
     TaskStatusEnum: TypeAlias = task_types.TaskStatusEnum
@@ -49,16 +34,16 @@ class Task:
     def __init__(
         self, store: Store, task_id: str, project: str, name: str, task_type: str, run: Run | None = None
     ) -> None:
-        self.id = task_id
-        self.name = name
-        self.task_type = task_type
         self._store = store
+        self._id = task_id
         self._project = project
-        self._logger = Logger(store, task_id)
+        self._name = name
+        self._type = task_type
         self._run = run
+        self._logger = Logger(store, task_id)
 
     def __repr__(self) -> str:
-        return f"<Task {self.id[:8]} {self._project}/{self.name}>"
+        return f"<Task {self._id[:8]} {self._project}/{self._name}>"
 
     # The task of this process.
 
@@ -97,8 +82,10 @@ class Task:
             if (current := cls.current_task()) is not None and current._run is not None:
                 current._run.check_names(project_name, task_name, task_type)
                 return current
-            project = start.check_name("project", project_name or start.default_project_name())
-            name = start.check_name("task", task_name or start.default_task_name())
+            project = start.check_name(
+                "project", start.default_project_name() if project_name is None else project_name
+            )
+            name = start.check_name("task", start.default_task_name() if task_name is None else task_name)
             kind, added = task_types.type_name(task_type), start.tag_list(tags or [])
             store = open_store(create=True)
             run = Run(store, project, name, kind, added, reuse_last_task_id)
@@ -117,10 +104,7 @@ class Task:
         """
         if self._run is not None:
             self._run.close()
-        try:
-            self._store.flush()
-        except EventlogError as error:
-            log.warning("eventlog: what was reported to task %s is not committed yet: %s", self.id, error)
+        commit(self._store, self._id)
 
     def flush(self, wait_for_uploads: bool = False) -> bool:
         """Commit everything reported so far to disk; returns True.
@@ -157,19 +141,12 @@ class Task:
             NotFound: there is none.
             InputInvalid: nothing was given to go by.
         """
-        from eventlog.sdk.queries import exact_query
+        from eventlog.sdk.queries import find_task
 
-        if task_id:
-            store = open_store()
-            return cls._of_row(store, read_state(store, task_id))
-        if not (project_name or task_name or tags or task_filter):
-            raise InputInvalid("get_task needs a task_id, or a project_name and a task_name")
         store = open_store()
-        rows = current_views(store).find(exact_query(project_name, task_name, tags, task_filter))
-        if not rows:
-            asked = "/".join(name for name in (project_name, task_name) if name)
-            raise NotFound(f"no task '{asked}' is in the store at {store.home}: `eventlog ls` lists what is")
-        return cls._of_row(store, rows[0])
+        if task_id is not None:
+            return cls._of_row(store, read_state(store, task_id))
+        return cls._of_row(store, find_task(store, project_name, task_name, tags, task_filter))
 
     @classmethod
     def get_tasks(
@@ -197,13 +174,28 @@ class Task:
             InputInvalid: a filter is not known, or a pattern is not a regular expression.
             NotFound: there is no store.
         """
-        from eventlog.sdk.queries import task_query
+        from eventlog.sdk.queries import find_tasks
 
-        query = task_query(task_ids, project_name, task_name, tags, task_filter)
         store = open_store()
-        return [cls._of_row(store, row) for row in current_views(store).find(query)]
+        rows = find_tasks(store, task_ids, project_name, task_name, tags, task_filter)
+        return [cls._of_row(store, row) for row in rows]
 
     # What it is.
+
+    @property
+    def id(self) -> str:
+        """Its id, 32 hexadecimal digits."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @property
+    def task_type(self) -> str:
+        """What it is for, one of `TaskTypes`."""
+        return self._type
 
     @property
     def project(self) -> str:
@@ -315,12 +307,7 @@ class Task:
         Raises:
             InputInvalid: it is no number from 0 to 100.
         """
-        from eventlog.sdk.numbers import as_float
-
-        percent = as_float("the progress", progress)
-        if not 0 <= percent <= 100:
-            raise InputInvalid(f"the progress must be from 0 to 100, not {percent:g}")
-        self._append(ProgressSet, int(percent))
+        self._append(ProgressSet, as_percent("the progress", progress))
 
     def get_progress(self) -> int | None:
         """How far it has got, in percent; None if that was never said."""
@@ -349,19 +336,19 @@ class Task:
         """
         from eventlog.sdk.scalars import reported_scalars
 
-        return reported_scalars(current_views(self._store, reports=True), self.id, max_samples, x_axis)
+        return reported_scalars(current_views(self._store, reports=True), self._id, max_samples, x_axis)
 
     def get_last_scalar_metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """The curves at a glance: ``{title: {series: {"last": …, "min": …, "max": …}}}``."""
         from eventlog.sdk.scalars import last_metrics
 
-        return last_metrics(current_views(self._store, reports=True), self.id)
+        return last_metrics(current_views(self._store, reports=True), self._id)
 
     def get_last_iteration(self) -> int:
         """The largest iteration that was reported, or 0."""
         from eventlog.sdk.scalars import last_iteration
 
-        return last_iteration(current_views(self._store, reports=True), self.id)
+        return last_iteration(current_views(self._store, reports=True), self._id)
 
     # Artifacts.
 
@@ -402,7 +389,7 @@ class Task:
 
         upload(
             self._store,
-            self.id,
+            self._id,
             name,
             artifact_object,
             metadata=metadata,
@@ -412,7 +399,7 @@ class Task:
             sort_keys=sort_keys,
             delete=delete_after_upload,
         )
-        LastRuns(self._store).note_kept(self._project, self.name, self.task_type, self.id)
+        LastRuns(self._store).note_kept(self._project, self._name, self._type, self._id)
         return True
 
     @property
@@ -420,15 +407,15 @@ class Task:
         """Its artifacts, by name."""
         from eventlog.sdk.artifacts import Artifacts
 
-        return Artifacts(self._store, self.id, self._state().artifacts)
+        return Artifacts(self._store, self._id, self._state().artifacts)
 
     # What the methods above are made of.
 
     def _append(self, kind: type[Event], *fields: Any) -> None:
-        self._store.session.append(kind, self.id, *fields)
+        self._store.session.append(kind, self._id, *fields)
 
     def _state(self) -> "TaskState":
-        return read_state(self._store, self.id)
+        return read_state(self._store, self._id)
 
     @classmethod
     def _of_row(cls, store: Store, row: "TaskRow | TaskState") -> "Task":
