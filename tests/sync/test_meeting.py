@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from eventlog.batch import Batch
 from eventlog.events import ExecutionRecorded, TextReported, encode_event
 from eventlog.sync import Progress, pull, push, synchronise, unpushed
+from tests.sync.cutting import Cutter
 from tests.sync.machines import Machine, batches_of, read_remote
 
 Machines = Callable[[str], Machine]
@@ -88,6 +89,23 @@ def test_a_sync_that_has_nothing_to_do_reads_no_segment_and_no_blob(machine: Mac
     result = synchronise(laptop.store, remote)
     assert result.problems == []
     assert result.pull.bytes == result.push.bytes == 0
+
+
+def test_the_price_of_a_sync_with_nothing_to_do_does_not_grow_with_tasks(
+    machine: Machines, tmp_path: Path
+) -> None:
+    prices = []
+    with Cutter() as cutter:
+        for name, tasks in (("small", 1), ("large", 200)):
+            one = machine(name)
+            for number in range(tasks):
+                one.task = f"{number:032x}"
+                one.train()
+                one.upload(b"%d" % number)
+            push(one.store, tmp_path / f"{name}-remote")
+            _, _, operations = cutter.run("synchronise", one.home, tmp_path / f"{name}-remote")
+            prices.append(operations)
+    assert prices[0] == prices[1] < 10
 
 
 def test_only_what_is_new_is_pushed(machine: Machines, remote: Path) -> None:
