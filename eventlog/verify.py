@@ -121,6 +121,7 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
 class _Log:
     """The log's chains, and the entries of its three small databases by key."""
 
+    databases: list[str] = field(default_factory=list)
     chains: Chains = field(default_factory=Chains)
     heads: dict[bytes, bytes] = field(default_factory=dict)
     meta: dict[bytes, bytes] = field(default_factory=dict)
@@ -171,7 +172,7 @@ def _check_log(home: Path, meter: _Meter) -> _Log:
         except DataCorrupt as error:
             log.problems.append(str(error))
             return log
-    if not log.problems and not log.meta:
+    if not (log.problems or log.meta or log.chains.batches):
         raise StoreInvalid(f"{home} does not hold a store of eventlog: its log is of something else")
     kind = log.meta.get(b"format", FORMAT)
     if kind != FORMAT and kind.isdigit() and not log.problems:
@@ -225,8 +226,7 @@ def _read_log(snapshot: Snapshot, log: _Log, meter: _Meter) -> None:
                 _take_first(waiting, log.chains)
         while waiting:
             _take_first(waiting, log.chains)
-    if sorted(snapshot.databases) != sorted(DATABASES):
-        log.problems.append(f"log: its databases are {', '.join(snapshot.databases) or 'missing'}")
+    log.databases = sorted(snapshot.databases)
 
 
 def _take_first(waiting: deque[tuple[bytes, int, int, Future[BatchFacts]]], chains: Chains) -> None:
@@ -238,6 +238,8 @@ def _check_records(log: _Log) -> None:
     log.chains.check_heads(log.heads)
     log.chains.check_sessions(log.sessions)
     log.problems += log.chains.problems
+    if log.databases != sorted(DATABASES):
+        log.problems.append(f"log: its databases are {', '.join(log.databases)}, not {', '.join(DATABASES)}")
     for key in sorted(META_SIZES.keys() | log.meta.keys()):
         name = key.decode("ascii", "backslashreplace")
         value = log.meta.get(key)
