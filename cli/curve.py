@@ -159,7 +159,7 @@ def _round_step(rough: float) -> float:
     return next((nice * power for nice in (1, 2, 2.5, 5) if nice * power >= rough * 0.75), 10 * power)
 
 
-def _runs(cells: Sequence[Mapping[str, int]]) -> list[Part]:
+def _runs(cells: Sequence[dict[str, int]]) -> list[Part]:
     """Characters of one row, those of one style together."""
     parts: list[Part] = []
     words, style = "", ""

@@ -1,5 +1,6 @@
 """`eventlog sync`: make copies of the log meet."""
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,7 +9,8 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
-from eventlog.errors import InputInvalid
+from eventlog.configuration import Configuration
+from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -39,12 +41,22 @@ def command(
 
     With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes), problems.
     """
+    from eventlog.sync import Remote
+
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
-    with opened_store(context.obj, create=True, write=not only_push) as store:
-        url = remote or store.configuration.remote
-        if not url:
-            raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
+    url = remote or Configuration.load(context.obj).remote
+    if not url:
+        raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(opened_store(context.obj, write=not only_push))
+        except NotFound:
+            if only_push:
+                raise
+            # A store is begun with what a remote holds, not by a slip in the remote's name.
+            Remote(url).require()
+            store = stack.enter_context(opened_store(context.obj, create=True))
         pulled, pushed = _transfer(store, url, pull=not only_push, push=not only_pull)
     problems = list(dict.fromkeys(line for one in (pulled, pushed) if one for line in one.problems))
     if as_json:
@@ -86,7 +98,7 @@ def _transfer(
 
 def _words(result: "PullResult | PushResult") -> str:
     if not result.batches and not result.blobs:
-        return "nothing: it was all there"
+        return "nothing new"
     return f"{counted(result.batches, 'batch')} and {counted(result.blobs, 'blob')} ({size(result.bytes)})"
 
 

@@ -26,7 +26,7 @@ def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | 
     _print_parameters(state)
     if series:
         heading("Metrics")
-        print_metrics(series)
+        print_metrics(series, INDENT)
     if state.single_values:
         heading("Values")
         fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)
@@ -46,7 +46,7 @@ def heading(words: str) -> None:
     line((words, "bold"))
 
 
-def print_metrics(series: Sequence["SeriesSummary"]) -> None:
+def print_metrics(series: Sequence["SeriesSummary"], indent: int = 0) -> None:
     """Print a row for each series."""
     columns = (
         Column("TITLE", cut=1),
@@ -69,7 +69,7 @@ def print_metrics(series: Sequence["SeriesSummary"]) -> None:
         ]
         for one in series
     ]
-    table(columns, rows, INDENT)
+    table(columns, rows, indent)
 
 
 def _print_top(state: "TaskState", at: int | None) -> None:

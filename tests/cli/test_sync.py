@@ -15,7 +15,7 @@ def test_two_stores_that_met_show_the_same(eventlog: Run, tasks: Path, remote: s
     second = {"EVENTLOG_HOME": str(tmp_path / "second")}
     pushed = eventlog("sync", remote)
     assert pushed.code == 0, pushed.err
-    assert pushed.lines[0] == "pulled nothing: it was all there"
+    assert pushed.lines[0] == "pulled nothing new"
     assert pushed.lines[1].startswith("pushed ")
     assert "and 2 blobs (" in pushed.lines[1]
     pulled = eventlog("sync", remote, **second)
@@ -64,6 +64,17 @@ def test_a_remote_that_is_not_there_is_one_line(eventlog: Run, tasks: Path, remo
     assert outcome.code == 1
     assert outcome.err.startswith("eventlog: ")
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
+def test_neither_store_nor_remote_are_made_of_nothing(
+    eventlog: Run, home: Path, remote: str, half: list[str]
+) -> None:
+    outcome = eventlog("sync", remote, *half)
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: ")
+    assert not home.exists()
+    assert not Path(remote).exists()
 
 
 def test_what_cannot_go_through_is_named_and_exits_with_1(
