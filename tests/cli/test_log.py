@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from eventlog import events
@@ -120,8 +121,10 @@ def test_following_sees_a_task_s_process_be_killed(environment: dict[str, str], 
         assert doomed.stdout is not None
         doomed.stdout.readline()
         with Store.open(home) as store:
+            deadline = time.monotonic() + 30
             while not store.heads():
-                pass
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
         with subprocess.Popen(
             [*EVENTLOG, "log", "digits/doomed", "--follow", "--json"],
             env=environment,
