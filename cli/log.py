@@ -27,6 +27,7 @@ from eventlog.events import EVENT_KINDS, REPORTS, TaskCompleted, TaskFailed, Tas
 if TYPE_CHECKING:
     from eventlog.batch import NumberedEvent
     from eventlog.projections import Views
+    from eventlog.store import Store
 
 __all__ = ["command"]
 
@@ -93,7 +94,7 @@ def command(
         found = views.resolve(task)
         following = Following(store, found, reports=reports)
         catch_up(views, reports=reports)
-        printer = _Printer(views, views.task(found).sessions, as_json=as_json, one_a_line=follow)
+        printer = _Printer(store, views, views.task(found).sessions, as_json=as_json, one_a_line=follow)
         history: Iterator[NumberedEvent] = filter(
             wanted, following.passing(views.events(found, first_time=since, last_time=until, reports=reports))
         )
@@ -129,7 +130,9 @@ def _known_kind(kind: str) -> str:
 class _Printer:
     """Prints events: a line each, or JSON."""
 
-    def __init__(self, views: "Views", sessions: Sequence[bytes], *, as_json: bool, one_a_line: bool) -> None:
+    def __init__(
+        self, store: "Store", views: "Views", sessions: Sequence[bytes], *, as_json: bool, one_a_line: bool
+    ) -> None:
         self.views = views
         self.sessions = views.sessions()
         self.as_json = as_json
@@ -137,6 +140,8 @@ class _Printer:
         self.day = ""
         self.digits = _digits_apart([session.hex() for session in sessions])
         self.host_width = max((len(self._host(session)) for session in sessions), default=0)
+        largest = max((record.next for record in store.sessions() if record.session in sessions), default=0)
+        self.number_width = max(4, len(str(largest)))
 
     def show_all(self, events: Iterable["NumberedEvent"]) -> None:
         if self.as_json:
@@ -156,7 +161,7 @@ class _Printer:
         else:
             place = f"{one.session.hex()[:8]}:{one.number}"
             fields = (local(one.event.time, precise=True), self._host(one.session), place)
-            widths = (23, self.host_width, 15)
+            widths = (23, self.host_width, 9 + self.number_width)
             padded = (clean(field).ljust(wide) for field, wide in zip(fields, widths, strict=True))
             line("  ".join((*padded, kind_of(one.event).ljust(KIND_WIDTH), wording(one.event))).rstrip())
         if self.one_a_line:
@@ -172,7 +177,7 @@ class _Printer:
         columns: list[Part] = [
             (f"{clock}  ", "dim"),
             f"{self._host(one.session):<{self.host_width}}  ",
-            (f"{place:<{self.digits + 6}}  ", "yellow"),
+            (f"{place:<{self.digits + 1 + self.number_width}}  ", "yellow"),
             (f"{kind:<{KIND_WIDTH}}  ", KIND_STYLES.get(kind, "cyan")),
             wording(one.event),
         ]
