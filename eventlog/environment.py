@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 FIRST_MAP_SIZE = 1 << 30
 _GROWN = (lmdb.MapFullError, lmdb.MapResizedError)
-# Environments of the parent of a fork: closing one in the child would disturb the parent's.
-_orphans: list[Any] = []
 
 
 class Environment:
@@ -110,8 +108,14 @@ class Environment:
             self._environment.close()
 
     def reopen_after_fork(self) -> None:
-        """Give the child of a fork a handle of its own."""
-        _orphans.append((self._environment, self.databases))
+        """Give the child of a fork a handle of its own.
+
+        The parent's is let go of, not closed: closing it would free the parent's reader slots. py-lmdb
+        (from 1.8 on) leaves what another process opened alone when it is let go of, and (from 2.0 on)
+        refuses to open the files a second time as long as it is not.
+        """
+        self.databases = {}
+        del self._environment
         self._open()
 
     def _open(self) -> None:
