@@ -16,8 +16,9 @@ run a handler; a handler that itself appends finds the lock reentrant.
 
 Times are those of a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks and Consistent
 Snapshots in Globally Distributed Databases", 2014), in milliseconds: they follow the wall clock, never go
-back, and never stand behind an event that the session has seen. A state event gets a time of its own;
-reports may share one, which is what lets thousands of them compress to almost nothing.
+back, and stand after every event of another session that this one has seen. Events of one millisecond
+share their time, which is what lets thousands of them compress to almost nothing; the order is (time,
+session, number).
 """
 
 import logging
@@ -113,31 +114,29 @@ class Session:
         with self._lock:
             while True:
                 now = self._wall() // 1_000_000
-                last = self._last_time
-                if kind.is_report:
-                    if now < last:
-                        now = last
-                    payload = _encode(kind(now, *fields))
-                    item: Any = payload
+                if now < self._last_time:
+                    now = self._last_time
                 else:
-                    if now <= last:
-                        now = last + 1
-                    payload = _encode(kind(now, *fields))
+                    self._last_time = now
+                payload = _encode(kind(now, *fields))
+                item: Any = payload
+                if not kind.is_report:
                     item = (payload,)
                     self._mixed = True
                 size = len(payload)
-                frame = _frame(size, crc32(payload, self._seed)) + payload
+                seed = self._seed
+                frame = _frame(size, crc32(payload, seed)) + payload
                 size += 8
                 # From here on nothing may be called before `append`: see the module's text.
                 position = self._position
                 end = position + size
-                if end <= self._room:
+                if end > self._room:
+                    if not self._make_room(size):
+                        return
+                elif seed == self._seed:
                     break
-                if not self._make_room(size):
-                    return
             self._memory[position:end] = frame
             self._position = end
-            self._last_time = now
             self._pending.append(item)
             if self._idle:
                 self._idle = False
@@ -146,7 +145,7 @@ class Session:
     def observe(self, time: int) -> None:
         """Order what comes next after an event of this time, in milliseconds, that this process has seen."""
         with self._lock:
-            self._last_time = max(self._last_time, time)
+            self._last_time = max(self._last_time, time + 1)
 
     def flush(self) -> None:
         """Wait until everything appended so far is committed and synced.
