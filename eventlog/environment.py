@@ -134,7 +134,8 @@ class Environment:
                 readonly=self._read_only,
                 lock=not self._read_only,
                 create=not self._read_only,
-                max_spare_txns=4,
+                # A spare would keep its reader slot through a fork, and the child would free it.
+                max_spare_txns=0,
             )
             self.databases = {
                 name: self._environment.open_db(name.encode(), **flags, create=not self._read_only)
@@ -192,8 +193,16 @@ class Environment:
     def _explain(self, error: Exception) -> EventlogError:
         """The error of the tree that an error of LMDB's, or of the file system's, is."""
         text = str(error)
+        # LMDB reports a write that a full disk cut short as an input/output error.
         if isinstance(error, lmdb.DiskError) or any(
-            words in text for words in ("No space left", "File too large", "quota exceeded", "No room")
+            words in text
+            for words in (
+                "No space left",
+                "File too large",
+                "quota exceeded",
+                "No room",
+                "Input/output error",
+            )
         ):
             return StoreFull(
                 f"{self.path}: no room to write ({text}): free some disk space or raise the limit"
