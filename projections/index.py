@@ -150,7 +150,7 @@ class _Search:
         if query.name_pattern is not None:
             found = self.search(found, "name", pages.Pattern(query.name_pattern))
         if query.text is not None:
-            found = self.search(found, "text", pages.Pattern(query.text, ignore_case=True))
+            found = self.search(found, "text", pages.Pattern(query.text, lines=True))
         return found
 
     def has(self, field: str, value: str) -> int:

@@ -40,22 +40,23 @@ class Pattern:
 
     Args:
         pattern: as for the `re` module; found anywhere, unless anchored.
-        ignore_case: the strings searched are in lower case.
+        lines: what is searched are lines in lower case; the pattern's case does not count, and its anchors
+            stand for the ends of a line.
 
     Raises:
         InputInvalid: it is not a regular expression.
     """
 
-    def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
+    def __init__(self, pattern: str, *, lines: bool = False) -> None:
         self.plain = b""
         try:
             # Strings in lower case need no folding, which is slow, unless the pattern has capitals.
-            flags = re.IGNORECASE if ignore_case and pattern != pattern.lower() else 0
-            self.search = re.compile(pattern, flags).search
+            flags = re.IGNORECASE if lines and pattern != pattern.lower() else 0
+            self.search = re.compile(pattern, flags | re.MULTILINE if lines else 0).search
         except (re.error, RecursionError, OverflowError) as error:
             raise InputInvalid(f"'{pattern}' is not a regular expression: {error}") from None
         if _is_plain(pattern):
-            word = pattern.lower() if ignore_case else pattern
+            word = pattern.lower() if lines else pattern
             self.plain = word.encode()
             self.search = re.compile(re.escape(word)).search
 

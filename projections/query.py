@@ -62,8 +62,9 @@ class TaskQuery:
         project_pattern: a regular expression that occurs in the project.
         name: the exact name, or any one of several.
         name_pattern: a regular expression that occurs in the name.
-        text: a regular expression that occurs in the id, the name, the project, a tag or the comment,
-            whatever the case of the letters.
+        text: a regular expression that occurs in what is said of the task: its id, its name, its project,
+            each of its tags and its comment, a line each. Capitals do not count, and ``^`` and ``$`` stand
+            for the ends of a line.
         status, types, tags: any one of these, and none of those that begin with "-": ``["best",
             "-archived"]``. With exclusions alone, everything else matches.
         all_tags: all of `tags` at once, not any one of them.

@@ -287,8 +287,8 @@ def _sort(table: "pyarrow.Table") -> "pyarrow.Table":
 
     table = table.combine_chunks()
     bits = table["value"].chunk(0).view(pyarrow.int64())
-    negative = compute.shift_right(bits, 63)
-    keys = compute.bit_wise_xor(bits, compute.bit_wise_and(negative, _MAX))
+    # As `_bits_key`.
+    keys = compute.bit_wise_xor(bits, compute.if_else(compute.less(bits, 0), _MAX, 0))
     order = compute.sort_indices(
         table.append_column("key", keys),
         sort_keys=[("time", "ascending"), ("iteration", "ascending"), ("key", "ascending")],
