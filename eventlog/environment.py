@@ -5,7 +5,10 @@ large and doubles when it is full; growing waits until no transaction of this pr
 why transactions here are short and never left open across a `yield`.
 """
 
+import itertools
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,7 @@ T = TypeVar("T")
 
 FIRST_MAP_SIZE = 1 << 30
 _GROWN = (lmdb.MapFullError, lmdb.MapResizedError)
+_PAUSE_SECONDS = 30.0
 
 
 class Environment:
@@ -51,6 +55,7 @@ class Environment:
         self._read_only = read_only
         self._map_size = map_size
         self._open()
+        _environments[next(_ages)] = self
 
     def __repr__(self) -> str:
         return f"<Environment {self.path}>"
@@ -107,6 +112,25 @@ class Environment:
                 self._changed.wait()
             self._environment.close()
 
+    def pause(self) -> None:
+        """Let no transaction begin, and wait for those that are open: what a fork needs.
+
+        A thread in the middle of one does not exist in the child, but what it holds does, and py-lmdb
+        would not open the files again there.
+        """
+        with self._changed:
+            while self._growing:
+                self._changed.wait()
+            self._growing = True
+            # In vain only if the thread that forks has one open itself.
+            self._changed.wait_for(lambda: not self._users, timeout=_PAUSE_SECONDS)
+
+    def resume(self) -> None:
+        """Let transactions begin again after `pause`."""
+        with self._changed:
+            self._growing = False
+            self._changed.notify_all()
+
     def reopen_after_fork(self) -> None:
         """Give the child of a fork a handle of its own.
 
@@ -119,9 +143,9 @@ class Environment:
         self._open()
 
     def _open(self) -> None:
-        self._users = 0
-        self._growing = False
-        self._changed = threading.Condition()
+        self._users: int = 0
+        self._growing: bool = False
+        self._changed: threading.Condition = threading.Condition()
         try:
             if not self._read_only:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -216,3 +240,33 @@ class Environment:
         if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError)):
             return DataCorrupt(f"{self.path} is damaged ({text}): run `eventlog verify`")
         return StoreInvalid(f"{self.path} cannot be used as a store ({text}): run `eventlog verify`")
+
+
+_ages = itertools.count()
+# By age: whoever is in a transaction of a younger one (the views) may begin one of an older (the log).
+_environments: "weakref.WeakValueDictionary[int, Environment]" = weakref.WeakValueDictionary()
+
+
+def _before_fork() -> None:
+    for age in sorted(_environments.keys(), reverse=True):
+        environment = _environments.get(age)
+        if environment is not None:
+            environment.pause()
+            _paused.environments = [*getattr(_paused, "environments", ()), environment]
+
+
+def _after_fork_in_parent() -> None:
+    paused, _paused.environments = getattr(_paused, "environments", []), []
+    for environment in paused:
+        environment.resume()
+
+
+def _after_fork_in_child() -> None:
+    _paused.environments = []
+
+
+# Of each thread its own: two may fork at once.
+_paused = threading.local()
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
