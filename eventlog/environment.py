@@ -54,6 +54,9 @@ class Environment:
         self._flags = databases
         self._read_only = read_only
         self._map_size = map_size
+        self._users = 0
+        self._growing = False
+        self._changed = threading.Condition()
         self._open()
         _environments[next(_ages)] = self
 
@@ -143,9 +146,9 @@ class Environment:
         self._open()
 
     def _open(self) -> None:
-        self._users: int = 0
-        self._growing: bool = False
-        self._changed: threading.Condition = threading.Condition()
+        self._users = 0
+        self._growing = False
+        self._changed = threading.Condition()
         try:
             if not self._read_only:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

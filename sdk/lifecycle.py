@@ -1,16 +1,17 @@
 """A task's status follows its process.
 
-While a task is open, the process is listened to in the three places where its end shows first: the hook
-for uncaught exceptions, `sys.exit`, and SIGTERM. What was there before is called as if nothing stood in
-front of it, and is put back when the task ends. None of them ends the task by itself, except a SIGTERM
-that is about to kill the process: an exception may be reported and lived with, an exit may be caught. At
-the interpreter's exit it is known which of it was final, since the outermost frame of the main thread
-then stands where it was left: at its return, or at the call that raised.
+While a task is open, the process is listened to in the places where its end shows first: the hook for
+uncaught exceptions, `sys.exit`, `exit` and `quit`, and SIGTERM. What was there before is called as if
+nothing stood in front of it, and is put back when the task ends. None of them ends the task by itself,
+except a SIGTERM that is about to kill the process: an exception may be reported and lived with, an exit
+may be caught. At the interpreter's exit it is known which of it was final, since the outermost frame of
+the main thread then stands where it was left: at its return, or at the call that raised.
 
 A forked child has all this in its memory too, and does nothing with it: the task is its parent's.
 """
 
 import atexit
+import builtins
 import os
 import signal
 import sys
@@ -56,10 +57,14 @@ class Lifecycle:
         self._frame = _outermost_frame()
         self._previous_hook: Callable[..., Any] = sys.excepthook
         self._previous_exit: Callable[..., Any] = sys.exit
+        # The `exit` and `quit` that the site module gives to every script are of this class.
+        self._quitter: Any = type(getattr(builtins, "exit", None))
+        self._previous_quit: Callable[..., Any] | None = None
         self._previous_sigterm: Any = None
         # Bound once: what is put in and what is looked for when taking it out must be the same object.
         self._hook = self._on_exception
         self._exit_hook = self._on_exit
+        self._quit_hook = self._make_quit_hook()
         self._sigterm = self._on_sigterm
 
     def __repr__(self) -> str:
@@ -75,6 +80,9 @@ class Lifecycle:
         global _listening
         sys.excepthook = self._hook
         sys.exit = self._exit_hook  # type: ignore[assignment]
+        if self._quitter.__module__ == "_sitebuiltins":
+            self._previous_quit = self._quitter.__call__
+            self._quitter.__call__ = self._quit_hook
         if threading.current_thread() is threading.main_thread():
             previous = signal.getsignal(signal.SIGTERM)
             # None is a handler that is not Python's, and a signal that is ignored shall stay so.
@@ -92,6 +100,8 @@ class Lifecycle:
             sys.excepthook = self._previous_hook
         if sys.exit is self._exit_hook:
             sys.exit = self._previous_exit
+        if self._previous_quit is not None and self._quitter.__call__ is self._quit_hook:
+            self._quitter.__call__ = self._previous_quit
         if (
             self._previous_sigterm is not None
             and threading.current_thread() is threading.main_thread()
@@ -119,9 +129,20 @@ class Lifecycle:
         self._previous_hook(kind, error, trace)
 
     def _on_exit(self, status: Any = None, /) -> None:
+        self._note_exit(status)
+        self._previous_exit(status)
+
+    def _make_quit_hook(self) -> Callable[..., None]:
+        def quit_hook(quitter: Any, code: Any = None) -> None:
+            self._note_exit(code)
+            if self._previous_quit is not None:
+                self._previous_quit(quitter, code)
+
+        return quit_hook
+
+    def _note_exit(self, status: Any) -> None:
         if self._is_listening and threading.current_thread() is threading.main_thread():
             self._exit = _outcome_of_status(status)
-        self._previous_exit(status)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         previous = self._previous_sigterm

@@ -3,11 +3,16 @@
 Git is asked directly, in a child with no terminal, no locks and a deadline, and never more is read of it
 than a bound. Importing GitPython in the script's own process would take 60 ms of it and ask the same
 questions; a git that hangs (a network share that is gone) is killed and given up on.
+
+The child is spawned without the subprocess module: what that imports would run in the first moments of
+the script, beside it, and by a quirk of CPython (`exec` of text forgets that an interrupt was not
+handled) change the exit status of a script that is interrupted just then.
 """
 
+import contextlib
 import os
 import select
-import subprocess
+import signal
 import threading
 import time
 from pathlib import Path
@@ -16,6 +21,7 @@ __all__ = ["Git", "Repository"]
 
 _MOST = 32 << 20
 _PIECE = 1 << 16
+_LAST_SECONDS = 1.0
 
 
 class Git:
@@ -30,69 +36,95 @@ class Git:
         self._folder = folder
         self._deadline = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
 
     def __repr__(self) -> str:
         return f"<Git in {self._folder}>"
 
     def ask(self, *arguments: str) -> bytes | None:
         """What a git command prints, up to 32 MiB; None if it fails or takes too long."""
+        ours, theirs = os.pipe()
+        try:
+            child = self._spawn(arguments, theirs)
+        finally:
+            os.close(theirs)
+        if child is None:
+            os.close(ours)
+            return None
+        try:
+            output = self._read(ours)
+        finally:
+            os.close(ours)
+        if output is None:
+            self._kill()
+        status = self._reap(child)
+        return output if status == 0 else None
+
+    def give_up(self) -> None:
+        """Answer None to the question that is being asked, and to all that come."""
+        self._deadline = 0.0
+        self._kill()
+
+    def _spawn(self, arguments: tuple[str, ...], output: int) -> int | None:
         with self._lock:
             if time.monotonic() >= self._deadline:
                 return None
             try:
-                process = subprocess.Popen(
-                    ("git", "-c", "core.fsmonitor=false", *arguments),
-                    cwd=self._folder,
-                    env={**os.environ, **_ENVIRONMENT},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
+                self._child = os.posix_spawnp(
+                    "git",
+                    ("git", "-C", str(self._folder), "-c", "core.fsmonitor=false", *arguments),
+                    {**os.environ, **_ENVIRONMENT},
+                    # The pipe first: in a script without standard input it may be number 0.
+                    file_actions=(
+                        (os.POSIX_SPAWN_DUP2, output, 1),
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                    ),
+                    # Python ignores these, and what is ignored is inherited.
+                    setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
                 )
             except (OSError, ValueError):
                 return None
-            self._process = process
-        try:
-            output = self._read(process)
-            if output is None:
-                process.kill()
-            process.wait(1)
-        except subprocess.TimeoutExpired:
-            # Killed, and still stuck in the kernel; the subprocess module reaps it later.
-            return None
-        finally:
-            assert process.stdout is not None
-            process.stdout.close()
-            with self._lock:
-                self._process = None
-        return output if process.returncode == 0 else None
+            return self._child
 
-    def give_up(self) -> None:
-        """Answer None to the question that is being asked, and to all that come."""
-        with self._lock:
-            self._deadline = 0.0
-            if self._process is not None:
-                self._process.kill()
-
-    def _read(self, process: "subprocess.Popen[bytes]") -> bytes | None:
-        assert process.stdout is not None
-        pipe = process.stdout.fileno()
+    def _read(self, pipe: int) -> bytes | None:
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
         pieces: list[bytes] = []
         size = 0
-        while size <= _MOST:
-            left = self._deadline - time.monotonic()
-            if left <= 0 or not poll.poll(min(left, 1.0) * 1000):
-                if left <= 0:
-                    return None
-                continue
-            piece = os.read(pipe, _PIECE)
-            if not piece:
-                return b"".join(pieces)
-            pieces.append(piece)
-            size += len(piece)
+        while size <= _MOST and (left := self._deadline - time.monotonic()) > 0:
+            if poll.poll(min(left, 0.1) * 1000):
+                piece = os.read(pipe, _PIECE)
+                if not piece:
+                    return b"".join(pieces)
+                pieces.append(piece)
+                size += len(piece)
         return None
+
+    def _reap(self, child: int) -> int:
+        """The exit code of a child that has nothing more to say; it is killed if it stays."""
+        patience = time.monotonic() + _LAST_SECONDS
+        try:
+            while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                if time.monotonic() > patience:
+                    self._kill()
+                    break
+                time.sleep(0.001)
+            self._forget()
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        except ChildProcessError:
+            # The script reaps all children, or ignores them: what git has said is all there is to go by.
+            self._forget()
+            return 0
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._child = None
+
+    def _kill(self) -> None:
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            if self._child is not None:
+                os.kill(self._child, signal.SIGKILL)
 
 
 class Repository:

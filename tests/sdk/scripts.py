@@ -1,0 +1,126 @@
+"""Scripts that a person would write, run in processes of their own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from eventlog.projections import TaskState, Views
+from eventlog.recovery import recover
+from eventlog.store import Store
+
+T = TypeVar("T")
+
+SECONDS = 60.0
+
+
+class Script:
+    """A script that runs."""
+
+    def __init__(self, process: "subprocess.Popen[str]", *, new_group: bool) -> None:
+        self.process = process
+        self.new_group = new_group
+        self.out = ""
+        self.err = ""
+
+    def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        self.out, self.err = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode
+
+    def line(self) -> str:
+        """The next line that it prints; fails when it ends instead."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.endswith("\n"), self.process.communicate(timeout=SECONDS)
+        return line.rstrip("\n")
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
+class Scripts:
+    """Runs scripts against the store at `home`."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.home = home
+        self._running: list[Script] = []
+
+    def start(
+        self,
+        text: str,
+        *arguments: str,
+        folder: Path | None = None,
+        name: str = "script.py",
+        environment: Mapping[str, str] | None = None,
+        new_group: bool = False,
+    ) -> Script:
+        """Begin a script; its text may be indented."""
+        folder = folder or self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        path.write_text(textwrap.dedent(text))
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(path), *arguments],
+            cwd=folder,
+            env={**os.environ, "EVENTLOG_HOME": str(self.home), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=new_group,
+        )
+        script = Script(process, new_group=new_group)
+        self._running.append(script)
+        return script
+
+    def run(
+        self, text: str, *arguments: str, code: int = 0, folder: Path | None = None, name: str = "script.py"
+    ) -> Script:
+        """Run a script to its end, and check its exit code."""
+        script = self.start(text, *arguments, folder=folder, name=name)
+        assert script.wait() == code, script.err
+        return script
+
+    def end(self) -> None:
+        """End those that still run."""
+        for script in self._running:
+            if script.new_group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(script.process.pid, signal.SIGKILL)
+            elif script.process.poll() is None:
+                script.process.kill()
+            script.process.wait(SECONDS)
+            for pipe in (script.process.stdout, script.process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def states(self) -> list[TaskState]:
+        """What all tasks of the store are, the last changed one last."""
+        with Store.open(self.home) as store:
+            recover(store)
+            with Views.open(store) as views:
+                views.catch_up()
+                return [views.task(row.id) for row in reversed(views.find())]
+
+    def state(self) -> TaskState:
+        """What the only task of the store is."""
+        (state,) = self.states()
+        return state
+
+
+def poll(what: Callable[[], T | None], seconds: float = SECONDS) -> T:
+    """Ask until the answer is not None or False; fail when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = what()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)

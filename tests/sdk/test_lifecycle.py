@@ -1,0 +1,318 @@
+"""A task's status follows its process, and the process does not notice."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from eventlog import Task
+from tests.sdk.scripts import Scripts, poll
+
+INIT = """
+import os, signal, sys, threading, time
+from eventlog import Task
+task = Task.init(project_name="tests/lifecycle", task_name="a task")
+"""
+
+
+def script(text: str) -> str:
+    from textwrap import dedent
+
+    return INIT + dedent(text)
+
+
+def test_a_script_that_ends_leaves_a_completed_task(scripts: Scripts) -> None:
+    ran = scripts.run(script("task.get_logger().report_scalar('a', 'b', value=1, iteration=1)"))
+    state = scripts.state()
+    assert (state.status, state.status_reason, state.traceback) == ("completed", "", "")
+    assert state.execution is not None
+    assert ran.out == ran.err == ""
+
+
+def test_an_uncaught_exception_fails_the_task_with_its_traceback(scripts: Scripts) -> None:
+    ran = scripts.run(script("def train():\n    raise ValueError('the loss is gone')\ntrain()"), code=1)
+    state = scripts.state()
+    assert (state.status, state.status_reason) == ("failed", "ValueError: the loss is gone")
+    assert "in train" in state.traceback
+    assert state.traceback == ran.err
+
+
+def test_a_secret_in_a_traceback_is_masked(scripts: Scripts) -> None:
+    scripts.run(script("raise OSError('https://bob:hunter2@host/x refused')"), code=1)
+    state = scripts.state()
+    assert "hunter2" not in state.traceback + state.status_reason
+    assert "refused" in state.status_reason
+
+
+def test_a_hook_for_exceptions_that_was_there_before_is_still_called(scripts: Scripts) -> None:
+    before = "import sys\nsys.excepthook = lambda *error: print('mine:', error[1])\n"
+    ran = scripts.run(before + script("raise ValueError('x')"), code=1)
+    assert (ran.out, ran.err) == ("mine: x\n", "")
+    assert scripts.state().status == "failed"
+
+
+def test_an_exception_that_was_only_shown_by_the_hook_does_not_fail_the_task(scripts: Scripts) -> None:
+    scripts.run(script("try:\n    1 / 0\nexcept Exception:\n    sys.excepthook(*sys.exc_info())"))
+    assert scripts.state().status == "completed"
+
+
+def test_an_exception_in_a_thread_does_not_fail_the_task(scripts: Scripts) -> None:
+    scripts.run(script("t = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()"))
+    assert scripts.state().status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "status", "reason"),
+    [
+        ("sys.exit()", 0, "completed", ""),
+        ("sys.exit(0)", 0, "completed", ""),
+        ("sys.exit(256)", 0, "completed", ""),
+        ("sys.exit(3)", 3, "failed", "the script exited with status 3"),
+        ("sys.exit('no data')", 1, "failed", "no data"),
+        ("exit(3)", 3, "failed", "the script exited with status 3"),
+        ("raise SystemExit", 0, "completed", ""),
+    ],
+)
+def test_the_exit_status_decides(scripts: Scripts, call: str, code: int, status: str, reason: str) -> None:
+    scripts.run(script(call), code=code)
+    state = scripts.state()
+    assert (state.status, state.status_reason) == (status, reason)
+
+
+def test_an_exit_that_is_caught_is_no_end(scripts: Scripts) -> None:
+    scripts.run(script("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass\nx = 1"))
+    assert scripts.state().status == "completed"
+
+
+def test_an_exit_in_a_thread_is_the_threads_alone(scripts: Scripts) -> None:
+    ran = scripts.run(script("t = threading.Thread(target=lambda: sys.exit(3))\nt.start()\nt.join()"))
+    assert ran.err == ""
+    assert scripts.state().status == "completed"
+
+
+def test_a_module_that_is_run_ends_like_a_script(scripts: Scripts) -> None:
+    scripts.folder.mkdir(parents=True)
+    (scripts.folder / "train.py").write_text(script("sys.exit(3)"))
+    scripts.run("import runpy\nrunpy.run_module('train', run_name='__main__')", code=3)
+    assert scripts.state().status == "failed"
+
+
+def test_ctrl_c_stops_the_task_and_the_process_ends_as_it_always_does(scripts: Scripts) -> None:
+    ran = scripts.start(script("print('go', flush=True)\nwhile True:\n    time.sleep(0.01)"))
+    assert ran.line() == "go"
+    ran.send(signal.SIGINT)
+    assert ran.wait() == -signal.SIGINT
+    assert "KeyboardInterrupt" in ran.err
+    state = scripts.state()
+    assert (state.status, state.status_reason) == ("stopped", "KeyboardInterrupt")
+
+
+def test_a_ctrl_c_that_the_script_handles_is_no_stop(scripts: Scripts) -> None:
+    text = "print('go', flush=True)\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"
+    ran = scripts.start(script(text))
+    assert ran.line() == "go"
+    ran.send(signal.SIGINT)
+    assert ran.wait() == 0
+    assert scripts.state().status == "completed"
+
+
+def test_sigterm_stops_the_task_and_kills_the_process(scripts: Scripts) -> None:
+    ran = scripts.start(script("print('go', flush=True)\nwhile True:\n    time.sleep(0.01)"))
+    assert ran.line() == "go"
+    ran.send(signal.SIGTERM)
+    assert ran.wait() == -signal.SIGTERM
+    assert ran.err == ""
+    state = scripts.state()
+    assert (state.status, state.status_reason) == ("stopped", "SIGTERM")
+    assert state.execution is not None
+
+
+def test_sigterm_in_the_middle_of_reporting_stops_the_task_and_keeps_what_was_reported(
+    scripts: Scripts,
+) -> None:
+    text = """
+    report = task.get_logger().report_scalar
+    print("go", flush=True)
+    step = 0
+    while True:
+        step += 1
+        report("a", "b", value=1.0, iteration=step)
+        if step % 100 == 0:
+            os.write(1, b"%d\\n" % step)
+    """
+    for _ in range(5):
+        ran = scripts.start(script(text))
+        assert ran.line() == "go"
+        for _ in range(20):
+            acknowledged = int(ran.line())
+        ran.send(signal.SIGTERM)
+        assert ran.wait() == -signal.SIGTERM
+        acknowledged = max([acknowledged, *map(int, ran.out.splitlines())])
+        state = scripts.states()[-1]
+        assert state.status == "stopped"
+        found = Task.get_task(state.id).get_last_iteration()
+        assert found >= acknowledged
+
+
+def test_a_handler_of_sigterm_that_was_there_before_decides_what_happens(scripts: Scripts) -> None:
+    before = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+    ran = scripts.start(before + script("print('go', flush=True)\nwhile True:\n    time.sleep(0.01)"))
+    assert ran.line() == "go"
+    ran.send(signal.SIGTERM)
+    assert ran.wait() == 7
+    assert scripts.state().status == "stopped"
+
+
+def test_a_sigterm_that_is_ignored_stays_ignored(scripts: Scripts) -> None:
+    before = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    ran = scripts.start(before + script("print('go', flush=True)\ninput_ = sys.stdin\ntime.sleep(0.3)"))
+    assert ran.line() == "go"
+    ran.send(signal.SIGTERM)
+    assert ran.wait() == 0
+    assert scripts.state().status == "completed"
+
+
+def test_a_killed_process_leaves_a_failed_task_that_says_so(scripts: Scripts) -> None:
+    ran = scripts.start(script("print('go', flush=True)\ntime.sleep(60)"))
+    assert ran.line() == "go"
+    ran.send(signal.SIGKILL)
+    ran.wait()
+    state = scripts.state()
+    assert state.status == "failed"
+    assert "was killed" in state.status_reason
+
+
+def test_a_task_that_is_killed_is_seen_as_failed_by_a_process_that_has_watched_it(scripts: Scripts) -> None:
+    ran = scripts.start(script("print(task.id, flush=True)\ntime.sleep(60)"))
+    task_id = ran.line()
+    watched = poll(lambda: next(iter(Task.get_tasks(task_ids=[task_id])), None))
+    assert watched.status == "in_progress"
+    ran.send(signal.SIGKILL)
+    ran.wait()
+    assert watched.status == "failed"
+
+
+def test_the_end_of_a_fork_is_not_the_end_of_the_task(scripts: Scripts) -> None:
+    text = """
+    children = []
+    kill = "os.kill(os.getpid(), signal.SIGTERM)"
+    for ending in ("os._exit(0)", "sys.exit(5)", "1 / 0", kill, "task.close()"):
+        child = os.fork()
+        if child == 0:
+            os.close(2)
+            assert Task.current_task() is task
+            task.get_logger().report_scalar("forks", ending, value=1, iteration=1)
+            exec(ending)
+            os._exit(Task.current_task() is None)
+        children.append(os.waitpid(child, 0)[1])
+    print(children)
+    print(task.status, len(task.get_last_scalar_metrics()["forks"]))
+    """
+    ran = scripts.run(script(text))
+    statuses, seen = ran.out.splitlines()
+    assert statuses == str([0, 5 << 8, 1 << 8, int(signal.SIGTERM), 1 << 8])
+    assert seen == "in_progress 5"
+    assert scripts.state().status == "completed"
+
+
+def test_a_pool_of_processes_reports_to_the_task_and_leaves_it_alone(scripts: Scripts) -> None:
+    text = """
+    from multiprocessing import get_context
+    def work(step):
+        Task.current_task().get_logger().report_scalar("pool", "value", value=step, iteration=step)
+        return step
+    pool = get_context("fork").Pool(3)
+    print(sum(pool.map(work, range(100))))
+    pool.close()
+    pool.join()
+    print(len(task.get_reported_scalars()["pool"]["value"]["x"]), task.status)
+    """
+    assert scripts.run(script(text)).out == "4950\n100 in_progress\n"
+    assert scripts.state().status == "completed"
+
+
+def test_the_task_outlives_the_parent_in_no_fork_of_it(scripts: Scripts) -> None:
+    """A child that goes on after its parent's end changes nothing of how that ended."""
+    text = """
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(0.5)
+        task.get_logger().report_text("still here", print_console=False)
+        sys.exit(3)
+    """
+    ran = scripts.start(script(text))
+    child = int(ran.line())
+    ran.wait()
+    poll(lambda: not Path(f"/proc/{child}").exists())
+    assert scripts.state().status == "completed"
+
+
+def test_tasks_follow_one_another_in_one_process(scripts: Scripts) -> None:
+    text = """
+    import os, sys
+    from eventlog import Task
+    hooks = sys.excepthook, sys.exit
+    for name in ("one", "two", "three"):
+        task = Task.init(project_name="tests/lifecycle", task_name=name)
+        task.set_parameter("name", name)
+        if name != "three":
+            task.close()
+            assert Task.current_task() is None
+            assert (sys.excepthook, sys.exit) == hooks
+    raise ValueError("the third")
+    """
+    scripts.run(text, code=1)
+    assert [(state.name, state.status) for state in scripts.states()] == [
+        ("one", "completed"),
+        ("two", "completed"),
+        ("three", "failed"),
+    ]
+    assert [state.parameters["General/name"].value for state in scripts.states()] == ["one", "two", "three"]
+
+
+def test_what_stood_in_the_hooks_is_put_back_on_close() -> None:
+    hooks = sys.excepthook, sys.exit, signal.getsignal(signal.SIGTERM)
+    task = Task.init(project_name="tests/lifecycle", task_name="a task")
+    assert sys.excepthook is not hooks[0]
+    task.close()
+    assert (sys.excepthook, sys.exit, signal.getsignal(signal.SIGTERM)) == hooks
+    task.close()
+
+
+def test_a_hook_that_came_later_stays_on_close() -> None:
+    before = sys.excepthook
+    task = Task.init(project_name="tests/lifecycle", task_name="a task")
+
+    def later(*_: object) -> None: ...
+
+    sys.excepthook = later
+    try:
+        task.close()
+        assert sys.excepthook is later
+    finally:
+        sys.excepthook = before
+
+
+def test_a_task_may_begin_in_a_thread() -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    begun: list[Task] = []
+    thread = threading.Thread(
+        target=lambda: begun.append(Task.init(project_name="tests/lifecycle", task_name="a task"))
+    )
+    thread.start()
+    thread.join()
+    assert Task.current_task() is begun[0]
+    assert signal.getsignal(signal.SIGTERM) == handler
+    begun[0].close()
+    assert begun[0].status == "completed"
+
+
+def test_a_process_group_that_is_killed_leaves_failed_tasks(scripts: Scripts) -> None:
+    ran = scripts.start(script("os.fork()\nos.write(1, b'go\\n')\ntime.sleep(60)"), new_group=True)
+    assert [ran.line(), ran.line()] == ["go", "go"]
+    os.killpg(ran.process.pid, signal.SIGKILL)
+    ran.wait()
+    assert poll(lambda: scripts.state().status == "failed")
