@@ -10,24 +10,19 @@ import errno
 import fcntl
 import hashlib
 import os
-import queue
 import secrets
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.growing_hash import GrowingHash
 
 __all__ = ["BlobWriter", "Blobs", "sweep_temporary"]
 
 PIECE_SIZE = 1 << 20
-# What is hashed in a thread of its own, beside the copying; below this a thread costs more than it gives.
-THREAD_SIZE = 1 << 18
-# How often the kernel is asked to begin writing to the disk, so that the sync at the end finds little.
-WRITE_BACK_SIZE = 32 << 20
 SWEEP_AGE_SECONDS = 24 * 3600
 FICLONE = 0x40049409  # linux/fs.h
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -188,10 +183,7 @@ class BlobWriter:
         self.size = 0
         self._blobs = blobs
         self._expected = expected
-        self._hasher = _Hasher()
         self._path = blobs.temporary / f"blob-{secrets.token_hex(12)}"
-        self._file = -1
-        self._asked = 0
 
     def __repr__(self) -> str:
         return f"<BlobWriter {self.digest or 'open'}: {self.size} bytes>"
@@ -200,13 +192,15 @@ class BlobWriter:
         with _store_errors(self._blobs.home):
             _make_folder(self._blobs.temporary)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._hash = GrowingHash(self._file)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        digest = self._hasher.finish()
         try:
+            with _store_errors(self._blobs.home):
+                digest = self._hash.finish(self.size if kind is None else 0)
             if kind is None:
                 if self._expected is not None:
                     _check_digest(digest, self._expected)
@@ -225,33 +219,32 @@ class BlobWriter:
         Raises:
             StoreFull, StoreReadOnly: they cannot be kept.
         """
-        data = data if isinstance(data, bytes) else bytes(data)
-        self._hasher.update(data)
-        rest = memoryview(data)
+        rest = memoryview(data).cast("B")
+        size = len(rest)
         with _store_errors(self._blobs.home):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
-        self.size += len(data)
-        if self.size - self._asked >= WRITE_BACK_SIZE:
-            # On Linux this begins the writing of dirty pages, and does not wait for it.
-            if hasattr(os, "posix_fadvise"):
-                os.posix_fadvise(self._file, self._asked, self.size - self._asked, os.POSIX_FADV_DONTNEED)
-            self._asked = self.size
-        return len(data)
+        self._grown(size)
+        return size
 
     def take(self, source: int, path: Path, progress: Callable[[int], None] | None = None) -> None:
         """Takes in what an open file holds, into a writer that nothing was written to yet."""
         if self._reflink(source):
-            for piece in _pieces(self._file, self._path):
-                self._hasher.update(piece)
-                self.size += len(piece)
+            size = os.fstat(self._file).st_size
+            while self.size < size:
+                self.size = min(self.size + PIECE_SIZE, size)
+                self._hash.hash_to(self.size)
                 if progress is not None:
                     progress(self.size)
-        else:
-            for piece in _pieces(source, path):
-                self.write(piece)
-                if progress is not None:
-                    progress(self.size)
+            return
+        while size := self._copy_range(source) or self._copy(source, path):
+            self._grown(size)
+            if progress is not None:
+                progress(self.size)
+
+    def _grown(self, size: int) -> None:
+        self.size += size
+        self._hash.announce(self.size)
 
     def _reflink(self, source: int) -> bool:
         try:
@@ -261,40 +254,25 @@ class BlobWriter:
             return False
         return True
 
+    def _copy_range(self, source: int) -> int:
+        """Copies a piece within the kernel; 0 at the end of the source, or where it cannot be done."""
+        try:
+            return os.copy_file_range(source, self._file, PIECE_SIZE, self.size, self.size)
+        except (AttributeError, OSError):
+            # Whatever it is, plain copying gets around it, or says what it is.
+            return 0
 
-class _Hasher:
-    """SHA-256 of pieces; large ones are hashed in a thread of its own, beside the caller's copying."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._pieces: queue.Queue[bytes | None] = queue.Queue(8)
-        self._thread: threading.Thread | None = None
-        self._threads_possible = True
-
-    def update(self, piece: bytes) -> None:
-        if self._thread is None and len(piece) >= THREAD_SIZE and self._threads_possible:
-            thread = threading.Thread(target=self._run, name="eventlog-blob-hash", daemon=True)
-            try:
-                thread.start()
-                self._thread = thread
-            except RuntimeError:
-                # The interpreter is shutting down, and starts no threads any more.
-                self._threads_possible = False
-        if self._thread is None:
-            self._hash.update(piece)
-        else:
-            self._pieces.put(piece)
-
-    def finish(self) -> str:
-        if self._thread is not None:
-            self._pieces.put(None)
-            self._thread.join()
-            self._thread = None
-        return self._hash.hexdigest()
-
-    def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            self._hash.update(piece)
+    def _copy(self, source: int, path: Path) -> int:
+        """Copies a piece through this process."""
+        try:
+            piece = os.pread(source, PIECE_SIZE, self.size)
+        except OSError as error:
+            raise InputInvalid(f"{path} cannot be read at byte {self.size}: {error.strerror}") from None
+        rest = memoryview(piece)
+        with _store_errors(self._blobs.home):
+            while rest:
+                rest = rest[os.pwrite(self._file, rest, self.size + len(piece) - len(rest)) :]
+        return len(piece)
 
 
 def sweep_temporary(home: Path) -> int:
@@ -342,20 +320,6 @@ def _names(folder: Path) -> list[str]:
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _pieces(file: int, path: Path) -> Iterator[bytes]:
-    """What an open file holds, from its start."""
-    offset = 0
-    while True:
-        try:
-            piece = os.pread(file, PIECE_SIZE, offset)
-        except OSError as error:
-            raise InputInvalid(f"{path} cannot be read at byte {offset}: {error.strerror}") from None
-        if not piece:
-            return
-        yield piece
-        offset += len(piece)
 
 
 @contextlib.contextmanager
