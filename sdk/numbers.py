@@ -60,6 +60,9 @@ def as_iteration(value: Any) -> int:
 
 
 def _shown(value: Any) -> str:
+    """A value in a few words; one of thousands of digits is not written out."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"of {value.bit_length()} bits"
     text = (
         f"{type(value).__name__} {value!r}" if isinstance(value, (int, float, str)) else type(value).__name__
     )

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 DEFAULT_SECTION = "General"
+# Python refuses to write much longer numbers in decimal digits.
+_MOST_DECIMAL_BITS = 10_000
 _SCALARS = (str, int, float, bool)
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytes, complex)
 
@@ -143,6 +145,8 @@ def _to_text(value: Any) -> tuple[str, str]:
     kind = type(value)
     if value is None:
         return "", "NoneType"
+    if kind is int and value.bit_length() > _MOST_DECIMAL_BITS:
+        return hex(value), "int"
     if kind in _SCALARS:
         return str(value), kind.__name__
     if kind in _CONTAINERS:
@@ -211,7 +215,7 @@ def _cast_container(kind: type) -> Callable[[str], Any]:
 _CASTS: dict[str, Callable[[str], Any]] = {
     "NoneType": lambda text: text or None,
     "str": str,
-    "int": int,
+    "int": lambda text: int(text, 16 if "0x" in text else 10),
     "float": float,
     "bool": _cast_bool,
     "complex": complex,

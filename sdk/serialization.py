@@ -144,6 +144,9 @@ def _check_extension(value: Any, extension: str | None, *known: str) -> str:
 def _store_path(blobs: Blobs, value: "str | os.PathLike[str]") -> StoredObject:
     path = Path(value)
     try:
+        if not os.fspath(value):
+            # It would stand for the current folder.
+            raise ValueError("an empty path")
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
         if _WILDCARDS.intersection(str(value)):

@@ -143,7 +143,7 @@ def test_sigterm_in_the_middle_of_reporting_stops_the_task_and_keeps_what_was_re
         if step % 100 == 0:
             os.write(1, b"%d\\n" % step)
     """
-    for _ in range(5):
+    for _ in range(3):
         ran = scripts.start(script(text))
         assert ran.line() == "go"
         for _ in range(20):

@@ -1,0 +1,367 @@
+"""What is uploaded comes back as it was, under its own name, and nothing in it is believed."""
+
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eventlog import Task
+from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
+from eventlog.events import ArtifactUploaded, TaskCreated
+from eventlog.sdk.artifacts import Artifact
+from eventlog.store import Store
+
+
+def put(task: Task, name: str, value: Any, **options: Any) -> Artifact:
+    assert task.upload_artifact(name, value, **options) is True
+    return task.artifacts[name]
+
+
+def test_a_file_comes_back_under_its_own_name(task: Task, tmp_path: Path) -> None:
+    path = tmp_path / "weights v1.bin"
+    path.write_bytes(os.urandom(3 << 20))
+    for given in (path, str(path)):
+        artifact = put(task, "weights", given, metadata={"epoch": 7})
+        assert (artifact.name, artifact.type, artifact.size) == ("weights", "file", 3 << 20)
+        assert artifact.hash == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert artifact.metadata == {"epoch": "7"}
+        assert abs(artifact.timestamp - datetime.now(UTC)) < timedelta(hours=1)
+        copy = Path(artifact.get_local_copy())
+        assert copy.name == "weights v1.bin"
+        assert copy.read_bytes() == path.read_bytes()
+        assert artifact.get() == copy
+        assert artifact.url.startswith("file:///")
+    assert repr(artifact) == "<Artifact 'weights': file, 3,145,728 bytes>"
+
+
+def test_what_a_script_writes_into_a_copy_never_reaches_the_artifact(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("as it was")
+    artifact = put(task, "a", tmp_path / "a.txt")
+    copy = Path(artifact.get_local_copy())
+    assert Path(artifact.get_local_copy()).stat().st_mtime_ns == copy.stat().st_mtime_ns
+    copy.write_text("scribbled")
+    assert Path(artifact.get_local_copy()).read_text() == "as it was"
+    (tmp_path / "a.txt").write_text("changed later")
+    assert Path(artifact.get_local_copy()).read_text() == "as it was"
+
+
+def test_a_folder_comes_back_as_a_folder(task: Task, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    (folder / "deep" / "empty").mkdir(parents=True)
+    (folder / "a.txt").write_text("A")
+    (folder / "deep" / "b.txt").write_text("B")
+    artifact = put(task, "results", folder)
+    assert artifact.type == "folder"
+    assert "deep/b.txt" in artifact.preview
+    copy = artifact.get()
+    assert copy.name == "results"
+    assert {str(path.relative_to(copy)) for path in copy.rglob("*")} == {
+        "a.txt",
+        "deep",
+        "deep/b.txt",
+        "deep/empty",
+    }
+    assert (copy / "deep" / "b.txt").read_text() == "B"
+    (copy / "a.txt").write_text("scribbled")
+    assert (artifact.get() / "a.txt").read_text() == "A"
+    archive = Path(artifact.get_local_copy(extract_archive=False))
+    assert archive.name == "results.zip"
+    assert zipfile.is_zipfile(archive)
+
+
+def test_wildcards_keep_what_they_match(task: Task, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv", "c.txt"):
+        (tmp_path / name).write_text(name)
+    copy = put(task, "tables", str(tmp_path / "*.csv")).get()
+    assert sorted(path.name for path in copy.iterdir()) == ["a.csv", "b.csv"]
+    with pytest.raises(InputInvalid, match="nothing matches"):
+        task.upload_artifact("none", str(tmp_path / "*.parquet"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"b": 1, "a": [1, {"x": 0.5}], "ü": "漢"}, [1, "two", None], [], {"n": None, "inf": float("inf")}],
+)
+def test_dictionaries_and_lists_come_back(task: Task, value: Any) -> None:
+    artifact = put(task, "value", value)
+    assert artifact.type == type(value).__name__
+    assert artifact.get() == value
+    assert Path(artifact.get_local_copy()).name == "value.json"
+
+
+def test_numbers_of_numpy_in_a_dictionary_become_numbers(task: Task) -> None:
+    value = {"f": np.float32(0.5), "i": np.int64(3), "a": np.arange(3), "p": Path("/x")}
+    assert put(task, "value", value).get() == {"f": 0.5, "i": 3, "a": [0, 1, 2], "p": "/x"}
+
+
+def test_keys_are_sorted_unless_said_otherwise(task: Task) -> None:
+    assert list(put(task, "v", {"b": 1, "a": 2}).get()) == ["a", "b"]
+    assert list(put(task, "v", {"b": 1, "a": 2}, sort_keys=False).get()) == ["b", "a"]
+    assert put(task, "v", {"b": 1, 2: 3}).get() == {"b": 1, "2": 3}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6).reshape(2, 3),
+        np.array(1.5),
+        np.array([], dtype=np.float32),
+        np.array([np.nan, np.inf]),
+        np.array(["a", "é"]),
+        np.array([True, False]),
+        np.zeros((2, 0, 3), dtype=np.complex64),
+        np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
+    ],
+)
+def test_arrays_come_back(task: Task, array: np.ndarray[Any, Any]) -> None:
+    artifact = put(task, "array", array)
+    back = artifact.get()
+    assert (back.dtype, back.shape) == (array.dtype, array.shape)
+    np.testing.assert_array_equal(back, array)
+    assert str(array.shape) in artifact.preview
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"x": [1, 2], "y": [0.1, 1e-300], "z": ["a", "é,\n"]}),
+        pd.DataFrame({"x": [1, 2]}, index=["i", "j"]),
+        pd.DataFrame({"x": [1, 2]}, index=pd.RangeIndex(5, 7, name="step")),
+        pd.DataFrame({"x": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"])),
+    ],
+)
+@pytest.mark.parametrize("extension", [None, ".csv.gz", ".parquet", "parquet"])
+def test_frames_come_back(task: Task, frame: pd.DataFrame, extension: str | None) -> None:
+    artifact = put(task, "frame", frame, extension_name=extension)
+    assert artifact.type == "pandas"
+    back = artifact.get()
+    back.index = back.index.astype(frame.index.dtype) if frame.index.nlevels == 1 else back.index
+    pd.testing.assert_frame_equal(back, frame, check_dtype=False, check_index_type=False)
+    name = Path(artifact.get_local_copy()).name
+    assert name == "frame.csv.gz" if extension in (None, ".csv.gz") else name == "frame.parquet"
+
+
+def test_the_same_object_takes_its_room_once(task: Task) -> None:
+    frame = pd.DataFrame({"x": range(100)})
+    for value in (frame, np.arange(100), {"a": 1}):
+        assert put(task, "one", value).hash == put(task, "two", value).hash
+    assert len(list(task._store.blobs)) == 3
+
+
+class Custom:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Custom)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("value", [Custom(), (1, 2), 5, None, np.array([object()]), {"a": object()}, b"x"])
+def test_any_other_object_is_refused_unless_it_may_be_pickled(task: Task, value: Any) -> None:
+    with pytest.raises(InputInvalid, match=r"pickle|\.pkl"):
+        task.upload_artifact("object", value)
+    assert task.artifacts == {}
+
+
+@pytest.mark.parametrize("value", [Custom(), (1, 2), 5, None, b"x", {1: {2}}])
+def test_an_object_that_may_be_pickled_comes_back(task: Task, value: Any) -> None:
+    artifact = put(task, "object", value, extension_name=".pkl")
+    assert artifact.type == "pickle"
+    assert artifact.get() == value
+    if not isinstance(value, dict):
+        assert put(task, "object", value, auto_pickle=True).get() == value
+
+
+def test_what_cannot_be_pickled_is_refused(task: Task) -> None:
+    with pytest.raises(InputInvalid, match="cannot be pickled"):
+        task.upload_artifact("object", lambda: 1, auto_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["nope.txt", "/nope/none.txt", "", "just some text", "s3://bucket/x", "a\0b", "x" * 5000]
+)
+def test_a_path_that_does_not_exist_is_refused_in_one_line(task: Task, path: str) -> None:
+    for given in (path, Path(path)) if path else (path,):
+        with pytest.raises(InputInvalid) as caught:
+            task.upload_artifact("file", given)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+    assert task.artifacts == {}
+
+
+def test_a_pipe_is_no_file(task: Task, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputInvalid, match="not a regular file"):
+        task.upload_artifact("pipe", tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("name", ["", 7, None, "x\ud800", "x" * 100_000])
+def test_a_name_that_cannot_be_one_is_refused(task: Task, name: Any) -> None:
+    with pytest.raises(InputInvalid, match="name"):
+        task.upload_artifact(name, {})
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../up", "..", "a\\b", ".", "ü" * 300, "tab\there"])
+def test_the_name_of_an_artifact_never_becomes_a_path(task: Task, home: Path, name: str) -> None:
+    artifact = put(task, name, {"a": 1})
+    copy = Path(artifact.get_local_copy())
+    assert copy.parent == home / "cache" / artifact.hash
+    assert artifact.get() == {"a": 1}
+
+
+def test_an_extension_that_does_not_fit_is_refused(task: Task) -> None:
+    for value in ({"a": 1}, np.arange(3), pd.DataFrame({"x": [1]}), [1]):
+        with pytest.raises(InputInvalid, match="choose from"):
+            task.upload_artifact("value", value, extension_name=".foo")
+
+
+def test_an_artifact_of_the_same_name_takes_the_place_of_the_one_before(task: Task) -> None:
+    put(task, "value", {"a": 1})
+    assert put(task, "value", {"a": 2}).get() == {"a": 2}
+    assert list(task.artifacts) == ["value"]
+
+
+def test_an_artifact_that_is_not_there_is_named_with_those_that_are(task: Task) -> None:
+    put(task, "one", {})
+    with pytest.raises(NotFound, match="'two'; it has: one"):
+        task.artifacts["two"]
+    assert task.artifacts.get("two") is None
+    assert "two" not in task.artifacts
+
+
+def test_a_preview_may_be_given(task: Task) -> None:
+    assert put(task, "value", {"a": 1}, preview="what it is").preview == "what it is"
+    assert len(put(task, "value", {"a": 1}, preview="x" * 100_000).preview) == 64 << 10
+    assert put(task, "value", {"a": 1}).preview.startswith("{")
+
+
+def test_what_was_uploaded_may_be_deleted_afterwards(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").write_text("a")
+    put(task, "file", tmp_path / "file", delete_after_upload=True)
+    put(task, "folder", tmp_path / "folder", delete_after_upload=True)
+    put(task, "value", {"a": 1}, delete_after_upload=True)
+    assert not (tmp_path / "file").exists()
+    assert not (tmp_path / "folder").exists()
+    assert (task.artifacts["folder"].get() / "a").read_text() == "a"
+
+
+def test_bytes_may_be_read_by_a_function_of_ones_own(task: Task) -> None:
+    assert put(task, "value", {"a": 1}).get(deserialization_function=len) == task.artifacts["value"].size
+
+
+def test_a_blob_that_is_missing_is_named(task: Task) -> None:
+    artifact = put(task, "value", {"a": 1})
+    path = task._store.blobs.path(artifact.hash)
+    path.unlink()
+    for read in (artifact.get, artifact.get_local_copy, lambda: artifact.url):
+        with pytest.raises(BlobMissing, match=artifact.hash):
+            read()
+
+
+def test_bytes_that_are_not_what_they_should_be_are_an_error_of_the_tree(task: Task) -> None:
+    for value in ({"a": 1}, np.arange(3), pd.DataFrame({"x": [1]}), [1]):
+        artifact = put(task, "value", value)
+        path = task._store.blobs.path(artifact.hash)
+        path.chmod(0o600)
+        path.write_bytes(b"\0damaged")
+        with pytest.raises(DataCorrupt):
+            artifact.get()
+
+
+# An artifact from another machine.
+
+
+def foreign(tmp_path: Path, home: Path, data: bytes, file_name: str, stored_format: str) -> Artifact:
+    """An artifact that another store's log claims to have, with its bytes here."""
+    task_id = "ab" * 16
+    with Store.open(tmp_path / "elsewhere") as other:
+        other.session.append(TaskCreated, task_id, "evil", "evil/project")
+        digest = hashlib.sha256(data).hexdigest()
+        other.session.append(
+            ArtifactUploaded, task_id, "x", "dict", digest, len(data), file_name, stored_format
+        )
+        other.flush()
+        with Store.open(home) as store:
+            store.admit(list(other.batches(other.id)))
+            store.blobs.put_bytes(data)
+    return Task.get_task(task_id).artifacts["x"]
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_from_another_store_is_loaded_only_if_the_caller_says_so(tmp_path: Path, home: Path) -> None:
+    proof = tmp_path / "proof"
+    artifact = foreign(tmp_path, home, pickle.dumps(Evil(proof)), "x.pkl", "pkl")
+    with pytest.raises(InputInvalid, match="allow_pickle=True"):
+        artifact.get()
+    assert not proof.exists()
+    artifact.get(allow_pickle=True)
+    assert proof.exists()
+
+
+def test_a_numpy_file_from_another_store_cannot_carry_a_pickle(tmp_path: Path, home: Path) -> None:
+    proof = tmp_path / "proof"
+    buffer = io.BytesIO()
+    np.savez(buffer, data=np.array([Evil(proof)], dtype=object))
+    artifact = foreign(tmp_path, home, buffer.getvalue(), "x.npz", "npz")
+    with pytest.raises(DataCorrupt):
+        artifact.get()
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    "file_name", ["../../../evil", "/etc/passwd", "..", "", "a/b", "x\0y", "\n", "y" * 5000]
+)
+def test_a_file_name_from_another_store_never_becomes_a_path(
+    tmp_path: Path, home: Path, file_name: str
+) -> None:
+    artifact = foreign(tmp_path, home, b"data", file_name, "")
+    copy = Path(artifact.get_local_copy())
+    assert copy.parent == home / "cache" / artifact.hash
+    assert copy.read_bytes() == b"data"
+
+
+def test_an_archive_from_another_store_cannot_leave_its_folder(tmp_path: Path, home: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("../../../../evil.txt", "evil")
+    artifact = foreign(tmp_path, home, buffer.getvalue(), "x.zip", "zip")
+    with pytest.raises(DataCorrupt, match="would leave its folder"):
+        artifact.get()
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+def test_what_unpacks_to_more_than_memory_holds_is_refused_before_it_is_taken(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: 1000)
+    bomb = gzip.compress(b"x\n" + b"1\n" * 5_000_000)
+    with pytest.raises(DataCorrupt, match="half of this machine's memory"):
+        foreign(tmp_path, home, bomb, "x.csv.gz", "csv.gz").get()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, data=np.zeros(1_000_000))
+    with pytest.raises(DataCorrupt, match="half of this machine's memory"):
+        foreign(tmp_path / "2", home, buffer.getvalue(), "x.npz", "npz").get()
+
+
+def test_a_format_of_a_later_version_can_still_be_fetched(tmp_path: Path, home: Path) -> None:
+    artifact = foreign(tmp_path, home, b"data", "x.new", "hologram")
+    with pytest.raises(InputInvalid, match="get_local_copy"):
+        artifact.get()
+    assert Path(artifact.get_local_copy()).read_bytes() == b"data"

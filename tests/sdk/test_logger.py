@@ -1,0 +1,218 @@
+"""Whatever is a number can be reported, from anywhere, and comes back as it was."""
+
+import logging
+import math
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eventlog import Logger, Task
+from eventlog.errors import InputInvalid
+from eventlog.sdk.stores import current_views
+
+
+def curve(task: Task, title: str = "loss", series: str = "train") -> dict[str, list[Any]]:
+    return task.get_reported_scalars()[title][series]
+
+
+class Tensor:
+    """What PyTorch's tensors are like: a number inside, and dimensions."""
+
+    def __init__(self, value: float, *shape: int) -> None:
+        self.value, self.shape, self.ndim = value, shape, len(shape)
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def test_scalars_come_back_in_order(task: Task) -> None:
+    logger = task.get_logger()
+    for step in range(1000):
+        logger.report_scalar("loss", "train", value=1 / (step + 1), iteration=step)
+    logger.report_scalar(title="loss", series="validation", value=0.5, iteration=7)
+    assert curve(task) == {"x": list(range(1000)), "y": [1 / (step + 1) for step in range(1000)]}
+    assert curve(task, series="validation") == {"x": [7], "y": [0.5]}
+    assert task.get_last_iteration() == 999
+    assert task.get_last_scalar_metrics()["loss"]["train"] == {"last": 1 / 1000, "min": 1 / 1000, "max": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (1, 1.0),
+        (0.5, 0.5),
+        (True, 1.0),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
+        (np.int64(3), 3.0),
+        (np.array(2.0), 2.0),
+        (Tensor(0.25), 0.25),
+        (math.inf, math.inf),
+        (-math.inf, -math.inf),
+        (1e308, 1e308),
+        (5e-324, 5e-324),
+    ],
+)
+def test_every_number_is_taken(task: Task, value: Any, kept: float) -> None:
+    task.get_logger().report_scalar("loss", "train", value=value, iteration=1)
+    task.get_logger().report_single_value("final", value)
+    assert curve(task)["y"] == [kept]
+    assert task.get_reported_single_values() == {"final": kept}
+    assert task.get_reported_single_value("final") == kept
+
+
+def test_not_a_number_is_a_legal_value(task: Task) -> None:
+    task.get_logger().report_scalar("loss", "train", value=math.nan, iteration=1)
+    task.get_logger().report_single_value("final", math.nan)
+    assert math.isnan(curve(task)["y"][0])
+    assert math.isnan(task.get_reported_single_value("final") or 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x",
+        "3",
+        b"3",
+        None,
+        [],
+        [1],
+        {},
+        object(),
+        1j,
+        10**400,
+        np.array([1.0]),
+        np.array([1, 2]),
+        Tensor(1, 1),
+    ],
+)
+def test_what_is_no_number_is_refused_in_one_line(task: Task, value: Any) -> None:
+    with pytest.raises(InputInvalid) as caught:
+        task.get_logger().report_scalar("loss", "train", value=value, iteration=1)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputInvalid, match="'final'"):
+        task.get_logger().report_single_value("final", value)
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=2)
+    assert curve(task) == {"x": [2], "y": [1.0]}
+    assert task.get_reported_single_values() == {}
+
+
+@pytest.mark.parametrize("iteration", [0, -5, 2**63 - 1, -(2**63), np.int32(7), True])
+def test_every_whole_number_of_64_bits_is_an_iteration(task: Task, iteration: int) -> None:
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=iteration)
+    assert curve(task)["x"] == [int(iteration)]
+
+
+@pytest.mark.parametrize("iteration", [1.5, 1.0, "1", None, 2**63, -(2**63) - 1, 1 << 20_000], ids=range(7))
+def test_what_is_no_such_number_is_refused(task: Task, iteration: Any) -> None:
+    with pytest.raises(InputInvalid, match="iteration") as caught:
+        task.get_logger().report_scalar("loss", "train", value=1, iteration=iteration)
+    assert len(str(caught.value)) < 200
+    assert task.get_reported_scalars() == {}
+
+
+@pytest.mark.parametrize("name", [7, None, b"loss", "x\ud800", "x" * 100_000, ["loss"]])
+def test_a_name_of_a_curve_that_is_no_text_is_refused_every_time(task: Task, name: Any) -> None:
+    logger = task.get_logger()
+    for _ in range(2):
+        with pytest.raises(InputInvalid):
+            logger.report_scalar(name, "train", value=1, iteration=1)
+        with pytest.raises(InputInvalid):
+            logger.report_scalar("loss", name, value=1, iteration=1)
+    assert task.get_reported_scalars() == {}
+
+
+def test_numpys_text_is_text(task: Task) -> None:
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=1)
+    task.get_logger().report_scalar(np.str_("loss"), np.str_("train"), value=2, iteration=2)
+    assert curve(task)["y"] == [1.0, 2.0]
+
+
+def test_threads_report_at_once_and_nothing_is_missing(task: Task) -> None:
+    def report(number: int) -> None:
+        for step in range(2000):
+            Logger.current_logger().report_scalar("threads", str(number), value=step, iteration=step)  # type: ignore[union-attr]
+
+    threads = [threading.Thread(target=report, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(8):
+        assert curve(task, "threads", str(number))["x"] == list(range(2000))
+
+
+def test_many_points_are_read_as_few_that_keep_the_extremes(task: Task) -> None:
+    logger = task.get_logger()
+    for step in range(20_000):
+        logger.report_scalar("loss", "train", value=1000.0 if step == 12_345 else 0.0, iteration=step)
+    read = curve(task)
+    assert len(read["x"]) <= 5000
+    assert 12_345 in read["x"]
+    few = task.get_reported_scalars(max_samples=100)["loss"]["train"]
+    assert len(few["x"]) <= 100
+    assert max(few["y"]) == 1000.0
+
+
+def test_the_axis_may_be_time(task: Task) -> None:
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=1)
+    (time,) = task.get_reported_scalars(x_axis="timestamp")["loss"]["train"]["x"]
+    (iso,) = task.get_reported_scalars(x_axis="iso_time")["loss"]["train"]["x"]
+    assert time > 1_600_000_000_000
+    assert iso.endswith("+00:00")
+    with pytest.raises(InputInvalid, match="iso_time"):
+        task.get_reported_scalars(x_axis="nonsense")
+
+
+def test_text_is_printed_and_kept(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = task.get_logger()
+    logger.report_text("hello")
+    logger.report_text("quiet", level=logging.WARNING, print_console=False)
+    logger.report_text({"a": 1})  # type: ignore[arg-type]
+    logger.report_text("half \ud800 pair", print_console=False)
+    assert capsys.readouterr().out == "hello\n{'a': 1}\n"
+    lines = current_views(task._store, reports=True).text(task.id)
+    assert [(line.text, line.level) for line in lines] == [
+        ("hello", logging.INFO),
+        ("quiet", logging.WARNING),
+        ("{'a': 1}", logging.INFO),
+        ("half ? pair", logging.INFO),
+    ]
+
+
+def test_a_level_that_is_no_number_is_refused(task: Task) -> None:
+    for level in ("INFO", None, -1, 1.5):
+        with pytest.raises(InputInvalid, match="level"):
+            task.get_logger().report_text("hello", level=level)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "漢", "🙂"])
+def test_text_of_more_than_64_kib_is_kept_whole_as_a_blob(task: Task, letter: str) -> None:
+    size = len(letter.encode())
+    fits = letter * ((64 << 10) // size)
+    whole = fits + letter
+    task.get_logger().report_text(fits, print_console=False)
+    task.get_logger().report_text(whole, print_console=False)
+    first, second = current_views(task._store, reports=True).text(task.id)
+    assert (first.text, first.blob) == (fits, "")
+    assert task._store.blobs.path(second.blob).read_text() == whole
+    assert second.text == fits
+
+
+def test_a_logger_of_another_task_reports_there(task: Task) -> None:
+    task.close()
+    other = Task.init(project_name="tests/sdk", task_name="another")
+    Task.get_task(task.id).get_logger().report_scalar("loss", "train", value=1, iteration=1)
+    assert curve(task)["x"] == [1]
+    assert other.get_reported_scalars() == {}
+
+
+def test_flush_commits(task: Task) -> None:
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=1)
+    assert task.get_logger().flush()
+    assert task.flush(wait_for_uploads=True)
+    record = task._store.record_of(task._store.session.id or b"")
+    assert record is not None
+    assert record.next >= 4
