@@ -286,11 +286,19 @@ def test_a_script_that_ignores_its_children_is_recorded_all_the_same(
     assert "+LAYERS = 3\n" in recorded(scripts).diff
 
 
-def test_git_takes_no_lock_that_another_git_would_stumble_over(scripts: Scripts, repository: Path) -> None:
-    (repository / ".git" / "index.lock").touch()
-    scripts.run(RUN, folder=repository / "src", name="train.py")
+def test_git_does_not_touch_the_index_which_another_git_may_be_using(
+    scripts: Scripts, repository: Path
+) -> None:
+    os.utime(repository / "src" / "train.py", (1, 1))
+    index = repository / ".git" / "index"
+    before = index.stat()
+    script = repository / "src" / "train.py"
+    ran = scripts.run(
+        f"import runpy, sys\nrunpy.run_path({str(script)!r})", folder=repository / "src", name="run.py"
+    )
+    assert ran.err == ""
     assert "+LAYERS = 3\n" in recorded(scripts).diff
-    assert (repository / ".git" / "index.lock").exists()
+    assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_git_does_not_run_what_the_repository_tells_it_to(scripts: Scripts, repository: Path) -> None:

@@ -125,12 +125,33 @@ def test_a_task_that_runs_in_another_process_is_never_run_again(scripts: Scripts
     assert ran.process.poll() is None
 
 
-def test_processes_that_begin_at_once_share_no_task(scripts: Scripts) -> None:
-    first = scripts.run(RUN).out.strip()
-    running = [scripts.start(RUN + "sys.stdin.read()\ntime.sleep(60)", name=f"{n}.py") for n in range(8)]
-    ids = [script.line() for script in running]
-    assert len(set(ids)) == 8
-    assert first in ids
+def test_processes_that_begin_at_once_share_no_task(scripts: Scripts, tmp_path: Path) -> None:
+    text = """
+    import os, sys, time
+    from eventlog import Task
+    from eventlog.sdk.stores import open_store
+    open_store(create=True)
+    print("ready", flush=True)
+    while not os.path.exists(sys.argv[1]):
+        pass
+    task = Task.init(project_name="tests/reuse", task_name="a task")
+    print(task.id, flush=True)
+    while not os.path.exists(sys.argv[1] + "-end"):
+        time.sleep(0.01)
+    """
+    last = scripts.run(RUN).out.strip()
+    for round_ in range(5):
+        go = tmp_path / f"go-{round_}"
+        running = [scripts.start(text, str(go), name=f"{number}.py") for number in range(6)]
+        assert [script.line() for script in running] == ["ready"] * 6
+        go.touch()
+        ids = [script.line() for script in running]
+        assert len(set(ids)) == 6
+        assert last in ids
+        (tmp_path / f"go-{round_}-end").touch()
+        assert [script.wait() for script in running] == [0] * 6
+        last = scripts.run(RUN).out.strip()
+        assert last in ids
 
 
 def test_an_id_says_which_task_to_run_again() -> None:
