@@ -172,7 +172,9 @@ class Repository:
         None if git takes too long, or they are larger than 32 MiB.
         """
         against = ("HEAD",) if self.commit else ("--cached",)
-        return self._git.ask("diff", "--no-color", "--no-ext-diff", "--no-textconv", *against, "--")
+        options = ("--no-color", "--no-ext-diff", "--no-textconv")
+        # Otherwise git would lock the index, to note there which files it found unchanged.
+        return self._git.ask("-c", "diff.autoRefreshIndex=false", "diff", *options, *against, "--")
 
     def tracks(self, path: Path) -> bool:
         """Whether a file is part of the repository, committed or staged."""
