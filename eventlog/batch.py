@@ -148,7 +148,7 @@ class Batch:
     def _states(self) -> tuple[list[int], list[Event]]:
         try:
             positions, raw = _states_decoder.decode(self._frame(0))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise self._corrupt(f"has state events that cannot be read ({error})") from None
         events = decode_events(raw)
         count = self.states + self.reports
@@ -167,14 +167,14 @@ class Batch:
         length, size = lengths[which * 2 : which * 2 + 2]
         if size > MAX_BATCH_SIZE:
             raise self._corrupt(f"claims a frame of {size} bytes")
+        frame = self.data[start : start + length]
         try:
-            data = zstandard.ZstdDecompressor().decompress(
-                self.data[start : start + length], max_output_size=size
-            )
+            # The decompressor takes as much memory as the frame itself asks for.
+            if zstandard.frame_content_size(frame) != size:
+                raise self._corrupt(f"has a frame of another size than the {size} of its header")
+            data = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise self._corrupt(f"cannot be decompressed ({error})") from None
-        if len(data) != size:
-            raise self._corrupt(f"has a frame of {len(data)} bytes, not the {size} of its header")
         return data
 
     def _corrupt(self, what: str) -> DataCorrupt:

@@ -282,7 +282,7 @@ def decode_event(data: bytes) -> Event:
     """
     try:
         return _one_decoder.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _decode_unknown(data)
 
 
@@ -294,18 +294,18 @@ def decode_events(data: bytes) -> list[Event]:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         pass
     try:
         return [decode_event(bytes(raw)) for raw in _raw_decoder.decode(data)]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DataCorrupt(f"the bytes are not an array of events: {error}") from None
 
 
 def _decode_unknown(data: bytes) -> Event:
     try:
         kind, time, task, *_ = _any_decoder.decode(data)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise DataCorrupt(f"the bytes are not an event: {error}") from None
     if not (isinstance(kind, str) and isinstance(time, int) and isinstance(task, str)):
         raise DataCorrupt("the bytes are not an event: it does not begin with kind, time and task")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from eventlog.errors import DataCorrupt
 from eventlog.events import Event, SessionEnded, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
 
 __all__ = ["SessionRecord"]
@@ -30,8 +31,15 @@ class SessionRecord(msgspec.Struct, array_like=True):
 
     @classmethod
     def read(cls, session: bytes, value: bytes) -> "SessionRecord":
-        """The record of a session, from its bytes."""
-        record = _decoder.decode(value)
+        """The record of a session, from its bytes.
+
+        Raises:
+            DataCorrupt: they are not a record.
+        """
+        try:
+            record = _decoder.decode(value)
+        except msgspec.DecodeError as error:
+            raise DataCorrupt(f"the record of session {session.hex()} cannot be read: {error}") from None
         record.session = bytes(session)
         return record
 
