@@ -1,30 +1,35 @@
 """An LMDB environment that grows, reports its errors in the tree's words, and survives a fork.
 
 LMDB is opened with its defaults: full sync, no write map. Its map is only address space, so it starts
-large and doubles when it is full; growing waits until no transaction of this process is open, which is
-why transactions here are short and never left open across a `yield`.
+large and doubles when it is full. To grow it, to close it, and to fork, no transaction of this process may
+be open, which is why transactions here are short and never left open across a `yield`.
 """
 
+import contextlib
 import itertools
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import lmdb
 
 from eventlog.errors import DataCorrupt, EventlogError, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.mapped_files import check_data_file, reserve_lock_file
 
 __all__ = ["Environment"]
 
 T = TypeVar("T")
 
 FIRST_MAP_SIZE = 1 << 30
-_GROWN = (lmdb.MapFullError, lmdb.MapResizedError)
-_PAUSE_SECONDS = 30.0
+MAX_READERS = 1024
+# How long a fork waits for the transactions of other threads.
+PAUSE_SECONDS = 30.0
+# The last is what LMDB makes of a write that a full disk cut short.
+_NO_ROOM = ("No space left", "File too large", "quota exceeded", "No room", "Input/output error")
+_NO_RIGHT = ("Permission denied", "Read-only file system", "not permitted")
 
 
 class Environment:
@@ -37,7 +42,8 @@ class Environment:
         map_size: bytes of address space to begin with.
 
     Raises:
-        StoreInvalid: the files are not an LMDB environment of this format.
+        StoreInvalid: the files are not an LMDB environment, or one of something else.
+        DataCorrupt: the files are damaged.
         StoreFull, StoreReadOnly: there is no room or no right to make it.
     """
 
@@ -54,9 +60,9 @@ class Environment:
         self._flags = databases
         self._read_only = read_only
         self._map_size = map_size
-        self._users = 0
-        self._growing = False
-        self._changed = threading.Condition()
+        self._environment: Any = None
+        self._closed = False
+        self._start_afresh()
         self._open()
         _environments[next(_ages)] = self
 
@@ -66,17 +72,17 @@ class Environment:
     def __getitem__(self, name: str) -> Any:
         return self.databases[name]
 
-    @contextmanager
+    @contextlib.contextmanager
     def read(self) -> Iterator[Any]:
         """A read transaction: a snapshot, to be left soon."""
-        transaction = self._begin(write=False)
-        try:
-            yield transaction
-        except lmdb.Error as error:
-            raise self._explain(error) from error
-        finally:
-            transaction.abort()
-            self._leave()
+        with self._use() as use:
+            transaction = self._begin(use, write=False)
+            try:
+                yield transaction
+            except lmdb.Error as error:
+                raise self._explain(error) from error
+            finally:
+                transaction.abort()
 
     def write(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a write transaction and commit it; run it again, whole, when the map had to grow.
@@ -85,22 +91,17 @@ class Environment:
             StoreFull, StoreReadOnly, StoreInvalid, DataCorrupt: nothing was changed.
         """
         while True:
-            transaction = self._begin(write=True)
             try:
-                try:
-                    result = work(transaction)
-                    transaction.commit()
-                    return result
-                finally:
-                    transaction.abort()
-                    self._leave()
+                with self._use() as use:
+                    transaction = self._begin(use, write=True)
+                    try:
+                        result = work(transaction)
+                        transaction.commit()
+                        return result
+                    finally:
+                        transaction.abort()
             except lmdb.MapFullError:
-                self._grow()
-            except lmdb.PanicError:
-                # A failed write to LMDB's meta page leaves this handle unusable; the file is sound.
-                self.close()
-                self._open()
-                raise StoreFull(f"{self.path} could not be written; it will be tried again") from None
+                self._resize(self._environment.info()["map_size"] * 2)
             except lmdb.Error as error:
                 raise self._explain(error) from error
 
@@ -109,133 +110,215 @@ class Environment:
         return (self.path / "data.mdb").stat().st_size
 
     def close(self) -> None:
-        """Close it; no transaction of this process may be open."""
-        with self._changed:
-            while self._users:
-                self._changed.wait()
-            self._environment.close()
-
-    def pause(self) -> None:
-        """Let no transaction begin, and wait for those that are open: what a fork needs.
-
-        A thread in the middle of one does not exist in the child, but what it holds does, and py-lmdb
-        would not open the files again there.
-        """
-        with self._changed:
-            while self._growing:
-                self._changed.wait()
-            self._growing = True
-            # In vain only if the thread that forks has one open itself.
-            self._changed.wait_for(lambda: not self._users, timeout=_PAUSE_SECONDS)
-
-    def resume(self) -> None:
-        """Let transactions begin again after `pause`."""
-        with self._changed:
-            self._growing = False
-            self._changed.notify_all()
+        """Close it, once no transaction of this process is open."""
+        with self._alone():
+            self._closed = True
+            if self._environment is not None:
+                self._environment.close()
 
     def reopen_after_fork(self) -> None:
-        """Give the child of a fork a handle of its own.
+        """Give the child of a fork a handle of its own now; it would get one when it first needs it."""
+        with self._changed:
+            self._open_if_needed()
 
-        The parent's is let go of, not closed: closing it would free the parent's reader slots. py-lmdb
-        (from 1.8 on) leaves what another process opened alone when it is let go of, and (from 2.0 on)
-        refuses to open the files a second time as long as it is not.
-        """
-        self.databases = {}
-        del self._environment
-        self._open()
+    # Opening.
+
+    def _start_afresh(self) -> None:
+        self._changed = threading.Condition()
+        self._exclusive = False
+        # The transactions of this process: who uses them, by thread.
+        self._uses: dict[object, int] = {}
 
     def _open(self) -> None:
-        self._users = 0
-        self._growing = False
-        self._changed = threading.Condition()
+        environment = None
         try:
             if not self._read_only:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._environment = lmdb.open(
+            check_data_file(self.path, mend=not self._read_only)
+            if not self._read_only:
+                reserve_lock_file(self.path, MAX_READERS)
+            environment = self._open_files(lock=True)
+            self.databases = self._open_databases(environment)
+            if not self._read_only:
+                environment.reader_check()
+            self._environment = environment
+        except (lmdb.Error, OSError) as error:
+            if environment is not None:
+                environment.close()
+            raise self._explain(error) from error
+        except EventlogError:
+            if environment is not None:
+                environment.close()
+            raise
+
+    def _open_files(self, *, lock: bool) -> Any:
+        try:
+            return lmdb.open(
                 str(self.path),
                 map_size=self._map_size,
                 max_dbs=len(self._flags),
-                max_readers=1024,
+                max_readers=MAX_READERS,
                 mode=0o600,
                 readonly=self._read_only,
-                lock=not self._read_only,
+                lock=lock,
                 create=not self._read_only,
-                # A spare would keep its reader slot through a fork, and the child would free it.
+                # A spare would keep its reader's place through a fork, and the child would free it.
                 max_spare_txns=0,
             )
-            self.databases = {
-                name: self._environment.open_db(name.encode(), **flags, create=not self._read_only)
+        except (lmdb.Error, OSError) as error:
+            # Who may not write the lock file can still read, as long as nobody writes meanwhile.
+            if not self._read_only or not lock or not any(words in str(error) for words in _NO_RIGHT):
+                raise
+            return self._open_files(lock=False)
+
+    def _open_databases(self, environment: Any) -> dict[str, Any]:
+        names = {name.encode() for name in self._flags}
+        with environment.begin() as transaction, transaction.cursor() as cursor:
+            there = {bytes(key) for key in cursor.iternext(values=False)}
+        if (self._read_only and not names <= there) or (there and not names & there):
+            raise StoreInvalid(
+                f"{self.path} holds an LMDB environment of something else: set EVENTLOG_HOME to a store"
+            )
+        if self._read_only:
+            return {
+                name: environment.open_db(name.encode(), create=False, **flags)
                 for name, flags in self._flags.items()
             }
-            if not self._read_only:
-                self._environment.reader_check()
-        except (lmdb.Error, OSError) as error:
-            raise self._explain(error) from error
+        # All in one transaction, synced if it changes anything. It has to be one for writing: py-lmdb (3.0)
+        # makes handles of no use that were opened in another.
+        with environment.begin(write=True) as transaction:
+            return {
+                name: environment.open_db(name.encode(), txn=transaction, **flags)
+                for name, flags in self._flags.items()
+            }
 
-    def _begin(self, *, write: bool) -> Any:
+    # Transactions, and the moments without any.
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[object]:
+        use = object()
+        try:
+            yield use
+        finally:
+            self._leave(use)
+
+    def _begin(self, use: object, *, write: bool) -> Any:
+        own = threading.get_ident()
+        attempts = 0
         while True:
             with self._changed:
-                while self._growing:
+                # Whoever waits for this thread's transactions to end must let it begin one within them.
+                while self._exclusive and own not in self._uses.values():
                     self._changed.wait()
-                self._users += 1
+                self._open_if_needed()
+                self._uses[use] = own
+            attempts += 1
             try:
                 return self._environment.begin(write=write)
             except lmdb.MapResizedError:
-                self._leave()
+                self._leave(use)
                 self._resize(0)
+            except lmdb.ReadersFullError as error:
+                # Readers that were killed keep their places until somebody looks.
+                if not self._environment.reader_check() or attempts > 3:
+                    raise self._explain(error) from error
+            except lmdb.PanicError as error:
+                # A failed write to LMDB's meta page leaves a handle unusable; the file is sound.
+                self._leave(use)
+                if attempts > 3:
+                    raise self._explain(error) from error
+                self._reopen()
             except lmdb.Error as error:
-                self._leave()
                 raise self._explain(error) from error
-            except BaseException:
-                self._leave()
-                raise
 
-    def _leave(self) -> None:
-        with self._changed:
-            self._users -= 1
-            if not self._users:
+    def _leave(self, use: object) -> None:
+        if self._uses.pop(use, None) is not None and self._exclusive:
+            with self._changed:
                 self._changed.notify_all()
 
-    def _grow(self) -> None:
-        self._resize(self._environment.info()["map_size"] * 2)
+    @contextlib.contextmanager
+    def _alone(self, timeout: float | None = None) -> Iterator[None]:
+        """No transaction of another thread is open and none begins; after so many seconds, come what may."""
+        self._seize(timeout)
+        try:
+            yield
+        finally:
+            self._free()
+
+    def _seize(self, timeout: float | None = None) -> None:
+        own = threading.get_ident()
+        with self._changed:
+            while self._exclusive:
+                self._changed.wait()
+            self._exclusive = True
+            try:
+                self._changed.wait_for(lambda: all(at == own for at in list(self._uses.values())), timeout)
+            except BaseException:
+                self._exclusive = False
+                raise
+
+    def _free(self) -> None:
+        with self._changed:
+            self._exclusive = False
+            self._changed.notify_all()
 
     def _resize(self, size: int) -> None:
         """Set the map's size, or with 0 adopt the one that another process gave it."""
-        with self._changed:
-            while self._growing:
-                self._changed.wait()
-            self._growing = True
+        with self._alone():
+            if self._uses:
+                raise EventlogError(f"{self.path} cannot grow while this thread has it open: a nested use")
             try:
-                while self._users:
-                    self._changed.wait()
                 if size == 0 or size > self._environment.info()["map_size"]:
                     self._environment.set_mapsize(size)
             except lmdb.Error as error:
                 raise self._explain(error) from error
-            finally:
-                self._growing = False
-                self._changed.notify_all()
+
+    def _reopen(self) -> None:
+        with self._alone():
+            self._environment.close()
+            self._environment = None
+            self._open()
+
+    # Forks.
+
+    def pause(self) -> None:
+        """Let no transaction begin, and wait for those of other threads: what a fork needs.
+
+        A thread in the middle of one does not exist in the child, but what it holds does, and py-lmdb (from
+        2.0 on) would not open the files again there.
+        """
+        self._seize(PAUSE_SECONDS)
+
+    def resume(self) -> None:
+        """Let transactions begin again after `pause`."""
+        self._free()
+
+    def let_go(self) -> None:
+        """In the child of a fork, let go of the parent's handle; the next transaction opens one.
+
+        It is not closed: that would free the places of the parent's readers. py-lmdb (from 1.8 on) leaves
+        what another process opened alone when it is let go of.
+        """
+        self._start_afresh()
+        self.databases = {}
+        self._environment = None
+
+    def _open_if_needed(self) -> None:
+        if self._environment is None and not self._closed:
+            self._open()
+
+    # Errors.
 
     def _explain(self, error: Exception) -> EventlogError:
         """The error of the tree that an error of LMDB's, or of the file system's, is."""
         text = str(error)
-        # LMDB reports a write that a full disk cut short as an input/output error.
-        if isinstance(error, lmdb.DiskError) or any(
-            words in text
-            for words in (
-                "No space left",
-                "File too large",
-                "quota exceeded",
-                "No room",
-                "Input/output error",
-            )
-        ):
+        if isinstance(error, lmdb.DiskError) or any(words in text for words in _NO_ROOM):
             return StoreFull(
-                f"{self.path}: no room to write ({text}): free some disk space or raise the limit"
+                f"{self.path}: no room to write ({text}): free some disk space or raise the limit; if there"
+                " is room, check the disk"
             )
         if isinstance(error, (lmdb.ReadonlyError, PermissionError)) or any(
-            words in text for words in ("Permission denied", "Read-only file system", "not permitted")
+            words in text for words in _NO_RIGHT
         ):
             return StoreReadOnly(
                 f"{self.path} cannot be written ({text}): check its owner and rights, or set EVENTLOG_HOME"
@@ -248,6 +331,8 @@ class Environment:
 _ages = itertools.count()
 # By age: whoever is in a transaction of a younger one (the views) may begin one of an older (the log).
 _environments: "weakref.WeakValueDictionary[int, Environment]" = weakref.WeakValueDictionary()
+# Of each thread its own: two may fork at once.
+_paused = threading.local()
 
 
 def _before_fork() -> None:
@@ -266,10 +351,10 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _paused.environments = []
+    for environment in list(_environments.values()):
+        environment.let_go()
 
 
-# Of each thread its own: two may fork at once.
-_paused = threading.local()
 os.register_at_fork(
     before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
 )
