@@ -2,21 +2,25 @@
 
 A session's journal is dead when the lock on it can be taken. What its frames hold beyond the session's
 committed number is committed in the session's own name; tasks that it had started and not ended have
-failed, at the time of its last event; then the journal goes. Two processes that recover at once do no
-harm: one gets the lock.
+failed, at the time of its last event; then the journal goes. Two processes that recover at once take
+turns, so that each of them finds the log complete when it is done.
 """
 
+import contextlib
+import fcntl
 import logging
+import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog import events
+from eventlog.committer import pack_run
 from eventlog.errors import DataCorrupt, EventlogError
 from eventlog.journal import JournalLock, read_chunk
 from eventlog.owner import describe_death
-from eventlog.session import pack_run
 from eventlog.session_record import SessionRecord
 
 if TYPE_CHECKING:
@@ -26,26 +30,17 @@ __all__ = ["live_sessions", "recover"]
 
 log = logging.getLogger("eventlog")
 
-# Two threads of one process both get a POSIX lock.
-_recovering = threading.Lock()
 
-
-def live_sessions(home: Path, own: bytes | None = None) -> set[bytes]:
-    """The sessions whose journals are held by living processes.
+def live_sessions(home: Path, *, read_only: bool = False) -> set[bytes]:
+    """The sessions whose journals are held by living processes, this one among them.
 
     Args:
         home: the store's folder.
-        own: this process's session, whose lock must not be touched.
+        read_only: it cannot be written.
     """
-    alive = set()
-    for folder in _journals(home):
-        session = bytes.fromhex(folder.name)
-        lock = None if session == own else JournalLock.take(folder)
-        if lock is not None:
-            lock.release(remove=False)
-        elif folder.exists():
-            alive.add(session)
-    return alive
+    # To ask is to hold the lock for a moment, in which a recovery would take the session for a living one.
+    with contextlib.nullcontext() if read_only else _turn(home):
+        return {bytes.fromhex(folder.name) for folder in _journals(home) if _is_alive(folder)}
 
 
 def recover(store: "Store") -> int:
@@ -55,23 +50,68 @@ def recover(store: "Store") -> int:
         How many sessions were recovered. A journal that cannot be read, or not be committed now, stays
         where it is, and a warning says so.
     """
-    recovered = 0
+    if all(_is_own(store, folder) for folder in _journals(store.home)):
+        return 0
+    with _turn(store.home):
+        return sum(_recover_journal(store, folder) for folder in _journals(store.home))
+
+
+def _recover_journal(store: "Store", folder: Path) -> bool:
+    done = False
+    lock = None
+    try:
+        lock = JournalLock.take(folder)
+        if lock is not None:
+            done = _recover_session(store, folder, lock.owner())
+    except (EventlogError, OSError) as error:
+        log.warning("eventlog: the journal of a dead session waits at %s: %s", folder, error)
+    finally:
+        if lock is not None:
+            lock.release(remove=done)
+    return done
+
+
+def _is_own(store: "Store", folder: Path) -> bool:
+    return store.session.id is not None and folder.name == store.session.id.hex()
+
+
+def _is_alive(folder: Path) -> bool:
+    try:
+        return JournalLock.is_taken(folder)
+    except OSError:
+        # Another user's: there is no telling, and nothing that could be recovered.
+        return True
+
+
+# Two threads of one process would both get a POSIX lock.
+_recovering = threading.Lock()
+
+
+@contextlib.contextmanager
+def _turn(home: Path) -> Iterator[None]:
+    """Nobody else recovers this store meanwhile."""
     with _recovering:
-        for folder in _journals(store.home):
-            if bytes.fromhex(folder.name) == store.session.id:
-                continue
-            lock = JournalLock.take(folder)
-            if lock is None:
-                continue
-            done = False
-            try:
-                done = _recover_session(store, folder, lock.owner())
-                recovered += done
-            except (EventlogError, OSError) as error:
-                log.warning("eventlog: the journal of a dead session waits at %s: %s", folder, error)
-            finally:
-                lock.release(remove=done)
-    return recovered
+        try:
+            descriptor = os.open(home / "log" / "recovery.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            # No room for an empty file, or no right: two at the same time do no harm, they only miss
+            # what the other one has not finished.
+            yield
+            return
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _after_fork() -> None:
+    global _recovering
+    _recovering = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _journals(home: Path) -> list[Path]:
@@ -89,45 +129,71 @@ def _is_hex(name: str) -> bool:
 def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
     session = bytes.fromhex(folder.name)
     record = store.record_of(session) or SessionRecord(store.id, session=session)
-    first = record.next
-    payloads, damage = _read_journal(store, folder, session, first)
+    runs, damage = _read_journal(store, folder, session, record.next)
     if damage:
         aside = store.home / "damaged" / folder.name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
         shutil.copytree(folder, aside, dirs_exist_ok=True)
         log.warning("eventlog: %s; a copy of the journal is kept at %s", damage, aside)
-    decoded = [events.decode_event(payload) for payload in payloads]
-    last_time = max([record.last_time, *(event.time for event in decoded)])
-    record.advance(first + len(decoded), last_time, decoded)
-    if record.next and not record.ended:
-        reason = describe_death(owner)
-        time = last_time + 1
-        endings: list[events.Event] = [events.TaskFailed(time, task, reason) for task in record.open_tasks]
-        endings.append(events.SessionEnded(time, "", reason))
-        decoded += endings
-        payloads += [events.encode_event(event) for event in endings]
-    if payloads:
+    packed = []
+    for payloads, decoded in runs:
         places = [place for place, event in enumerate(decoded) if not event.is_report]
-        store.commit(session, [pack_run(first, payloads, places)])
+        packed.append(pack_run(record.next, payloads, places))
+        record.advance(record.next + len(payloads), decoded[-1].time, decoded)
+    if record.next and not record.ended:
+        payloads = [events.encode_event(event) for event in _endings(record, describe_death(owner))]
+        packed.append(pack_run(record.next, payloads, list(range(len(payloads)))))
+    if packed:
+        store.commit(session, packed)
     return True
 
 
-def _read_journal(store: "Store", folder: Path, session: bytes, first: int) -> tuple[list[bytes], str]:
-    """The events from number `first` on, and what is wrong with the journal, in words, or ""."""
-    payloads: list[bytes] = []
-    for path in sorted(path for path in folder.iterdir() if path.name.isdigit()):
+def _endings(record: SessionRecord, reason: str) -> list[events.Event]:
+    """How a session ended that could not say so itself."""
+    time = record.last_time + 1
+    failed: list[events.Event] = [events.TaskFailed(time, task, reason) for task in record.open_tasks]
+    return [*failed, events.SessionEnded(time, "", reason)]
+
+
+def _read_journal(
+    store: "Store", folder: Path, session: bytes, first: int
+) -> tuple[list[tuple[list[bytes], list[events.Event]]], str]:
+    """The events from number `first` on, by chunk, and what is wrong with the journal, in words, or ""."""
+    runs = []
+    damage = []
+    # What is wrong with a chunk, unless the next one shows that nothing is missing.
+    doubt = ""
+    paths = [path for path in folder.iterdir() if path.name.isdecimal()]
+    for path in sorted(paths, key=lambda path: int(path.name)):
         try:
             chunk = read_chunk(path)
         except DataCorrupt as error:
-            return payloads, str(error)
+            # One that was being erased when its process died looks like this.
+            doubt = str(error)
+            continue
         if chunk is None:
             continue
         if chunk.session != session or chunk.store != store.id:
-            return payloads, f"{path} belongs to another session or store"
-        expected = first + len(payloads)
-        if chunk.first > expected:
-            return payloads, f"{path} goes on at event {chunk.first}, but {expected} is the next"
-        payloads += chunk.payloads[expected - chunk.first :]
-        if chunk.damage:
-            return payloads, f"{path}: {chunk.damage}"
-    return payloads, ""
+            damage.append(f"{path} belongs to another session or store")
+            continue
+        if chunk.first > first:
+            doubt = f"{doubt or path}, and the next events are missing: {first} to {chunk.first - 1}"
+            break
+        payloads = chunk.payloads[first - chunk.first :]
+        decoded, undecoded = _decode(payloads)
+        if decoded:
+            runs.append((payloads[: len(decoded)], decoded))
+            first += len(decoded)
+        doubt = f"{path}: {undecoded or chunk.damage}" if undecoded or chunk.damage else ""
+    return runs, "; ".join([*damage, doubt] if doubt else damage)
+
+
+def _decode(payloads: list[bytes]) -> tuple[list[events.Event], str]:
+    """The events up to the first that is none, and what is wrong with that one."""
+    decoded: list[events.Event] = []
+    try:
+        for payload in payloads:
+            decoded.append(events.decode_event(payload))  # noqa: PERF401
+    except DataCorrupt as error:
+        return decoded, str(error)
+    return decoded, ""

@@ -29,6 +29,7 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.events import Event
+from eventlog.home import is_there, make_home
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord
@@ -64,11 +65,10 @@ class Store:
         self.home = home
         self.read_only = read_only
         self.configuration = Configuration.load(home)
-        if not (home / "log" / "data.mdb").exists():
+        if not is_there(home):
             if not create or read_only:
                 raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
-            _refuse_foreign(home)
-            _make_folders(home)
+            make_home(home)
         self.environment = Environment(home / "log", DATABASES, read_only=read_only)
         try:
             self.id = self._identify()
@@ -105,10 +105,16 @@ class Store:
             store = _open_stores.get(path)
             if store is None:
                 store = cls(path, create=create, read_only=read_only)
+                try:
+                    if not read_only:
+                        sweep_temporary(path)
+                        recover(store)
+                except BaseException:
+                    store.environment.close()
+                    raise
                 _open_stores[path] = store
-                if not read_only:
-                    sweep_temporary(path)
-                    recover(store)
+            elif store.read_only and not read_only:
+                raise StoreReadOnly(f"this process has the store at {path} open read-only: close it first")
             store._opened += 1
             return store
 
@@ -163,7 +169,7 @@ class Store:
 
     def live_sessions(self) -> set[bytes]:
         """The sessions of this store whose processes are alive on this machine."""
-        return live_sessions(self.home, self.session.id)
+        return live_sessions(self.home, read_only=self.read_only)
 
     def commit(self, session: bytes, runs: Sequence[tuple[PackedEvents, list[Event]]]) -> None:
         """Append runs of a session's events to this store's chain, in one synced transaction.
@@ -250,6 +256,15 @@ class Store:
 
         return self.environment.write(work)
 
+    def last_time(self) -> int:
+        """The time of the last event committed here, in milliseconds since 1970-01-01 UTC, or 0."""
+        with self.environment.read() as transaction:
+            head = _get_head(transaction, self.environment["heads"], self.id)
+            if head is None:
+                return 0
+            data = transaction.get(_batch_key(self.id, head.number), db=self.environment["batches"])
+        return 0 if data is None else Batch.read(data).last_time
+
     def record_of(self, session: bytes) -> SessionRecord | None:
         """How far a session has got, or None if nothing of it is committed."""
         with self.environment.read() as transaction:
@@ -302,9 +317,13 @@ class Store:
 
     def _put(self, transaction: Any, batch: Batch) -> Head:
         head = Head(batch.number, batch.hash)
-        transaction.put(
+        if not transaction.put(
             _batch_key(batch.store, batch.number), batch.data, db=self.environment["batches"], overwrite=False
-        )
+        ):
+            raise DataCorrupt(
+                f"batch {batch.number} of store {batch.store.hex()} is in {self.home} beyond its head:"
+                " run `eventlog verify`"
+            )
         transaction.put(
             batch.store, struct.pack(">Q32s", head.number, head.hash), db=self.environment["heads"]
         )
@@ -331,35 +350,11 @@ def _after_fork() -> None:
     global _opening
     _opening = threading.RLock()
     for store in _open_stores.values():
-        store.environment.reopen_after_fork()
         store.session.restart_after_fork()
 
 
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def _refuse_foreign(home: Path) -> None:
-    """A store is made in a new or empty folder, or in one that only holds settings."""
-    if not home.exists():
-        return
-    if not home.is_dir():
-        raise StoreInvalid(f"{home} is a file, not a folder: set EVENTLOG_HOME to a folder")
-    known = {"config.toml", "log", "journals", "blobs", "views", "temporary"}
-    foreign = sorted(entry.name for entry in home.iterdir() if entry.name not in known)
-    if foreign:
-        raise StoreInvalid(
-            f"{home} holds other things ({', '.join(foreign[:3])}): set EVENTLOG_HOME to an empty folder"
-        )
-
-
-def _make_folders(home: Path) -> None:
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("log", "journals", "blobs", "views", "temporary"):
-            (home / name).mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise StoreReadOnly(f"no store can be made at {home}: {error.strerror}; set EVENTLOG_HOME") from None
 
 
 def _batch_key(store: bytes, number: int) -> bytes:
@@ -372,5 +367,8 @@ def _get_head(transaction: Any, heads: Any, store: bytes) -> Head | None:
 
 
 def _read_head(value: bytes) -> Head:
-    number, digest = struct.unpack(">Q32s", value)
+    try:
+        number, digest = struct.unpack(">Q32s", value)
+    except struct.error:
+        raise DataCorrupt("a store's head cannot be read: run `eventlog verify`") from None
     return Head(number, digest)

@@ -1,0 +1,345 @@
+"""The committer: what brings a session's chunks into the log, in a thread of its own.
+
+It shares no lock with `Session.append`. The session only adds: events to its last chunk, and chunks behind
+that one (`Chunk.next`, set once the chunk is complete). The committer only follows: it cuts off what was
+added since, packs it, and commits it with LMDB's full sync; chunks that it has left behind are used again
+or removed. So an `append` that was interrupted anywhere, by a signal handler that appends, flushes or
+closes, never keeps a commit from going through.
+
+Everything they wake each other with is a `SimpleQueue`: unlike conditions and events, it is safe to be
+interrupted in, and to be used again by what interrupts.
+"""
+
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from eventlog import events
+from eventlog.batch import PackedEvents, pack_events
+from eventlog.errors import EventlogError
+from eventlog.journal import CHUNK_SIZE, Chunk, JournalLock, create_journal
+from eventlog.owner import lock_lines
+
+if TYPE_CHECKING:
+    from eventlog.session import Session
+    from eventlog.store import Store
+
+__all__ = ["Committer", "pack_run"]
+
+log = logging.getLogger("eventlog")
+
+RETRY_SECONDS = 1.0
+WAIT_SECONDS = 1.0
+JOIN_SECONDS = 30.0
+
+
+def pack_run(first: int, payloads: list[bytes], places: list[int]) -> tuple[PackedEvents, list[events.Event]]:
+    """Pack consecutive events of a session, and give back the state events among them.
+
+    Args:
+        first: number of the first event.
+        payloads: the encoded events.
+        places: where among them the state events are, growing.
+    """
+    states = [events.decode_event(payloads[place]) for place in places]
+    ends = (events.decode_event(payloads[0]).time, events.decode_event(payloads[-1]).time)
+    return pack_events(first, payloads, places, *ends), states
+
+
+class _Run:
+    """Events of one chunk, on their way into a batch."""
+
+    __slots__ = ("_packed", "first", "payloads", "places")
+
+    def __init__(self, first: int, payloads: list[bytes], places: list[int]) -> None:
+        self.first = first
+        self.payloads = payloads
+        self.places = places
+        self._packed: tuple[PackedEvents, list[events.Event]] | None = None
+
+    def pack(self) -> tuple[PackedEvents, list[events.Event]]:
+        if self._packed is None:
+            self._packed = pack_run(self.first, self.payloads, self.places)
+        return self._packed
+
+
+class Committer:
+    """What commits one session.
+
+    Args:
+        session: whose appends it follows.
+        store: where to.
+        identity: id of the session.
+
+    Attributes:
+        error: why the last attempt failed, or None if it did not.
+        last_error: why the last attempt that failed did, or None.
+        wake: what its thread waits for; True asks for a commit at once.
+    """
+
+    # How far events are committed: their number, the chunk of the next one, and its place there.
+    _done: tuple[int, Chunk, int]
+    # How far they are cut into runs, likewise.
+    _cut: tuple[int, Chunk, int]
+
+    def __init__(self, session: "Session", store: "Store", identity: bytes) -> None:
+        self.store = store
+        self.identity = identity
+        self.error: EventlogError | None = None
+        self.last_error: EventlogError | None = None
+        self.wake: SimpleQueue[bool] = SimpleQueue()
+        self._session = session
+        self._journal: JournalLock | None = None
+        self._chunk_number = 0
+        self._spare: Chunk | None = None
+        self._runs: list[_Run] = []
+        self._committing = threading.Lock()
+        self._committing_thread = 0
+        self._attempts = 0
+        self._failed_attempt = 0
+        self._waiters: list[SimpleQueue[None]] = []
+        self._stopping = False
+        self._synced = False
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Committer of session {self.identity.hex()[:8]}: {self.committed} events>"
+
+    @property
+    def committed(self) -> int:
+        """How many of the session's events are committed."""
+        return self._done[0]
+
+    def start(self, chunk: Chunk) -> None:
+        """Begin to follow the session from its first chunk on."""
+        self._done = self._cut = (0, chunk, 0)
+        self._thread = threading.Thread(target=self._work, name="eventlog-committer", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # The interpreter is ending: whoever flushes or closes commits in its own thread.
+            self._thread = None
+
+    def is_current_thread(self) -> bool:
+        """Whether it is the committer's thread that asks."""
+        return self._thread is threading.current_thread()
+
+    def reach(self, target: int) -> None:
+        """Wait until the events before number `target` are committed.
+
+        Raises:
+            StoreFull, StoreReadOnly, EventlogError: an attempt failed that began after this call.
+        """
+        before = self._attempts
+        with self._waiter() as waiter:
+            while self.committed < target:
+                error = self.error
+                if error is not None and self._failed_attempt > before:
+                    raise type(error)(*error.args) from error
+                self._hurry(waiter)
+
+    def await_room(self) -> None:
+        """Have what waits committed, and wait until that was tried, or for a while."""
+        with self._waiter() as waiter, contextlib.suppress(EventlogError):
+            self._hurry(waiter)
+
+    def finish(self, target: int) -> None:
+        """Commit the events before number `target`, stop, and let the journal go; what fails is a warning."""
+        try:
+            self.reach(target)
+        except EventlogError as error:
+            log.warning("eventlog: %s", error)
+        self._stopping = True
+        self.wake.put(True)
+        if self._thread is not None:
+            self._thread.join(timeout=JOIN_SECONDS)
+        whole = self.committed >= target
+        lost = 0 if whole else sum(len(chunk.payloads) for chunk in self._waiting() if chunk.path is None)
+        if lost:
+            log.warning("eventlog: %d events had no room on disk and are lost with this process", lost)
+        self.release(remove=whole)
+
+    def release(self, *, remove: bool) -> None:
+        """Let the journal go, and with `remove` delete it."""
+        if self._journal is not None:
+            self._journal.release(remove=remove)
+
+    def give_up(self) -> None:
+        """Forget a session that has not begun."""
+        self._stopping = True
+        self.wake.put(True)
+        self.release(remove=True)
+
+    # What the session asks for, under its lock.
+
+    def size_waiting(self) -> int:
+        """Bytes of the chunks whose events are not all committed."""
+        return sum(len(chunk.memory) for chunk in self._waiting())
+
+    def backlog(self) -> tuple[int, list[bytes]]:
+        """Every event that is not committed, and the number of the first."""
+        number, chunk, taken = self._done
+        items = chunk.payloads[taken:]
+        while chunk.next is not None:
+            chunk = chunk.next
+            items += chunk.payloads
+        return number, [item[0] if type(item) is tuple else item for item in items]
+
+    def new_file(self, size: int) -> Chunk | None:
+        """A chunk of the journal, to be begun; None if there is no room for one."""
+        spare, self._spare = self._spare, None
+        try:
+            if self._journal is None:
+                self._journal = create_journal(self.store.home, self.identity, lock_lines())
+            path = self._journal.folder / f"{self._chunk_number:06d}"
+            self._chunk_number += 1
+            if spare is not None and len(spare.memory) == size:
+                return spare.again(path)
+            if spare is not None:
+                spare.remove()
+            return Chunk.allocate(path, size)
+        except OSError as error:
+            self._session.warn(f"no room for the journal at {self.store.home} ({error.strerror})")
+            return None
+
+    def _waiting(self) -> list[Chunk]:
+        chunks = [self._done[1]]
+        while chunks[-1].next is not None:
+            chunks.append(chunks[-1].next)
+        return chunks
+
+    # Waiting and waking.
+
+    @contextlib.contextmanager
+    def _waiter(self) -> "Iterator[SimpleQueue[None]]":
+        waiter: SimpleQueue[None] = SimpleQueue()
+        self._waiters.append(waiter)
+        try:
+            yield waiter
+        finally:
+            self._waiters.remove(waiter)
+
+    def _hurry(self, waiter: "SimpleQueue[None]") -> None:
+        thread = self._thread
+        if thread is None or not thread.is_alive() or sys.is_finalizing():
+            self.commit()
+            return
+        self.wake.put(True)
+        with contextlib.suppress(Empty):
+            waiter.get(timeout=WAIT_SECONDS)
+
+    # What its thread does.
+
+    def _work(self) -> None:
+        interval = self.store.configuration.commit_interval_seconds
+        while True:
+            hurry = self.wake.get()
+            end = time.monotonic() + (interval if self.error is None else max(interval, RETRY_SECONDS))
+            while not hurry and (left := end - time.monotonic()) > 0:
+                try:
+                    hurry = self.wake.get(timeout=left)
+                except Empty:
+                    break
+            if self._stopping:
+                return
+            self.commit()
+            # From here on the next append wakes it; unless it came before.
+            self._session.rest()
+            if self._is_behind():
+                self.wake.put(False)
+
+    def _is_behind(self) -> bool:
+        _, chunk, taken = self._cut
+        return bool(self._runs) or len(chunk.payloads) > taken or chunk.next is not None
+
+    def commit(self) -> None:
+        """Make one attempt to commit everything that was appended; what cannot be committed is kept.
+
+        Raises:
+            EventlogError: another attempt is being made, and it is not its thread's.
+        """
+        if self._committing_thread == threading.get_ident() or not self._committing.acquire(
+            timeout=JOIN_SECONDS
+        ):
+            raise EventlogError(f"events are being committed to {self.store.home} already")
+        left: list[Chunk] = []
+        try:
+            self._committing_thread = threading.get_ident()
+            self._attempts += 1
+            self._cut_off()
+            if self._runs:
+                self._sync_journal()
+                self.store.commit(self.identity, [run.pack() for run in self._runs])
+                left = self._note_committed()
+            self.error = None
+        except Exception as error:
+            if not isinstance(error, EventlogError):
+                log.debug("eventlog: a commit failed", exc_info=True)
+                error = EventlogError(f"events cannot be committed to {self.store.home}: {error!r}")
+            self._failed_attempt, self.error, self.last_error = self._attempts, error, error
+            self._session.warn(f"events cannot be committed and are kept for now: {error}")
+        finally:
+            self._committing_thread = 0
+            self._committing.release()
+            for waiter in list(self._waiters):
+                waiter.put(None)
+        self._clear_away(left)
+        self._session.note_commit(self)
+
+    def _cut_off(self) -> None:
+        """Cut what was appended since the last time into runs, one for each chunk."""
+        number, chunk, taken = self._cut
+        runs = list(self._runs)
+        while True:
+            # Looked at before the events: a chunk with another behind it is complete.
+            following = chunk.next
+            items = chunk.payloads[taken:]
+            if items:
+                end = taken + len(items)
+                places = sorted({place - taken for place in chunk.places if taken <= place < end})
+                places = [place for place in places if type(items[place]) is tuple]
+                for place in places:
+                    items[place] = items[place][0]
+                runs.append(_Run(number, items, places))
+                number += len(items)
+                taken = end
+            if following is None:
+                break
+            chunk, taken = following, 0
+        cut = (number, chunk, taken)
+        self._runs = runs
+        self._cut = cut
+
+    def _note_committed(self) -> list[Chunk]:
+        """Go on to what is not committed yet; returns the chunks that are left behind."""
+        left = []
+        chunk = self._done[1]
+        while chunk is not self._cut[1] and chunk.next is not None:
+            left.append(chunk)
+            chunk = chunk.next
+        runs: list[_Run] = []
+        self._runs = runs
+        self._done = self._cut
+        return left
+
+    def _sync_journal(self) -> None:
+        if not self._synced and self._journal is not None:
+            with contextlib.suppress(OSError):
+                self._journal.sync()
+        self._synced = True
+
+    def _clear_away(self, chunks: list[Chunk]) -> None:
+        """Keep one used chunk to be used again, since its memory is warm; remove the others."""
+        for chunk in chunks:
+            if self._spare is None and chunk.path is not None and len(chunk.memory) == CHUNK_SIZE:
+                chunk.erase()
+                self._spare = chunk
+            else:
+                # What cannot be removed now goes with the journal.
+                with contextlib.suppress(OSError):
+                    chunk.remove()

@@ -1,0 +1,63 @@
+"""The folder of a store: whether there is one, and making it."""
+
+import errno
+from pathlib import Path
+
+from eventlog.errors import EventlogError, StoreFull, StoreInvalid, StoreReadOnly
+
+__all__ = ["is_there", "make_home"]
+
+FOLDERS = ("log", "journals", "blobs", "views", "temporary")
+# What may lie in a folder that a store is made in.
+KNOWN = {*FOLDERS, "config.toml", "damaged"}
+
+
+def is_there(home: Path) -> bool:
+    """Whether there is a store in the folder.
+
+    Raises:
+        StoreReadOnly, StoreInvalid: there is no right to look, or no way.
+    """
+    try:
+        return (home / "log" / "data.mdb").exists()
+    except OSError as error:
+        raise _unusable(home, error) from None
+
+
+def make_home(home: Path) -> None:
+    """Make a store's folders, in a new or empty folder or in one that only holds settings.
+
+    Raises:
+        StoreInvalid: it is not a folder, or holds something else.
+        StoreFull, StoreReadOnly: there is no room, or no right.
+    """
+    try:
+        if home.exists():
+            _refuse_foreign(home)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in FOLDERS:
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unusable(home, error) from None
+
+
+def _refuse_foreign(home: Path) -> None:
+    if not home.is_dir():
+        raise StoreInvalid(f"{home} is a file, not a folder: set EVENTLOG_HOME to a folder")
+    foreign = sorted(entry.name for entry in home.iterdir() if entry.name not in KNOWN)
+    if foreign:
+        raise StoreInvalid(
+            f"{home} holds other things ({', '.join(foreign[:3])}): set EVENTLOG_HOME to an empty folder"
+        )
+
+
+def _unusable(home: Path, error: OSError) -> EventlogError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(
+            f"no room for a store at {home} ({error.strerror}): free some disk space, or set EVENTLOG_HOME"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreReadOnly(
+            f"no store can be made at {home} ({error.strerror}): check its rights, or set EVENTLOG_HOME"
+        )
+    return StoreInvalid(f"{home} cannot be a store ({error.strerror}): set EVENTLOG_HOME to a folder")
