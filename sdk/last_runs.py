@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -21,7 +22,8 @@ __all__ = ["LastRun", "LastRuns"]
 
 _HOUR = 3_600_000
 _SWEEP_ABOVE = 500
-_MOST = 4096
+_SIZE = 512
+_LOCK_SECONDS = 5.0
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -112,9 +114,7 @@ class LastRuns:
             file = os.open(path, flags, 0o600)
         except OSError:
             return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
+        if not _lock(file):
             os.close(file)
             return None
         if is_new:
@@ -159,17 +159,34 @@ class Choice:
         return _write(self._file, run)
 
 
+def _lock(file: int) -> bool:
+    """Lock a file that others hold for milliseconds; whoever was stopped meanwhile is not waited for."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        except OSError:
+            return False
+
+
 def _read(file: int) -> LastRun | None:
     try:
-        return _decoder.decode(os.pread(file, _MOST, 0))
-    except (OSError, msgspec.DecodeError):
+        run = _decoder.decode(os.pread(file, _SIZE, 0))
+        bytes.fromhex(run.session)
+        return run
+    except (OSError, ValueError):
         return None
 
 
 def _write(file: int, run: LastRun) -> bool:
-    data = msgspec.json.encode(run)
+    # Of one length always: shortening a file can take the file system milliseconds.
+    data = msgspec.json.encode(run).ljust(_SIZE)
     try:
-        os.ftruncate(file, 0)
         return os.pwrite(file, data, 0) == len(data)
     except OSError:
         return False

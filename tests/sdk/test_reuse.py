@@ -9,6 +9,7 @@ import pytest
 
 from eventlog import Task
 from eventlog.errors import InputInvalid, NotFound
+from eventlog.sdk import last_runs
 from tests.sdk.scripts import Scripts, poll
 
 NAMES = {"project_name": "tests/reuse", "task_name": "a task"}
@@ -179,7 +180,17 @@ def test_a_task_with_artifacts_is_not_run_again_even_by_its_id() -> None:
     assert run_once(reuse_last_task_id=task.id) != task.id
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 50, b'{"task": 5}', os.urandom(5000)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"\0" * 50,
+        b'{"task": 5}',
+        b'{"task": "a", "session": "zz", "time": 1e99}',
+        os.urandom(5000),
+    ],
+)
 def test_a_damaged_note_costs_nothing_but_the_reuse(home: Path, damage: bytes) -> None:
     first = run_once()
     (entry,) = (home / "last_runs").iterdir()
@@ -206,3 +217,21 @@ def test_old_notes_are_swept_once_there_are_many(home: Path) -> None:
         os.utime(path, (1_000_000, 1_000_000))
     run_once_as({"task_name": "another"})
     assert len(list(folder.iterdir())) == 2
+
+
+def test_a_process_that_was_stopped_while_choosing_holds_no_other_up_for_long(
+    home: Path, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_once()
+    text = """
+    import fcntl, sys, time
+    file = open(sys.argv[1])
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    time.sleep(600)
+    """
+    (entry,) = (home / "last_runs").iterdir()
+    holder = scripts.start(text, str(entry))
+    assert holder.line() == "held"
+    monkeypatch.setattr(last_runs, "_LOCK_SECONDS", 0.05)
+    assert run_once() != first
