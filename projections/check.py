@@ -81,8 +81,9 @@ def _tasks(transaction: Any, environment: ViewsEnvironment) -> Items:
 
 def _points(transaction: Any, environment: ViewsEnvironment) -> Items:
     for key, _ in _raw(transaction, environment["series"]):
-        table = scalars.read_scalars(transaction, environment, key, None).combine_chunks()
-        yield key, b"".join(column.chunk(0).buffers()[1].to_pybytes() for column in table.columns)
+        table = scalars.read_scalars(transaction, environment, key, None)
+        columns = (chunk for column in table.columns for chunk in column.chunks)
+        yield key, b"".join(chunk.buffers()[1].to_pybytes() for chunk in columns)
 
 
 def _compare(name: str, live: Items, folded: Items) -> Iterator[str]:

@@ -50,7 +50,16 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 MAP_SIZE = 256 << 20
 MAX_MENDED = 1 << 40
-_DAMAGE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
+_DAMAGE = (
+    lmdb.InvalidError,
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.VersionMismatchError,
+    lmdb.IncompatibleError,
+    lmdb.CursorFullError,
+    lmdb.PageFullError,
+    lmdb.BadTxnError,
+)
 
 
 class ViewsDamaged(DataCorrupt):
@@ -178,8 +187,8 @@ class ViewsEnvironment:
         try:
             yield
         except (DataCorrupt, StoreInvalid) as error:
-            # LMDB's, of these files and not of the log's.
-            if not str(error).startswith(f"{self.path} "):
+            # Of these files, and not of the log's, which a fold reads too.
+            if not (str(error).startswith(f"{self.path} ") and isinstance(error.__cause__, _DAMAGE)):
                 raise
             raise ViewsDamaged(f"the views at {self.path} are damaged: run `eventlog rebuild`") from error
         except (msgspec.DecodeError, zstandard.ZstdError, struct.error) as error:
