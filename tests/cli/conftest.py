@@ -9,7 +9,7 @@ import pytest
 
 from eventlog import events
 from eventlog.store import Store
-from tests.cli.running import BASELINE, BROKEN, EVENTLOG, WIDER, Outcome, Run, train
+from tests.cli.running import BASELINE, BROKEN, EVENTLOG, WIDER, Outcome, Run, tick, train
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def eventlog(environment: dict[str, str]) -> Run:
 def store(home: Path) -> Iterator[Store]:
     """The store of this test's home, open in this process."""
     with Store.open(home) as opened:
+        tick(opened)
         yield opened
 
 
@@ -51,6 +52,7 @@ def store(home: Path) -> Iterator[Store]:
 def tasks(home: Path) -> Path:
     """A home with three tasks: one that completed, one like it with other parameters, one that failed."""
     with Store.open(home) as opened:
+        tick(opened)
         train(opened, BASELINE, "baseline", learning_rate="0.1", steps=20)
         train(opened, WIDER, "wider", learning_rate="0.2", steps=30)
         append = opened.session.append
