@@ -61,6 +61,9 @@ def _run_fresh(name: str, step: str, place: Place) -> dict[str, float]:
     result.unlink(missing_ok=True)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
     environment["EVENTLOG_HOME"] = str(place.home)
+    # Byte code is kept, as it is wherever a package is installed, but not in the tree.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(place.folder / "bytecode")
     command = [
         sys.executable,
         "-m",
