@@ -70,7 +70,7 @@ def find_tasks(
 ) -> list[TaskRow]:
     """The tasks that `Task.get_tasks` means."""
     query = task_query(task_ids, project_name, task_name, tags, task_filter)
-    return current_views(store).find(query)
+    return _find(store, query)
 
 
 def find_task(
@@ -96,11 +96,18 @@ def find_task(
         limit=1,
         offset=0,
     )
-    rows = current_views(store).find(query)
+    rows = _find(store, query)
     if not rows:
         asked = "/".join(name for name in (project_name, task_name) if name) or "of that filter"
         raise NotFound(f"no task '{asked}' in the store at {store.home}: `eventlog ls` lists those it has")
     return rows[0]
+
+
+def _find(store: Store, query: TaskQuery) -> list[TaskRow]:
+    rows = current_views(store).find(query)
+    # What is appended from here on orders after what was seen.
+    store.session.observe(max((row.changed for row in rows), default=0))
+    return rows
 
 
 def _filter_tags(fields: dict[str, Any], value: Any) -> None:

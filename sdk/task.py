@@ -127,6 +127,7 @@ class Task:
         project_name: str | None = None,
         task_name: str | None = None,
         tags: Sequence[str] | None = None,
+        *,
         task_filter: Mapping[str, Any] | None = None,
     ) -> "Task":
         """The task of an id, or the last modified one of a project and name.
@@ -155,6 +156,7 @@ class Task:
         project_name: str | Sequence[str] | None = None,
         task_name: str | None = None,
         tags: Sequence[str] | None = None,
+        *,
         task_filter: Mapping[str, Any] | None = None,
     ) -> "list[Task]":
         """The tasks that match, the last modified first; 500 at most.
@@ -283,7 +285,7 @@ class Task:
         parameter = parameters.to_parameter(value, description=description, value_type=value_type)
         self._append(ParametersSet, {parameters.full_name(name): parameter})
 
-    def get_parameters(self, cast: bool = False) -> dict[str, Any]:
+    def get_parameters(self, *, cast: bool = False) -> dict[str, Any]:
         """All parameters by "section/name", as text or, with `cast`, as the values they were."""
         read = parameters.cast_parameter if cast else attrgetter("value")
         return {name: read(parameter) for name, parameter in self._state().parameters.items()}
@@ -358,10 +360,11 @@ class Task:
         artifact_object: Any,
         metadata: Mapping[str, Any] | None = None,
         delete_after_upload: bool = False,
-        auto_pickle: bool = False,
+        auto_pickle: bool | None = None,
         preview: Any = None,
         wait_on_upload: bool = False,
         extension_name: str | None = None,
+        *,
         sort_keys: bool = True,
     ) -> bool:
         """Keep an object with the task; when this returns, its bytes are in the store.
@@ -394,7 +397,7 @@ class Task:
             artifact_object,
             metadata=metadata,
             preview=preview,
-            auto_pickle=auto_pickle,
+            auto_pickle=bool(auto_pickle),
             extension_name=extension_name,
             sort_keys=sort_keys,
             delete=delete_after_upload,

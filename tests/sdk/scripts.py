@@ -18,6 +18,8 @@ from eventlog.store import Store
 T = TypeVar("T")
 
 SECONDS = 60.0
+# From Python 3.12 on a fork beside threads is warned of, whoever's they are.
+WARNINGS = ("-W", "error", "-W", "ignore:This process:DeprecationWarning")
 
 
 class Script:
@@ -68,7 +70,7 @@ class Scripts:
         path = folder / name
         path.write_text(textwrap.dedent(text))
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(path), *arguments],
+            [sys.executable, *WARNINGS, str(path), *arguments],
             cwd=folder,
             env={**os.environ, "EVENTLOG_HOME": str(self.home), **(environment or {})},
             stdout=subprocess.PIPE,

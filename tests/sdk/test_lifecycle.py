@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -316,3 +317,36 @@ def test_a_process_group_that_is_killed_leaves_failed_tasks(scripts: Scripts) ->
     os.killpg(ran.process.pid, signal.SIGKILL)
     ran.wait()
     assert poll(lambda: scripts.state().status == "failed")
+
+
+def test_an_exception_at_a_prompt_does_not_fail_the_task(scripts: Scripts, home: Path) -> None:
+    typed = INIT + "1 / 0\n\nprint('still here')\nexit()\n"
+    command = [sys.executable, "-i", "-q"]
+    ran = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60)
+    assert "ZeroDivisionError" in ran.stderr
+    assert "still here" in ran.stdout
+    assert scripts.state().status == "completed"
+
+
+def test_a_full_disk_never_raises_into_reporting_and_upload_says_what_to_do(scripts: Scripts) -> None:
+    text = """
+    import resource
+    from eventlog.errors import StoreFull
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
+    try:
+        task.upload_artifact("large", {"a": "x" * (1 << 20)})
+    except StoreFull as error:
+        print("full", "\\n" in str(error))
+    for step in range(100_000):
+        task.get_logger().report_scalar("a", "b", value=step, iteration=step)
+    task.get_logger().report_text("x" * 200_000, print_console=False)
+    task.set_progress(50)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    task.close()
+    from eventlog.sdk.stores import current_views
+    print(len(current_views(task._store, reports=True).scalars(task.id, "a", "b")))
+    """
+    ran = scripts.run(script(text))
+    assert ran.out == "full False\n100000\n"
+    state = scripts.state()
+    assert (state.status, state.progress, state.dropped) == ("completed", 50, 0)
