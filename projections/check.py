@@ -6,7 +6,6 @@ are compared, and the index is compared with what follows from the states that i
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from eventlog.projections import bitmaps, pages, scalars
@@ -25,13 +24,9 @@ __all__ = ["check"]
 _NAMED = 20
 
 
-def check(store: Store, live: ViewsEnvironment, folder: Path, progress: Progress | None) -> list[str]:
-    """The differences between the live views and what the log folds to, a line each.
-
-    Args:
-        folder: an empty one, for the views that are folded beside them.
-    """
-    scratch = ViewsEnvironment(folder / "views")
+def check(store: Store, live: ViewsEnvironment, progress: Progress | None) -> list[str]:
+    """The differences between the live views and what the log folds to, a line each."""
+    scratch = ViewsEnvironment.temporary()
     try:
         # One snapshot of the live views: other processes go on.
         with live.read() as mine:

@@ -8,7 +8,6 @@ import atexit
 import os
 import shutil
 import struct
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ import msgspec
 import zstandard
 
 from eventlog.environment import Environment
-from eventlog.errors import DataCorrupt, StoreInvalid
+from eventlog.errors import DataCorrupt, StoreInvalid, StoreReadOnly
 from eventlog.store import Store
 
 __all__ = ["DATABASES", "ViewsDamaged", "ViewsEnvironment"]
@@ -97,13 +96,17 @@ class ViewsEnvironment:
                 # The folder was deleted, perhaps made anew: who still holds the old files may keep them.
                 found = None
             if found is None:
-                if store.read_only:
-                    found = cls(Path(tempfile.mkdtemp(prefix="eventlog-views-")), temporary=True)
-                else:
-                    found = cls(key)
+                found = cls.temporary() if store.read_only else cls(key)
                 _open_environments[key] = found
             found._users += 1
             return found
+
+    @classmethod
+    def temporary(cls) -> "ViewsEnvironment":
+        """An empty environment in a temporary folder, which goes when it is closed."""
+        import tempfile
+
+        return cls(Path(tempfile.mkdtemp(prefix="eventlog-views-")), temporary=True)
 
     def __getitem__(self, name: str) -> Any:
         return self._current()[name]
@@ -222,7 +225,10 @@ def _delete(path: Path) -> None:
     if not path.exists():
         return
     aside = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
-    path.rename(aside)
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise StoreReadOnly(f"the damaged views at {path} cannot be deleted: {error.strerror}") from None
     shutil.rmtree(aside, ignore_errors=True)
 
 

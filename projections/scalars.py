@@ -116,6 +116,10 @@ class _Points(NamedTuple):
         """Whether both are in order, and this one's last point is not after the other's first."""
         return self.is_sorted and other.is_sorted and self.row(self.rows - 1) <= other.row(0)
 
+    def ends_before(self, time: int) -> bool:
+        """Whether it is in order, and all its points are of before a time."""
+        return self.is_sorted and self.row(self.rows - 1)[0] < time
+
     def followed_by(self, other: "_Points") -> "_Points":
         iterations, times, values = map(b"".join, zip(self.columns, other.columns, strict=True))
         return _Points((iterations, times, values), self.comes_before(other))
@@ -181,7 +185,11 @@ def read_scalars(
     import pyarrow
     import pyarrow.compute
 
-    chunks = [points for _, points in _chunks(transaction, environment["points"], key)]
+    chunks = [
+        points
+        for _, points in _chunks(transaction, environment["points"], key)
+        if reset_time is None or not points.ends_before(reset_time)
+    ]
     kinds = {"iteration": pyarrow.int64(), "time": pyarrow.int64(), "value": pyarrow.float64()}
     table = pyarrow.table(
         {

@@ -1,15 +1,12 @@
 """Views: every question about what a store holds."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventlog.batch import NumberedEvent
 from eventlog.errors import NotFound, StoreNewer
-from eventlog.projections import check, index, scalars, states, text
+from eventlog.projections import index, scalars, states, text
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
 from eventlog.projections.history import history
 from eventlog.projections.keys import task_key
@@ -38,6 +35,7 @@ class Views:
     def __init__(self, store: Store, environment: ViewsEnvironment) -> None:
         self.store = store
         self._environment = environment
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<Views of {self.store!r}>"
@@ -55,7 +53,9 @@ class Views:
 
     def close(self) -> None:
         """Let go of the views; the last to do so in a process closes the files."""
-        self._environment.close()
+        if not self._closed:
+            self._closed = True
+            self._environment.close()
 
     def __enter__(self) -> "Views":
         return self
@@ -232,13 +232,12 @@ class Views:
         Returns:
             The differences, a line each; empty when there are none.
         """
-        folder = Path(tempfile.mkdtemp(prefix="eventlog-check-"))
+        from eventlog.projections.check import check
+
         try:
-            return check.check(self.store, self._environment, folder, progress)
+            return check(self.store, self._environment, progress)
         except ViewsDamaged as error:
             return [str(error)]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def _read(self, *streams: Stream) -> Iterator[Any]:

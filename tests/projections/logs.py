@@ -1,6 +1,8 @@
 """Logs made by hand: sessions of several stores, whose batches a real store then lets in."""
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from eventlog import events
@@ -56,6 +58,14 @@ def views_of(home: Path, batches: Iterable[Batch]) -> Views:
     views = Views.open(store)
     views.catch_up(reports=True)
     return views
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for one of the many examples of a property, in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder) / "home"
 
 
 def close(views: Views) -> None:

@@ -1,7 +1,6 @@
 """Two stores that saw the same batches show the same, byte for byte, whatever the order they saw them in."""
 
 import math
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from eventlog.events import Event, Parameter
 from eventlog.projections import TaskQuery, Views
 from eventlog.projections.task import TaskState, fold_task
 from eventlog.store import Store
-from tests.projections.logs import OTHER, TASK, Log, close
+from tests.projections.logs import OTHER, TASK, Log, close, scratch
 
 TASKS = st.sampled_from([TASK, OTHER, "an id from elsewhere", TASK.upper()])
 WORDS = st.sampled_from(["a", "b", "a/b", "ü", ""])
@@ -117,8 +116,8 @@ def test_whatever_the_order_of_arrival_views_are_the_same(data: st.DataObject) -
     made = data.draw(logs())
     shown = []
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store.open(Path(folder) / "home")
+        with scratch() as folder:
+            store = Store.open(folder)
             views = Views.open(store)
             for delivery in data.draw(arrivals(made)):
                 store.admit(delivery)
@@ -140,8 +139,8 @@ def test_folding_as_events_come_is_folding_them_at_once(data: st.DataObject) -> 
             for numbered in batch.state_events():
                 of_tasks.setdefault(numbered.event.task, []).append(numbered)
     of_tasks.pop("", None)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder) / "home")
+    with scratch() as folder:
+        store = Store.open(folder)
         views = Views.open(store)
         for delivery in data.draw(arrivals(made)):
             store.admit(delivery)

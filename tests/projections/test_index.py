@@ -2,7 +2,6 @@
 
 import random
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from eventlog.events import Event
 from eventlog.projections import STATUSES, TaskQuery, TaskRow, Views
 from eventlog.projections.query import ORDERS
 from eventlog.store import Store
-from tests.projections.logs import Log, close, created, views_of
+from tests.projections.logs import Log, close, created, scratch, views_of
 
 PROJECTS = ["a", "a/b", "a/b/c", "ab", "", "/", "a/", "-x", "p" * 600, "p" * 600 + "/q", "Ünicode"]
 NAMES = ["one", "One", "two words", "n" * 500, "n" * 499 + "o", "a.b", "ünï", "", "\0", "line\nline"]
@@ -192,9 +191,9 @@ def test_more_tasks_than_a_chunk_of_ordinals_are_all_found(home: Path) -> None:
 
 
 def test_a_query_in_order_of_change_is_the_same_with_a_limit_as_without() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         log = Log()
-        views = views_of(Path(folder), [log.add(1, [created(at // 7, f"{at:032x}") for at in range(300)])])
+        views = views_of(folder, [log.add(1, [created(at // 7, f"{at:032x}") for at in range(300)])])
         for order in ("changed", "-changed"):
             whole = views.find(TaskQuery(order=order))
             assert [

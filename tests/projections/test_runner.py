@@ -375,6 +375,7 @@ def test_those_who_open_one_store_share_its_views_and_the_last_to_close_closes(h
     one, two = Views.open(store), Views.open(store)
     assert one._environment is two._environment
     one.close()
+    one.close()
     two.catch_up()
     assert two.find() == []
     two.close()
