@@ -244,6 +244,43 @@ def test_a_store_that_eight_processes_write_to_has_no_problem(home: Path) -> Non
     assert report.events == 8 * (120_000 + 120 + 5)
 
 
+def test_commits_in_the_middle_of_verifying_do_not_disturb_it(copy: Path) -> None:
+    with Store.open(copy) as store:
+        commits = 0
+
+        def commit(_done: int, _total: int) -> None:
+            nonlocal commits
+            for _ in range(3):
+                commits += 1
+                store.session.append(ProgressSet, TASK, commits % 100)
+                store.flush()
+
+        before = len(log_batches(store))
+        report = verify(copy, commit)
+        assert report.problems == []
+        assert report.batches == before
+        # So many that the pages of the transaction that is read would have been used again.
+        assert commits > 200
+        assert verify(copy).batches == before + commits
+
+
+def log_batches(store: Store) -> list[Batch]:
+    return [batch for identity in store.heads() for batch in store.batches(identity)]
+
+
+def test_a_chunk_read_while_it_is_written_is_read_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = journal_of(copy)
+    data = path.read_bytes()
+    # A writer got ahead of the reader: a later frame was already there, an earlier one not yet.
+    half_read = data[:400] + bytes(200) + data[600:]
+    answers = [half_read, data]
+    monkeypatch.setattr(Path, "read_bytes", lambda _: answers.pop(0))
+    assert journal_problems(copy) == []
+    assert answers == []
+    answers = [half_read, half_read]
+    assert len(journal_problems(copy)) == 1
+
+
 def test_sessions_killed_at_random_instants_leave_no_problem(home: Path) -> None:
     Store.open(home).close()
     chance = random.Random(11)
