@@ -104,22 +104,21 @@ class Git:
     def _reap(self, child: int) -> int:
         """The exit code of a child that has nothing more to say; it is killed if it stays."""
         patience = time.monotonic() + _LAST_SECONDS
-        try:
-            while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                if time.monotonic() > patience:
-                    self._kill()
-                    break
-                time.sleep(0.001)
-            self._forget()
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        except ChildProcessError:
-            # The script reaps all children, or ignores them: what git has said is all there is to go by.
-            self._forget()
-            return 0
-
-    def _forget(self) -> None:
-        with self._lock:
-            self._child = None
+        while True:
+            # Under the lock, so that nothing else that gets the number of a dead child is killed.
+            with self._lock:
+                try:
+                    done, status = os.waitpid(child, os.WNOHANG)
+                except ChildProcessError:
+                    # The script reaps all children, or ignores them: what git has said has to do.
+                    done, status = child, 0
+                if done:
+                    self._child = None
+                    return os.waitstatus_to_exitcode(status)
+            is_late = time.monotonic() > patience
+            if is_late:
+                self._kill()
+            time.sleep(0.1 if is_late else 0.001)
 
     def _kill(self) -> None:
         with self._lock, contextlib.suppress(ProcessLookupError):
