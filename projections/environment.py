@@ -224,7 +224,8 @@ def _delete(path: Path) -> None:
     """Move the files away first, so that whoever opens the folder meanwhile finds none or all new ones."""
     if not path.exists():
         return
-    aside = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
+    swept = path.parent / "temporary"
+    aside = (swept if swept.is_dir() else path.parent) / f"{path.name}-{uuid.uuid4().hex}"
     try:
         path.rename(aside)
     except OSError as error:

@@ -89,11 +89,11 @@ def fold_states(
     for session, own in of_sessions.items():
         _fold_session(transaction, environment, session, own)
     keys = {task: task_key(task) for task in of_tasks}
-    seen_before = _keep_events(transaction, environment, keys, of_tasks)
+    _keep_events(transaction, environment, keys, of_tasks)
     index = IndexWriter(transaction, environment)
     for task, ordered in of_tasks.items():
         ordered.sort(key=_by_order)
-        _fold_task(transaction, environment, index, keys[task], ordered, again=seen_before)
+        _fold_task(transaction, environment, index, keys[task], ordered)
     index.write()
 
 
@@ -171,8 +171,8 @@ def _keep_events(
     environment: ViewsEnvironment,
     keys: dict[str, bytes],
     of_tasks: dict[str, list[Ordered]],
-) -> bool:
-    """Put events where they can be folded again; True if one of them was there already."""
+) -> None:
+    """Put events where they can be folded again."""
     compress = zstandard.ZstdCompressor(level=1).compress
     items = sorted(
         (keys[task] + order, _pack_event(numbered.event, compress))
@@ -180,14 +180,7 @@ def _keep_events(
         for order, numbered in ordered
     )
     with transaction.cursor(environment["events"]) as cursor:
-        consumed, added = cursor.putmulti(items, overwrite=False)
-    if added == consumed:
-        return False
-    # Two chains that hold the same session: whichever came first, the same bytes are kept.
-    for key, data in items:
-        if data > transaction.get(key, db=environment["events"]):
-            transaction.put(key, data, db=environment["events"])
-    return True
+        cursor.putmulti(items)
 
 
 def _fold_task(
@@ -196,22 +189,19 @@ def _fold_task(
     index: IndexWriter,
     key: bytes,
     ordered: Sequence[Ordered],
-    *,
-    again: bool,
 ) -> None:
     record = read_record(transaction, environment, key)
-    old = state = TaskState("")
-    old_row = None
+    state, old_row = TaskState(""), None
     if record is not None:
         old = _decode_state(record.state)
         old_row = TaskRow.of(old)
-        again = again or ordered[0][0] <= record.last
-    if again:
-        ordered = list(_range(transaction, environment, key, NO_ORDER, b"\xff" * (ORDER_SIZE + 1)))
-    elif record is not None:
-        state = old
-        if record.execution != NO_ORDER:
-            state.execution = _KEPT_EXECUTION
+        if ordered[0][0] <= record.last:
+            # Some came late.
+            ordered = list(_range(transaction, environment, key, NO_ORDER, b"\xff" * (ORDER_SIZE + 1)))
+        else:
+            state = old
+            if record.execution != NO_ORDER:
+                state.execution = _KEPT_EXECUTION
     state = fold_task(state, map(itemgetter(1), ordered))
     execution = NO_ORDER
     if state.execution is _KEPT_EXECUTION and record is not None:
