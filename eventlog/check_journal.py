@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -23,10 +24,10 @@ HEADER_CRC = struct.Struct(">I")
 FRAME = struct.Struct(">II")
 FRAMES_START = HEADER.size + HEADER_CRC.size
 SESSION = re.compile("[0-9a-f]{32}")
-BEING_MADE = re.compile(r"\.[0-9a-f]{32}")
 CHUNK = re.compile("[0-9]{6,}")
-# How far beyond a frame that does not hold others are looked for.
-SEARCH_SIZE = 1 << 20
+# The least that is missing of a frame that was cut short, and the most that is there of one without a start.
+TORN_SIZE = 16
+MAX_TORN = 1 << 16
 MAX_SIZE = 1 << 30
 
 
@@ -77,14 +78,14 @@ def check_journals(home: Path) -> tuple[list[JournalFacts], list[str]]:
     for folder in _entries(home / "journals"):
         if SESSION.fullmatch(folder.name):
             journals.append(_check_journal(folder))
-        elif not BEING_MADE.fullmatch(folder.name):
+        else:
             foreign.append(f"journals/{folder.name} is not a journal")
     return journals, foreign
 
 
 def _check_journal(folder: Path) -> JournalFacts:
     facts = JournalFacts(f"journals/{folder.name}", bytes.fromhex(folder.name))
-    for path in _entries(folder):
+    for path in sorted(_entries(folder), key=lambda path: (len(path.name), path.name)):
         if CHUNK.fullmatch(path.name):
             _check_chunk(path, facts)
         # The lock is not opened: if this process holds it, closing it would give it back.
@@ -142,16 +143,12 @@ def _read_twice(path: Path) -> "_Chunk":
 
 def _read_chunk(data: bytes) -> "_Chunk":
     head = data[:FRAMES_START]
-    if not any(head):
+    if not any(head[: len(MAGIC)]):
         # It has not been begun, or is being erased to be used again.
         return _Chunk()
     if len(head) < FRAMES_START:
         return _Chunk(damage=f"{len(data)} bytes are fewer than a header has")
-    (crc,) = HEADER_CRC.unpack_from(head, HEADER.size)
-    if zlib.crc32(head[: HEADER.size]) != crc:
-        if not any(data[FRAMES_START:]) and _changed_byte(head[: HEADER.size], 0, crc) is None:
-            # Its process died while it began the chunk.
-            return _Chunk()
+    if zlib.crc32(head[: HEADER.size]) != HEADER_CRC.unpack_from(head, HEADER.size)[0]:
         return _Chunk(damage="the CRC of its header does not hold")
     magic, store, session, first, seed = HEADER.unpack_from(head)
     if magic != MAGIC:
@@ -181,50 +178,32 @@ def _frame_at(data: bytes, position: int, seed: int) -> bytes | None:
 def _damage(rest: bytes, seed: int) -> str:
     """What is wrong with a chunk from a frame on that does not hold; "" if it just ends there.
 
-    A frame is cut short when its process dies while copying it: what is missing of it is zeros, and so is
-    everything after it. A frame that others follow, or that holds but for one byte which is not the last of
-    what is there, was not cut short.
+    The last frame is cut short when its process dies while copying it. Its end is then still zeros or, as a
+    big copy may write its first bytes last, its start.
     """
     used = rest.rstrip(b"\0")
     if not used:
         return ""
+    if not any(rest[:TORN_SIZE]):
+        if len(used) > MAX_TORN:
+            return ", and more follows it"
+        return (
+            ", and others follow it" if any(_frame_at(used, at, seed) for at in range(1, len(used))) else ""
+        )
     length, crc = FRAME.unpack_from(rest.ljust(FRAME.size, b"\0"))
-    fits = length <= len(rest) - FRAME.size
-    if length and len(used) > (FRAME.size + length if fits else 4):
+    for place, value in product(range(4), range(256)):
+        changed = bytearray(length.to_bytes(4, "big"))
+        changed[place] = value
+        other = int.from_bytes(changed, "big")
+        payload = memoryview(rest)[FRAME.size : FRAME.size + other]
+        if 0 < other == len(payload) and zlib.crc32(payload, seed) == crc:
+            return f": its length should be {other}, not {length}"
+    size = FRAME.size + length
+    if size > len(rest):
+        return f": its length of {length} cannot be"
+    if len(used) > size:
         return ", and more follows it"
-    for place in range(4):
-        for value in range(256):
-            changed = bytearray(length.to_bytes(4, "big"))
-            changed[place] = value
-            other = int.from_bytes(changed, "big")
-            payload = memoryview(rest)[FRAME.size : FRAME.size + other]
-            if 0 < other == len(payload) and zlib.crc32(payload, seed) == crc:
-                return f", as its length should be {other}, not {length}"
-    if length and fits:
-        offset = _changed_byte(rest[FRAME.size : FRAME.size + length], seed, crc)
-        if offset is None or not any(rest[offset:]):
-            return ""
-        return f", as byte {offset} of it was changed"
-    starts = range(1, min(len(used), SEARCH_SIZE))
-    return ", and others follow it" if any(_frame_at(used, start, seed) for start in starts) else ""
-
-
-def _changed_byte(payload: bytes, seed: int, crc: int) -> int | None:
-    """Which byte of a frame, of its CRC or its payload, is all that keeps the CRC from holding.
-
-    A CRC is linear: payloads that differ in one byte have CRCs whose difference depends on that difference
-    and on how many bytes come after it, and on nothing else.
-    """
-    difference = zlib.crc32(payload, seed) ^ crc
-    for place in range(4):
-        if not difference & ~(0xFF << 8 * (3 - place)):
-            return 4 + place
-    for place in reversed(range(len(payload))):
-        if difference in _EFFECTS:
-            return FRAME.size + place
-        byte = _BYTE_BY_TOP[difference >> 24]
-        difference = (difference ^ _CRC_TABLE[byte]) << 8 & 0xFFFFFFFF | byte
-    return None
+    return ": it was changed" if any(rest[max(0, size - TORN_SIZE) : size]) else ""
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -247,7 +226,3 @@ class _Chunk:
 
 
 _head_decoder = msgspec.msgpack.Decoder(EventHead)
-# What a difference in the last byte does to a CRC, and the way back from the CRC's highest byte.
-_CRC_TABLE = [zlib.crc32(bytes([byte])) ^ zlib.crc32(b"\0") for byte in range(256)]
-_EFFECTS = frozenset(_CRC_TABLE[1:])
-_BYTE_BY_TOP = {effect >> 24: byte for byte, effect in enumerate(_CRC_TABLE)}
