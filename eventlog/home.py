@@ -9,7 +9,7 @@ __all__ = ["is_there", "make_home"]
 
 FOLDERS = ("log", "journals", "blobs", "views", "temporary")
 # What may lie in a folder that a store is made in.
-KNOWN = {*FOLDERS, "config.toml", "damaged"}
+KNOWN = {*FOLDERS, "config.toml", "damaged", "cache", "last_runs"}
 
 
 def is_there(home: Path) -> bool:
