@@ -1,0 +1,270 @@
+"""A session: what `append` promises while others append, interrupt, fork, close, or set the clock back."""
+
+import itertools
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eventlog import events
+from eventlog import session as session_module
+from eventlog.errors import InputInvalid, StoreReadOnly
+from eventlog.session import MAX_EVENT_SIZE, Session
+from eventlog.store import Store
+from tests.eventlog.processes import TASK, chain_of, events_of, wait_until
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    with Store.open(home) as store:
+        yield store
+
+
+class Clock:
+    """A machine's clock that is set by hand, in milliseconds."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now * 1_000_000
+
+
+def iterations(store: Store, task: str = TASK) -> list[int]:
+    return [
+        event.iteration for event in events_of(chain_of(store), events.ScalarReported) if event.task == task
+    ]
+
+
+def test_a_session_begins_with_its_first_append_and_says_whose_it_is(store: Store) -> None:
+    assert store.session.id is None
+    assert repr(store.session) == "<Session not begun>"
+    assert not list((store.home / "journals").iterdir())
+    store.session.append(events.ProgressSet, TASK, 5)
+    assert store.live_sessions() == {store.session.id}
+    store.flush()
+    assert repr(store.session) == f"<Session {store.session.id.hex()[:8]}: 2 events, 2 committed>"
+    started, progress = (one.event for one in chain_of(store))
+    assert isinstance(started, events.SessionStarted)
+    assert started.process == os.getpid()
+    assert started.task == ""
+    assert progress == events.ProgressSet(progress.time, TASK, 5)
+
+
+def test_events_keep_their_order_and_their_numbers_whatever_their_sort(store: Store) -> None:
+    chance = random.Random(1)
+    expected = []
+    for number in range(5000):
+        if chance.random() < 0.1:
+            store.session.append(events.ProgressSet, TASK, number)
+            expected.append(("ProgressSet", number))
+        else:
+            store.session.append(events.ScalarReported, TASK, "loss", "train", number, 0.5)
+            expected.append(("ScalarReported", number))
+        if chance.random() < 0.005:
+            store.flush()
+    store.flush()
+    found = [
+        (type(one.event).__name__, getattr(one.event, "progress", None) or getattr(one.event, "iteration", 0))
+        for one in chain_of(store)[1:]
+    ]
+    assert found == expected
+
+
+def test_a_closed_session_leaves_no_journal_and_the_next_append_begins_another(store: Store) -> None:
+    store.session.append(events.ProgressSet, TASK, 1)
+    first = store.session.id
+    store.session.close()
+    assert store.session.id is None
+    assert not list((store.home / "journals").iterdir())
+    store.session.close()
+    store.session.append(events.ProgressSet, TASK, 2)
+    assert store.session.id not in (None, first)
+    store.flush()
+    kinds = [type(one.event).__name__ for one in chain_of(store)]
+    assert kinds == ["SessionStarted", "ProgressSet", "SessionEnded", "SessionStarted", "ProgressSet"]
+    assert [record.ended for record in store.sessions() if record.session == first] == [True]
+    assert events_of(chain_of(store), events.SessionEnded)[0].reason == "closed"
+
+
+def test_what_was_appended_is_committed_soon_without_anybody_asking(store: Store) -> None:
+    for number in range(3):
+        store.session.append(events.ScalarReported, TASK, "loss", "train", number, 0.5)
+        wait_until(lambda number=number: iterations(store) == list(range(number + 1)))
+
+
+def test_an_append_that_fails_leaves_no_trace(store: Store) -> None:
+    store.session.append(events.ScalarReported, TASK, "loss", "train", 0, 0.5)
+    for fields in [(TASK, "loss", "train", 1), (TASK, "loss", "train", 1, object()), (TASK,)]:
+        with pytest.raises(TypeError):
+            store.session.append(events.ScalarReported, *fields)
+    with pytest.raises(InputInvalid, match="artifact"):
+        store.session.append(events.TextReported, TASK, "x" * (MAX_EVENT_SIZE + 1))
+    store.session.append(events.ScalarReported, TASK, "loss", "train", 1, 0.5)
+    store.flush()
+    assert iterations(store) == [0, 1]
+
+
+def test_events_larger_than_a_chunk_are_kept_beside_small_ones(store: Store) -> None:
+    sizes = [10, 5 << 20, 100, 12 << 20, 0, 4 << 20, 7]
+    for size in sizes:
+        store.session.append(events.TextReported, TASK, "x" * size)
+    store.flush()
+    assert [len(event.text) for event in events_of(chain_of(store), events.TextReported)] == sizes
+
+
+def test_a_store_opened_for_reading_takes_no_events_and_is_not_changed(store: Store) -> None:
+    store.session.append(events.ProgressSet, TASK, 1)
+    store.close()
+    with Store.open(store.home, read_only=True) as reading:
+        with pytest.raises(StoreReadOnly, match="read-only"):
+            reading.session.append(events.ProgressSet, TASK, 2)
+        reading.flush()
+        assert len(chain_of(reading)) == 3
+    assert not list((store.home / "journals").iterdir())
+    Store.open(store.home)
+
+
+# Time.
+
+
+def test_times_only_grow_when_the_clock_is_set_back(store: Store) -> None:
+    clock = Clock(1_800_000_000_000)
+    store.session = Session(store, wall=clock)
+    given = []
+    for step in (0, 5, -3_600_000, 1, 1, 7_200_000, -1, -7_200_000, 0):
+        clock.now += step
+        given.append(clock.now)
+        store.session.append(events.ProgressSet, TASK, 1)
+        store.session.append(events.ScalarReported, TASK, "loss", "train", 1, 0.5)
+    store.flush()
+    times = [one.event.time for one in chain_of(store)]
+    assert times == sorted(times)
+    expected = list(itertools.accumulate(given, max))
+    assert [event.time for event in events_of(chain_of(store), events.ProgressSet)] == expected
+
+
+def test_times_go_on_from_what_the_store_holds_when_the_clock_was_set_back_between_processes(
+    home: Path,
+) -> None:
+    with Store.open(home) as store:
+        store.session = Session(store, wall=Clock(1_900_000_000_000))
+        store.session.append(events.ProgressSet, TASK, 1)
+    with Store.open(home) as store:
+        store.session = Session(store, wall=Clock(1_800_000_000_000))
+        store.session.append(events.ProgressSet, TASK, 2)
+        store.flush()
+        first, second = events_of(chain_of(store), events.ProgressSet)
+        assert first.time < second.time
+
+
+def test_what_comes_after_an_event_that_was_seen_has_a_later_time(store: Store) -> None:
+    clock = Clock(1_800_000_000_000)
+    store.session = Session(store, wall=clock)
+    store.session.append(events.ProgressSet, TASK, 1)
+    store.session.observe(1_800_000_009_000)
+    store.session.observe(1_700_000_000_000)
+    store.session.append(events.ProgressSet, TASK, 2)
+    store.flush()
+    times = [event.time for event in events_of(chain_of(store), events.ProgressSet)]
+    assert times == [1_800_000_000_000, 1_800_000_009_001]
+
+
+# Threads.
+
+
+def together(*works: Callable[[], None]) -> None:
+    """Run functions in a thread each, and raise what any of them raised."""
+    raised: list[BaseException] = []
+    barrier = threading.Barrier(len(works))
+
+    def begin(work: Callable[[], None]) -> None:
+        barrier.wait()
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=begin, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+def test_eight_threads_keep_everything_each_in_its_own_order(store: Store) -> None:
+    def work(worker: int) -> Callable[[], None]:
+        def append() -> None:
+            for number in range(4000):
+                store.session.append(events.ScalarReported, str(worker) * 32, "loss", "train", number, 0.5)
+                if number % 1000 == 999:
+                    store.flush()
+
+        return append
+
+    together(*(work(worker) for worker in range(8)))
+    store.flush()
+    for worker in range(8):
+        assert iterations(store, str(worker) * 32) == list(range(4000))
+
+
+def test_closing_beside_threads_that_append_loses_nothing(store: Store) -> None:
+    done = threading.Event()
+
+    def append(task: str) -> Callable[[], None]:
+        def work() -> None:
+            for number in range(6000):
+                store.session.append(events.ScalarReported, task, "loss", "train", number, 0.5)
+            if task == "0" * 32:
+                done.set()
+
+        return work
+
+    def close() -> None:
+        while not done.is_set():
+            store.session.close()
+
+    together(append("0" * 32), append("1" * 32), close, close)
+    store.session.close()
+    assert not list((store.home / "journals").iterdir())
+    found = chain_of(store)
+    for task in ("0" * 32, "1" * 32):
+        assert iterations(store, task) == list(range(6000))
+    assert len(events_of(found, events.SessionStarted)) == len(events_of(found, events.SessionEnded)) > 1
+
+
+def test_a_committer_that_is_far_behind_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "MAX_WAITING", 8 << 20)
+    text = "x" * 60_000
+    go = threading.Event()
+    # A writer that holds LMDB's lock keeps every commit waiting.
+    writer = threading.Thread(target=store.environment.write, args=(lambda _: go.wait(),))
+    writer.start()
+    count = 0
+
+    def append() -> None:
+        nonlocal count
+        for _ in range(600):
+            store.session.append(events.TextReported, TASK, text)
+            count += 1
+
+    appender = threading.Thread(target=append)
+    appender.start()
+    wait_until(lambda: count * len(text) > 3 << 20)
+    last = -1
+    while count != last:
+        last = count
+        appender.join(0.3)
+    assert appender.is_alive()
+    assert count * len(text) < 8 << 20
+    go.set()
+    appender.join()
+    writer.join()
+    store.flush()
+    assert len(events_of(chain_of(store), events.TextReported)) == 600
+    assert not events_of(chain_of(store), events.EventsDropped)
