@@ -48,7 +48,6 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 MAP_SIZE = 256 << 20
-MAX_MENDED = 1 << 40
 _DAMAGE = (
     lmdb.InvalidError,
     lmdb.CorruptedError,
@@ -77,7 +76,6 @@ class ViewsEnvironment:
         self.path = path
         self._temporary = temporary
         self._owner = os.getpid()
-        self._forked = False
         self._lock = threading.RLock()
         self._users = 0
         self._environment = self._open()
@@ -109,7 +107,7 @@ class ViewsEnvironment:
         return cls(Path(tempfile.mkdtemp(prefix="eventlog-views-")), temporary=True)
 
     def __getitem__(self, name: str) -> Any:
-        return self._current()[name]
+        return self._environment[name]
 
     @contextmanager
     def read(self) -> Iterator[Any]:
@@ -118,7 +116,7 @@ class ViewsEnvironment:
         Raises:
             ViewsDamaged: what is read is not what was written.
         """
-        with self._naming_damage(), self._current().read() as transaction:
+        with self._naming_damage(), self._environment.read() as transaction:
             yield transaction
 
     def write(self, work: Callable[[Any], T]) -> T:
@@ -129,12 +127,12 @@ class ViewsEnvironment:
             StoreFull, StoreReadOnly: there is no room, or no right, to write them.
         """
         with self._naming_damage():
-            return self._current().write(work)
+            return self._environment.write(work)
 
     def replace(self) -> None:
         """Delete the files and begin anew."""
         with self._lock:
-            self._current().close()
+            self._environment.close()
             _delete(self.path)
             self._environment = self._open()
 
@@ -146,8 +144,7 @@ class ViewsEnvironment:
                 return
             for key in [key for key, found in _open_environments.items() if found is self]:
                 del _open_environments[key]
-            if not self._forked:
-                self._environment.close()
+            self._environment.close()
             self.remove_temporary()
 
     def remove_temporary(self) -> None:
@@ -155,25 +152,12 @@ class ViewsEnvironment:
         if self._temporary and self._owner == os.getpid():
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def note_fork(self) -> None:
-        """In the child of a fork: open the files again before the next use."""
-        self._forked = True
-        self._lock = threading.RLock()
-
-    def _current(self) -> Environment:
-        if self._forked:
-            with self._lock:
-                if self._forked:
-                    self._environment.reopen_after_fork()
-                    self._forked = False
-        return self._environment
-
     def _open(self) -> Environment:
-        _mend_length(self.path)
         try:
             return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
         except (StoreInvalid, DataCorrupt) as error:
-            if not isinstance(error.__cause__, _DAMAGE):
+            # No lack of rights, room, memory or file handles.
+            if not isinstance(error.__cause__, (*_DAMAGE, type(None))):
                 raise
         _delete(self.path)
         return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
@@ -207,8 +191,6 @@ _open_environments: dict[Path, ViewsEnvironment] = {}
 def _after_fork() -> None:
     global _opening
     _opening = threading.RLock()
-    for environment in _open_environments.values():
-        environment.note_fork()
 
 
 def _at_exit() -> None:
@@ -239,35 +221,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-# LMDB 0.9's meta page: 16 bytes of page header; magic, version; address, map size; two trees of 48
-# bytes, the first of which begins with the page size; the last page used, the transaction.
-_META = struct.Struct("=16xII16xI92xQQ")
-_MAGIC = 0xBEEFC0DE
-
-
-def _mend_length(path: Path) -> None:
-    """Give a data file that was cut short its length back, with zeros.
-
-    LMDB maps the file: where it ends too soon, a read would kill the process (SIGBUS), while zeros are
-    found to be damage.
-    """
-    try:
-        with (path / "data.mdb").open("r+b") as file:
-            first = file.read(_META.size)
-            page_size = _META.unpack(first)[2] if len(first) == _META.size else 0
-            if not 512 <= page_size <= 65536:
-                return
-            file.seek(page_size)
-            metas = [_META.unpack(meta) for meta in (first, file.read(_META.size)) if len(meta) == _META.size]
-            if any(meta[0] != _MAGIC for meta in metas):
-                return
-            pages = max(metas, key=lambda meta: meta[4])[3] + 1
-            size = os.fstat(file.fileno()).st_size
-            # Never more than a damaged number could ask for; and this call, unlike truncate, cannot
-            # shorten a file that another process has made longer meanwhile.
-            if size < pages * page_size <= MAX_MENDED and hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), size, pages * page_size - size)
-    except OSError:
-        return

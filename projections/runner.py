@@ -45,6 +45,7 @@ Progress = Callable[[int, int], None]
 # Bytes of batches in one piece; with `Stream.piece` it bounds the memory taken, and for how long other
 # processes wait.
 _PIECE_BYTES = 16 << 20
+_FEW = 64
 
 
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True):
@@ -145,6 +146,8 @@ def catch_up(
             for line in piece.unreadable:
                 log.warning("eventlog: %s; the views leave it out: run `eventlog verify`", line)
             before, (behind, anew) = behind, _standing(store, environment, stream, until)
+            if piece.was_nothing:
+                behind = 0
             done += max(before - behind, 0)
             if progress is not None:
                 progress(done, max(total, done))
@@ -216,12 +219,15 @@ class _Piece:
 
     Attributes:
         unreadable: a line for each batch that was passed over.
+        was_nothing: none of the batches left had an event of the stream, and they are so few that it costs
+            less to look at them again next time than to sync that they were seen.
     """
 
     def __init__(
         self, store: Store, environment: ViewsEnvironment, stream: Stream, until: dict[bytes, int]
     ) -> None:
         self.unreadable: list[str] = []
+        self.was_nothing = False
         self._store = store
         self._environment = environment
         self._stream = stream
@@ -230,6 +236,7 @@ class _Piece:
     def fold(self, transaction: Any) -> None:
         """Fold what comes next and move the checkpoints; run again, whole, when the map had to grow."""
         self.unreadable = []
+        self.was_nothing = False
         self._read: list[tuple[Batch, list[Any]]] = []
         self._events = self._bytes = 0
         stream, environment = self._stream, self._environment
@@ -250,6 +257,11 @@ class _Piece:
                 moved[key] = new
         if self._read:
             stream.fold(transaction, environment, self._read)
+        elif checkpoints and not self.unreadable and not self._is_full():
+            left = sum(moved[key].next - checkpoints.get(key, NOWHERE).next for key in moved)
+            self.was_nothing = left <= _FEW
+            if self.was_nothing:
+                return
         for key, checkpoint in moved.items():
             data = msgspec.msgpack.encode(checkpoint)
             transaction.put(_prefix(stream) + key, data, db=environment["checkpoints"])
@@ -261,14 +273,16 @@ class _Piece:
     def _read_chain(self, key: bytes, checkpoint: Checkpoint, end: int, head: Head) -> Checkpoint | None:
         """Take a store's next batches; None when they do not continue what was folded."""
         for number, batch in self._batches(key, checkpoint.next, head.number):
-            previous = batch.previous if batch is not None else UNKNOWN
+            previous = batch.previous if isinstance(batch, Batch) else UNKNOWN
             follows = previous == checkpoint.previous or UNKNOWN in (previous, checkpoint.previous)
             if number == checkpoint.next and not follows:
                 return None
             if number >= end or self._is_full():
                 return Checkpoint(number, previous)
-            if batch is not None:
+            if isinstance(batch, Batch):
                 self._take(batch)
+            else:
+                self.unreadable.append(str(batch))
         return Checkpoint(head.number + 1, head.hash)
 
     def _take(self, batch: Batch) -> None:
@@ -282,8 +296,8 @@ class _Piece:
             except DataCorrupt as error:
                 self.unreadable.append(str(error))
 
-    def _batches(self, key: bytes, first: int, last: int) -> Iterator[tuple[int, Batch | None]]:
-        """A store's batches by number; None for those that cannot be read."""
+    def _batches(self, key: bytes, first: int, last: int) -> Iterator[tuple[int, Batch | DataCorrupt]]:
+        """A store's batches by number; for one that cannot be read, what is wrong with it."""
         one_by_one = False
         while first <= last:
             try:
@@ -293,7 +307,6 @@ class _Piece:
             except DataCorrupt as error:
                 # Several are read at once; the one that is meant is found by reading them singly.
                 if one_by_one:
-                    self.unreadable.append(str(error))
-                    yield first, None
+                    yield first, error
                     first += 1
                 one_by_one = not one_by_one

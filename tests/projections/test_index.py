@@ -18,7 +18,7 @@ from eventlog.store import Store
 from tests.projections.logs import Log, close, created, scratch, views_of
 
 PROJECTS = ["a", "a/b", "a/b/c", "ab", "", "/", "a/", "-x", "p" * 600, "p" * 600 + "/q", "Ünicode"]
-NAMES = ["one", "One", "two words", "n" * 500, "n" * 499 + "o", "a.b", "ünï", "", "\0", "line\nline"]
+NAMES = ["one", "One", "two words", "n" * 500, "n" * 499 + "o", "a.b", "axb", "ünï", "", "\0", "line\nline"]
 TAGS = ["best", "archived", "-odd", "t" * 450, ""]
 COMMENTS = ["", "Something LONG to say", "lr=0.1"]
 
@@ -138,6 +138,44 @@ def test_a_query_finds_what_reading_every_task_finds(indexed: Views, query: Task
     rows = [TaskRow.of(indexed.task(row.id)) for row in indexed.find()]
     assert len(rows) == 700
     assert indexed.find(query) == naive(rows, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ONE", "12"),
+        ("^one$", "1"),
+        ("^one", "12"),
+        ("^DIGITS$", "123"),
+        ("one.digits", ""),
+        (r"(?s)one.digits", "1"),
+        ("^big$", "1"),
+        ("[A-Z]ot big", "2"),
+        (r"\Sot\sbig", "2"),
+        ("^222", "2"),
+        ("ü", "3"),
+        ("Ü", "3"),
+    ],
+)
+def test_text_is_looked_for_in_lines_of_what_is_said_of_a_task(home: Path, text: str, found: str) -> None:
+    new = [
+        events.TaskCreated(1, "1" * 32, "One", "digits", "training", "a comment"),
+        events.TaskCreated(1, "2" * 32, "one more", "digits", "training", "Not big"),
+        events.TaskCreated(1, "3" * 32, "Über", "digits"),
+        events.TagsAdded(2, "1" * 32, ["big", "small"]),
+    ]
+    views = views_of(home, [Log().add(1, new)])
+    assert "".join(row.id[0] for row in views.find(TaskQuery(text=text, order="id"))) == found
+    close(views)
+
+
+def test_a_pattern_is_plain_only_if_every_character_stands_for_itself(home: Path) -> None:
+    names = ["a.b", "axb", "a+b", "aab", "A.B", "(a)", "x|y", "$"]
+    views = views_of(home, [Log().add(1, [created(1, f"{at:032x}", name) for at, name in enumerate(names)])])
+    for pattern in ["a.b", "a+b", "(a)", "x|y", "$", "a", r"\$", "[a]", "A", "^a", "a{1}", "b?"]:
+        rows = views.find(TaskQuery(name_pattern=pattern, order="id"))
+        assert [row.name for row in rows] == [name for name in names if re.search(pattern, name)]
+    close(views)
 
 
 def test_rows_by_ids_are_those_that_are_here(indexed: Views) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.projections import Views
+from eventlog.projections.keys import task_key
 from tests.projections.logs import Log, close, created, views_of
 
 IDS = ["abcd" + "0" * 28, "abce" + "0" * 28, "1234" * 8, "12345" + "0" * 27]
@@ -60,6 +61,12 @@ def test_an_id_that_begins_like_several_is_answered_with_a_list(views: Views) ->
 def test_what_no_task_is_called_is_said_in_a_line(views: Views, text: str) -> None:
     with pytest.raises(NotFound, match=r"no task '.*': give the beginning of an id or project/name"):
         views.resolve(text)
+    close(views)
+
+
+def test_the_key_of_an_id_from_elsewhere_is_not_an_id(views: Views) -> None:
+    with pytest.raises(NotFound):
+        views.resolve(task_key("an id from elsewhere").hex()[:8])
     close(views)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eventlog import events
-from eventlog.errors import EventlogError, StoreNewer
+from eventlog.errors import DataCorrupt, EventlogError, StoreNewer
 from eventlog.projections import TaskQuery, Views, environment, runner
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.store import Store
@@ -71,6 +71,34 @@ def test_a_catch_up_without_reports_never_decompresses_one(
     assert frames == [0]
     views.catch_up(reports=True)
     assert frames == [0, 1, 1]
+    close(views)
+
+
+def test_batches_without_state_events_cost_no_commit_of_the_views(home: Path) -> None:
+    """Lists are asked for while a script reports scalars several times a second."""
+    log = Log()
+    views = views_of(home, [log.add(1, [created(1), scalar(2, 1, 1.0)])])
+    environment = views._environment
+
+    def last_transaction() -> int:
+        with environment.read() as transaction:
+            return int(transaction.id())
+
+    before = last_transaction()
+    told: list[tuple[int, int]] = []
+    for number in range(3):
+        views.store.admit([log.add(1, [scalar(3 + number, number, 1.0)])])
+        views.catch_up(progress=lambda done, total: told.append((done, total)))
+    assert last_transaction() == before
+    assert told == [(1, 1), (2, 2), (3, 3)]
+    views.store.admit([log.add(1, [scalar(9, number, 1.0)]) for number in range(80)])
+    views.catch_up()
+    assert last_transaction() == before + 1
+    views.store.admit([log.add(1, [scalar(9, 1, 1.0), events.ProgressSet(9, TASK, 7)])])
+    views.catch_up(reports=True)
+    assert views.task(TASK).progress == 7
+    assert views.series(TASK)[0].count == 85
+    assert views.check() == []
     close(views)
 
 
@@ -154,36 +182,34 @@ def test_the_version_of_a_stream_tells_when_a_kind_of_event_gained_a_field() -> 
     assert changed != runner._version(1)
 
 
+@pytest.mark.parametrize("piece", [1, runner._PIECE_BYTES])
 def test_a_batch_that_cannot_be_read_is_passed_over_and_named(
-    home: Path, caplog: pytest.LogCaptureFixture
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
+    monkeypatch.setattr(runner, "_PIECE_BYTES", piece)
     log, store = Log(), Store.open(home)
     store.admit([log.add(1, [created(1)]), log.add(1, [events.ProgressSet(2, TASK, 5)])])
     store.admit([log.add(1, [events.TagsAdded(3, TASK, ["a"])]), log.add(1, [scalar(4, 1, 1.0)])])
-    damaged = {1: log.batches[1].data[:-3] + b"???", 3: b"", 2: log.batches[2].data}
+    store.admit([log.add(1, [events.TagsAdded(5, TASK, ["b"])])])
 
     def damage(transaction: Any) -> None:
-        for number, data in damaged.items():
-            key = log.id + number.to_bytes(8, "big")
-            if data:
-                transaction.put(key, data, db=store.environment["batches"])
-            else:
-                transaction.delete(key, db=store.environment["batches"])
+        key = log.id + (1).to_bytes(8, "big")
+        transaction.put(key, log.batches[1].data[:-3] + b"???", db=store.environment["batches"])
+        transaction.delete(log.id + (3).to_bytes(8, "big"), db=store.environment["batches"])
 
     store.environment.write(damage)
     views = Views.open(store)
     with caplog.at_level(logging.WARNING, "eventlog"):
         views.catch_up(reports=True)
     named = [record.getMessage() for record in caplog.records]
+    # The batch that is gone is missed by both streams.
     assert len(named) == 3
     assert "batch 1 of store 0101" in named[0]
-    assert "batch 3 of store 0101" in named[1]
-    assert "run `eventlog verify`" in named[1]
+    assert all("batch 3 of store 0101" in line and "run `eventlog verify`" in line for line in named[1:])
     state = views.task(TASK)
-    assert (state.progress, state.tags) == (None, ["a"])
+    assert (state.progress, state.tags) == (None, ["a", "b"])
     caplog.clear()
     views.catch_up(reports=True)
-    assert not caplog.records
     store.admit([log.add(1, [events.ProgressSet(9, TASK, 9)])])
     views.catch_up(reports=True)
     assert views.task(TASK).progress == 9
@@ -192,45 +218,29 @@ def test_a_batch_that_cannot_be_read_is_passed_over_and_named(
     close(views)
 
 
-def test_a_log_put_back_from_an_older_copy_is_folded_anew(home: Path) -> None:
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_log_put_back_from_another_copy_is_folded_anew(home: Path, length: int) -> None:
+    """Shorter than what was folded, as long, or longer; and not the same from its second batch on."""
     import shutil
 
-    log, store = Log(), Store.open(home)
-    store.admit([log.add(1, [created(1)])])
-    store.environment.close()
-    shutil.copytree(home / "log", home.parent / "older")
-    store.environment = type(store.environment)(home / "log", store.environment._flags)
-    store.admit([log.add(1, [events.ProgressSet(2, TASK, 5)])])
-    views = Views.open(store)
+    log = Log()
+    views = views_of(home, [log.add(1, [created(1), scalar(1, 1, 1.0)])])
+    views.store.admit([log.add(1, [events.ProgressSet(2, TASK, 5), scalar(2, 2, 2.0)])])
     views.catch_up(reports=True)
     assert views.task(TASK).progress == 5
     close(views)
     shutil.rmtree(home / "log")
-    shutil.copytree(home.parent / "older", home / "log")
 
-    # Shorter than what was folded.
-    store = Store.open(home)
-    views = Views.open(store)
-    views.catch_up(reports=True)
-    assert views.task(TASK).progress is None
-
-    # As long as what was folded, or longer, and not the same.
-    for length in (1, 2):
-        other = Log()
-        other.batches = log.batches[:1]
-        other._next = {bytes([1]) * 8 + other.id[:8]: 1}
-        store.close()
-        views.close()
-        shutil.rmtree(home / "log")
-        shutil.copytree(home.parent / "older", home / "log")
-        store = Store.open(home)
-        store.admit([other.add(1, [events.ProgressSet(3, TASK, 70 + length)])] * 1)
-        for _ in range(length - 1):
-            store.admit([other.add(1, [events.TagsAdded(4, TASK, ["a"])])])
-        views = Views.open(store)
-        views.catch_up(reports=True)
-        assert views.task(TASK).progress == 70 + length
-        assert views.check() == []
+    other = Log()
+    batches = [
+        other.add(1, [created(1), scalar(1, 1, 1.0)]),
+        other.add(1, [events.ProgressSet(2, TASK, 70), scalar(2, 2, 3.0)]),
+        other.add(1, [events.TagsAdded(3, TASK, ["a"])]),
+    ][:length]
+    views = views_of(home, batches)
+    assert views.task(TASK).progress == (None if length == 1 else 70)
+    assert [one.maximum for one in views.series(TASK)] == [1.0 if length == 1 else 3.0]
+    assert views.check() == []
     close(views)
 
 
@@ -403,12 +413,33 @@ def test_views_deleted_while_open_are_folded_anew_by_who_opens_them_next(home: P
     store.close()
 
 
+def test_damage_that_a_catch_up_comes_upon_is_mended_by_folding_anew(home: Path) -> None:
+    store = fill(home)
+    views = Views.open(store)
+    views.catch_up(reports=True)
+    views._environment.write(
+        lambda transaction: transaction.put(bytes(16), b"\xc1" * 200, db=views._environment["tasks"])
+    )
+    with pytest.raises(DataCorrupt, match="run `eventlog rebuild`"):
+        views.task("0" * 32)
+    log = Log(2)
+    store.admit([log.add(1, [events.ProgressSet(99, "0" * 32, 99)])])
+    views.catch_up(reports=True)
+    assert views.task("0" * 32).progress == 99
+    assert views.check() == []
+    close(views)
+
+
 def overwrite_all(data: bytes) -> bytes:
     return b"not an LMDB file" * 4096
 
 
 def cut_to_half(data: bytes) -> bytes:
     return data[: len(data) // 2]
+
+
+def cut_to_its_first_pages(data: bytes) -> bytes:
+    return data[: 4096 * 3]
 
 
 def cut_to_a_bit(data: bytes) -> bytes:
@@ -419,7 +450,9 @@ def blank_the_second_half(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
 
 
-@pytest.mark.parametrize("harm", [overwrite_all, cut_to_half, cut_to_a_bit, blank_the_second_half])
+@pytest.mark.parametrize(
+    "harm", [overwrite_all, cut_to_half, cut_to_its_first_pages, cut_to_a_bit, blank_the_second_half]
+)
 def test_damaged_views_are_deleted_and_folded_anew(home: Path, harm: Any) -> None:
     store = fill(home)
     views = Views.open(store)
