@@ -9,12 +9,14 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import le
 from typing import NamedTuple
 
 import msgspec
 import zstandard
 
+from eventlog.clock import MAX_TIME
 from eventlog.errors import DataCorrupt, StoreNewer
 from eventlog.events import Event, decode_events
 
@@ -144,6 +146,27 @@ class Batch:
             )
             for position in range(self.states + self.reports)
         ]
+
+    def checked_states(self) -> list[Event]:
+        """Its state events, once all its events are known to be as its header says.
+
+        Raises:
+            DataCorrupt: they are not, or cannot be read, or have times that no clock gives.
+        """
+        positions, states = self._states() if self.states else ([], [])
+        of_reports = [report.time for report in self.report_events()]
+        times: list[int] = []
+        start = 0
+        for place, (position, state) in enumerate(zip(positions, states, strict=True)):
+            times += of_reports[start : position - place]
+            times.append(state.time)
+            start = position - place
+        times += of_reports[start:]
+        if not times or (times[0], times[-1]) != (self.first_time, self.last_time):
+            raise self._corrupt("has events whose times are not those of its header")
+        if times[0] < 0 or times[-1] > MAX_TIME or not all(map(le, times, islice(times, 1, None))):
+            raise self._corrupt("has events whose times go back, or are none")
+        return states
 
     def _states(self) -> tuple[list[int], list[Event]]:
         try:

@@ -66,10 +66,13 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationInvalid(f"{path} cannot be read as TOML: {error}") from None
+    except OSError as error:
+        # Where the folder itself cannot be used, opening the store says it better.
+        if isinstance(error, FileNotFoundError | NotADirectoryError) or not os.access(path.parent, os.X_OK):
+            return {}
+        raise ConfigurationInvalid(f"{path} cannot be read ({error.strerror}): check its rights") from None
 
 
 def _cast(name: str, value: Any, kind: Any, where: str) -> Any:

@@ -323,6 +323,10 @@ class Environment:
             return StoreReadOnly(
                 f"{self.path} cannot be written ({text}): check its owner and rights, or set EVENTLOG_HOME"
             )
+        if isinstance(error, lmdb.MemoryError) or "Cannot allocate memory" in text:
+            return StoreInvalid(
+                f"{self.path} cannot be mapped ({text}): raise the limit on address space (ulimit -v)"
+            )
         if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError)):
             return DataCorrupt(f"{self.path} is damaged ({text}): run `eventlog verify`")
         return StoreInvalid(f"{self.path} cannot be used as a store ({text}): run `eventlog verify`")

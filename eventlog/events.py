@@ -271,6 +271,9 @@ _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _one_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(_any_event)
 _any_decoder = msgspec.msgpack.Decoder(list[Any])
 
+# Text that is not UTF-8 is no error of msgspec's.
+_NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 encode_event: Callable[[Event], bytes] = msgspec.msgpack.Encoder().encode
 
 
@@ -282,7 +285,7 @@ def decode_event(data: bytes) -> Event:
     """
     try:
         return _one_decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except _NOT_DECODED:
         return _decode_unknown(data)
 
 
@@ -294,18 +297,18 @@ def decode_events(data: bytes) -> list[Event]:
     """
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except _NOT_DECODED:
         pass
     try:
         return [decode_event(bytes(raw)) for raw in _raw_decoder.decode(data)]
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _NOT_DECODED as error:
         raise DataCorrupt(f"the bytes are not an array of events: {error}") from None
 
 
 def _decode_unknown(data: bytes) -> Event:
     try:
         kind, time, task, *_ = _any_decoder.decode(data)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (*_NOT_DECODED, ValueError) as error:
         raise DataCorrupt(f"the bytes are not an event: {error}") from None
     if not (isinstance(kind, str) and isinstance(time, int) and isinstance(task, str)):
         raise DataCorrupt("the bytes are not an event: it does not begin with kind, time and task")

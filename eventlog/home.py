@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eventlog.errors import EventlogError, StoreFull, StoreInvalid, StoreReadOnly
 
-__all__ = ["is_there", "make_home"]
+__all__ = ["is_there", "make_home", "refuse_orphans"]
 
 FOLDERS = ("log", "journals", "blobs", "views", "temporary")
 # What may lie in a folder that a store is made in.
@@ -39,6 +39,20 @@ def make_home(home: Path) -> None:
             (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _unusable(home, error) from None
+
+
+def refuse_orphans(home: Path) -> None:
+    """Make sure that what is about to become a store is not one whose log was lost.
+
+    Raises:
+        StoreInvalid: there are blobs, journals or views of a log that is not there.
+    """
+    for name in ("blobs", "journals", "views", "last_runs"):
+        if any((home / name).glob("[!.]*")):
+            raise StoreInvalid(
+                f"the log of the store at {home} is gone, but its {name} are there: restore log/data.mdb from"
+                " a copy, or move the folder away and begin anew"
+            )
 
 
 def _refuse_foreign(home: Path) -> None:

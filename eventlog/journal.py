@@ -270,7 +270,8 @@ class JournalLock:
         if folder.name in _held:
             return None
         try:
-            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+            # A journal without its lock has nobody who holds it.
+            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from eventlog import events
+from eventlog.clock import MAX_LEAD
 from eventlog.committer import Committer
 from eventlog.errors import EventlogError, InputInvalid, StoreReadOnly
 from eventlog.journal import CHUNK_SIZE, FRAME, FRAMES_START, Chunk
@@ -153,9 +154,13 @@ class Session:
                 return
 
     def observe(self, time: int) -> None:
-        """Order what comes next after an event of this time, in milliseconds, that this process has seen."""
+        """Order what comes next after an event of this time, in milliseconds, that this process has seen.
+
+        A time more than a year ahead of this machine's clock is not followed: one machine whose clock is
+        wrong must not carry all others along.
+        """
         with self._lock:
-            if time >= self._last_time:
+            if self._last_time <= time <= self._wall() // 1_000_000 + MAX_LEAD:
                 self._last_time = time + 1
 
     def flush(self) -> None:

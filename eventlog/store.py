@@ -29,7 +29,7 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.events import Event
-from eventlog.home import is_there, make_home
+from eventlog.home import is_there, make_home, refuse_orphans
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord
@@ -218,9 +218,7 @@ class Store:
             StoreFull, StoreReadOnly: nothing was let in.
         """
         # Decoded before the transaction, which keeps every other writer waiting.
-        arrived = [(batch, [numbered.event for numbered in batch.state_events()]) for batch in batches]
-        for batch, _ in arrived:
-            batch.report_events()
+        arrived = [(batch, batch.checked_states()) for batch in batches]
 
         def work(transaction: Any) -> int:
             admitted = 0
@@ -291,6 +289,7 @@ class Store:
         meta = self.environment["meta"]
         identity = transaction.get(b"store", db=meta)
         if identity is None:
+            refuse_orphans(self.home)
             identity = uuid.uuid4().bytes
             transaction.put(b"format", FORMAT, db=meta)
             transaction.put(b"store", identity, db=meta)
