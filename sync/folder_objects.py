@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from eventlog.blobs import BlobWriter
-from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid
+from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
 from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.objects import Objects, check_digest
 
@@ -24,6 +24,21 @@ class FolderObjects(Objects):
     def __init__(self, file_system: Any, root: str, shown: str) -> None:
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
+
+    def make_root(self) -> None:
+        """Make the folder itself, in one that is there.
+
+        Raises:
+            RemoteUnreachable: it is not: a slip in the name, or a share or a stick that is not mounted.
+        """
+        parent = Path(self._root).parent
+        if not parent.exists():
+            raise RemoteUnreachable(
+                f"{self.shown} cannot be made, as {parent} is not there: check the name, and that the share"
+                " or the stick is mounted"
+            )
+        with self.errors(""):
+            Path(self._root).mkdir(exist_ok=True)
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""

@@ -336,3 +336,14 @@ def test_sync_is_imported_without_what_only_a_remote_needs() -> None:
     code = "import sys, eventlog.sync; print({'fsspec', 'pyarrow', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_push_makes_a_folder_but_not_the_folders_around_it(machine: Machines, tmp_path: Path) -> None:
+    """A share that is not mounted must not look like one that took everything."""
+    laptop = machine("laptop")
+    laptop.train()
+    with pytest.raises(RemoteUnreachable, match="is mounted"):
+        push(laptop.store, tmp_path / "share" / "runs")
+    assert not (tmp_path / "share").exists()
+    (tmp_path / "share").mkdir()
+    assert push(laptop.store, tmp_path / "share" / "runs").batches
