@@ -82,7 +82,8 @@ class ExecutionRecorder:
             "entry_point": plain_text(launch.entry_point),
             "working_folder": plain_text(launch.folder),
         }
-        self._lock = threading.Lock()
+        # A signal's handler that ends the task may have interrupted a thread that holds it.
+        self._lock = threading.RLock()
         self._recorded = False
         self._gathering: Gathering | None = None
         self._thread = threading.Thread(target=self._run, name="eventlog-execution", daemon=True)
@@ -100,11 +101,14 @@ class ExecutionRecorder:
 
     def finish(self, seconds: float) -> None:
         """Wait until it is recorded; after so many seconds, record what is known by then."""
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-        self._record()
-        if self._gathering is not None:
-            self._gathering.give_up()
+        try:
+            if self._thread.is_alive():
+                self._thread.join(seconds)
+        finally:
+            # A signal's handler may have raised: then nothing is waited for any more.
+            self._record()
+            if self._gathering is not None:
+                self._gathering.give_up()
 
     def _run(self) -> None:
         try:

@@ -149,8 +149,8 @@ class Lifecycle:
         if self._is_listening:
             self._signal = Outcome(TaskStopped, ("SIGTERM",))
             if previous == signal.SIG_DFL:
-                self.release()
                 self._end(self._signal, True)
+                self.release()
         if callable(previous):
             previous(number, frame)
         elif previous == signal.SIG_DFL:
@@ -159,9 +159,8 @@ class Lifecycle:
 
     def finish(self) -> None:
         """End the task as the process ends."""
-        outcome = self.outcome()
+        self._end(self.outcome(), False)
         self.release()
-        self._end(outcome, False)
 
 
 _listening: Lifecycle | None = None
@@ -172,8 +171,10 @@ def _at_exit() -> None:
         _listening.finish()
 
 
-# The store's own exit, which closes the session, was registered before and so runs after this.
-atexit.register(_at_exit)
+# The store's own exit, which closes the session, was registered before and so runs after this. An exception
+# that a signal's handler raises ends one call and no more: the next one finishes what it left.
+for _ in range(3):
+    atexit.register(_at_exit)
 
 
 def _outermost_frame() -> FrameType | None:

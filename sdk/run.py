@@ -34,9 +34,9 @@ class Run:
         launch = Launch.now()
         self._store = store
         self._names = (project, name, task_type)
+        self._lifecycle = Lifecycle(self._end)
         self.task_id = start_task(store, project, name, task_type, tags, reuse)
         self.is_open = True
-        self._lifecycle = Lifecycle(self._end)
         self._lifecycle.listen()
         self._execution = ExecutionRecorder(store, self.task_id, launch)
         self._execution.start()
@@ -64,18 +64,25 @@ class Run:
         if not self.is_open:
             return
         if self._lifecycle.is_own:
-            self._lifecycle.release()
             self._end(COMPLETED, False)
+            self._lifecycle.release()
         else:
             self.is_open = False
 
     def _end(self, outcome: Outcome, is_hurried: bool) -> None:
-        """Append how the task ended, and commit; what cannot be committed stays in the journal."""
+        """Append how the task ended, and commit; what cannot be committed stays in the journal.
+
+        A signal's handler may raise anywhere in here, as Ctrl-C does: the outcome is appended all the same.
+        """
         if not self.is_open:
             return
-        self.is_open = False
-        self._execution.finish(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS)
-        self._store.session.append(outcome.kind, self.task_id, *outcome.fields)
+        try:
+            self._execution.finish(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS)
+        finally:
+            try:
+                self._append_outcome(outcome)
+            finally:
+                self._append_outcome(outcome)
         if is_hurried:
             # The thread that is interrupted may hold what a commit needs, so it only waits so long. What
             # was appended survives the process in any case.
@@ -84,6 +91,12 @@ class Run:
             thread.join(_HURRIED_SECONDS)
         else:
             self._commit()
+
+    def _append_outcome(self, outcome: Outcome) -> None:
+        """Append it unless that was done; interrupted in between, it is there twice, which changes nothing."""
+        if self.is_open:
+            self._store.session.append(outcome.kind, self.task_id, *outcome.fields)
+            self.is_open = False
 
     def _commit(self) -> None:
         commit(self._store, self.task_id)

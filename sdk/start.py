@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog.errors import InputInvalid
-from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted
+from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
 from eventlog.sdk.last_runs import LastRun, LastRuns
 from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import read_state
@@ -93,8 +93,12 @@ def start_task(
             append(TaskCreated, task, name, project, task_type)
         if tags:
             append(TagsAdded, task, tags)
-        append(TaskStarted, task)
-        choice.take(task, store.session.id)
+        try:
+            append(TaskStarted, task)
+            choice.take(task, store.session.id)
+        except BaseException as error:
+            append(TaskStopped, task, f"{type(error).__name__} at its start")
+            raise
     return task
 
 

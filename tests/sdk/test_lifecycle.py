@@ -1,11 +1,13 @@
 """A task's status follows its process, and the process does not notice."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -109,6 +111,75 @@ def test_ctrl_c_stops_the_task_and_the_process_ends_as_it_always_does(scripts: S
     assert "KeyboardInterrupt" in ran.err
     state = scripts.state()
     assert (state.status, state.status_reason) == ("stopped", "KeyboardInterrupt")
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "status"),
+    [
+        ("task.close()", -signal.SIGINT, "completed"),
+        ("", 0, "completed"),
+        ("sys.exit(3)", 3, "failed"),
+        ("signal.signal(signal.SIGINT, lambda *_: sys.exit(5))\ntask.close()", 5, "completed"),
+    ],
+)
+def test_ctrl_c_while_the_task_ends_does_not_leave_it_running(
+    scripts: Scripts, tmp_path: Path, end: str, code: int, status: str
+) -> None:
+    """Its end waits for git; the interrupt comes then."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\necho git >&2\nexec sleep 60\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    interrupt = """
+    def interrupt():
+        from eventlog.sdk.execution import ExecutionRecorder
+        while not any(frame.f_code is ExecutionRecorder.finish.__code__ for frame in main_frames()):
+            time.sleep(0.001)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+    def main_frames():
+        frame = sys._current_frames()[threading.main_thread().ident]
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+    threading.Thread(target=interrupt, daemon=True).start()
+    """
+    path = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    ran = scripts.start(script(interrupt) + end, environment=path)
+    assert ran.wait() == code, ran.err
+    state = scripts.state()
+    assert state.status == status
+    assert state.execution is not None
+
+
+def test_a_task_ends_at_whichever_line_its_end_is_interrupted() -> None:
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal lines
+        if Path(frame.f_code.co_filename).name in {"run.py", "execution.py"} and event == "line":
+            lines += 1
+            if lines == last:
+                raise KeyboardInterrupt
+        return trace
+
+    for last in itertools.count(1):
+        task = Task.init(project_name="tests/lifecycle", task_name="a task", reuse_last_task_id=False)
+        lines = 0
+        sys.settrace(trace)
+        try:
+            task.close()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        # As at the interpreter's exit.
+        task.close()
+        assert Task.current_task() is None
+        assert task.status == "completed", f"interrupted at line event {last}"
+        if lines < last:
+            break
+    assert last > 20
 
 
 def test_a_ctrl_c_that_the_script_handles_is_no_stop(scripts: Scripts) -> None:
