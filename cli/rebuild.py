@@ -24,7 +24,7 @@ def command(home: Path | None) -> None:
     started = time.monotonic()
     with opened_store(home, write=True) as store:
         with progress_bar("folding the log") as advance:
-            Views.open(store).rebuild(progress=advance)
+            Views.open(store, anew=True).catch_up(reports=True, progress=advance)
         heads = store.heads()
     batches = sum(head.number + 1 for head in heads.values())
     took = duration(round((time.monotonic() - started) * 1000))

@@ -116,6 +116,17 @@ class Snapshot:
                     pass
             self._check_free(self._before)
 
+    def check_structure(self) -> None:
+        """Check every page that holds structure, and the free pages; no value is read, so that this is quick.
+
+        Each page is looked at once at most, whatever the file says.
+        """
+        for name, tree in self._databases(self._meta):
+            self.databases.append(name)
+            for _ in self._walk(f"database {name}", tree, values=False):
+                pass
+        self._check_free(self._meta)
+
     def _databases(self, meta: Meta) -> list[tuple[str, Tree]]:
         trees = []
         for page, node, value in self._walk("the main database", meta.main):

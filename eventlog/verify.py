@@ -4,8 +4,9 @@ Everything is read from the bytes up, as `docs/FORMAT.md` describes them, with c
 (`lmdb_pages`), batches (`check_batch`), chains and sessions (`check_chain`), journals (`check_journal`) and
 blobs. What is found is named exactly, a line each. Nothing is changed, and others may go on writing.
 
-Not looked at are the bytes that nothing is kept in (free pages, the unused rest of a page or a chunk, the
-size of LMDB's map), the views, which are folded from the log, and `temporary`.
+Of the views, which are folded from the log, only LMDB's structure is checked, on which a process could
+crash. Not looked at are the bytes that nothing is kept in (free pages, the unused rest of a page or a chunk,
+the size of LMDB's map), and `temporary`.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ from eventlog.lmdb_pages import Snapshot, SnapshotGone
 __all__ = ["Report", "verify"]
 
 DATA = "log/data.mdb"
+VIEWS = "views/data.mdb"
 FORMAT = b"1"
 DATABASES = ("batches", "heads", "meta", "sessions")
 META_SIZES = {b"format": 1, b"store": 16, b"created": 8}
@@ -101,7 +103,7 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
         _check_against_log(journal, log)
         report.problems += journal.problems
         named |= dict.fromkeys(journal.blobs - named.keys(), journal.name)
-    report.problems += foreign_blobs + blob_problems
+    report.problems += foreign_blobs + blob_problems + _check_views(home)
     report.problems += [
         f"blobs/{digest[:2]}/{digest}, which {where} names, is missing"
         for digest, where in sorted(named.items())
@@ -161,7 +163,7 @@ def _check_log(home: Path, meter: _Meter) -> _Log:
     for _ in range(10):
         log = _Log()
         try:
-            with _snapshot(path, log) as (snapshot, held):
+            with _snapshot(path, DATA, log.problems) as (snapshot, held):
                 _read_log(snapshot, log, meter)
                 log.problems[:0] = snapshot.problems
                 if held or not log.problems:
@@ -182,28 +184,28 @@ def _check_log(home: Path, meter: _Meter) -> _Log:
 
 
 @contextlib.contextmanager
-def _snapshot(path: Path, log: _Log) -> Iterator[tuple[Snapshot, bool]]:
+def _snapshot(path: Path, name: str, problems: list[str]) -> Iterator[tuple[Snapshot, bool]]:
     """A snapshot to read, and whether it is held while it is read.
 
     LMDB is only asked to hold one where its meta pages are sound, and where there is the right to write in
     the folder, as its lock needs.
     """
     with contextlib.ExitStack() as stack:
-        newest = stack.enter_context(Snapshot(path, DATA, max_value=MAX_VALUE))
+        newest = stack.enter_context(Snapshot(path, name, max_value=MAX_VALUE))
         snapshot: Snapshot | None = None
         if not newest.problems and os.access(path.parent, os.W_OK):
             try:
                 held = stack.enter_context(HeldTransaction(path.parent))
-                snapshot = stack.enter_context(_held_snapshot(path, held))
+                snapshot = stack.enter_context(_held_snapshot(path, name, held))
             except StoreInvalid as error:
-                log.problems.append(f"log: {error}")
+                problems.append(f"{name.partition('/')[0]}: {error}")
         yield snapshot or newest, snapshot is not None
 
 
-def _held_snapshot(path: Path, held: HeldTransaction) -> Snapshot:
+def _held_snapshot(path: Path, name: str, held: HeldTransaction) -> Snapshot:
     for _ in range(1000):
         try:
-            return Snapshot(path, DATA, transaction=held.number, max_value=MAX_VALUE)
+            return Snapshot(path, name, transaction=held.number, max_value=MAX_VALUE)
         except SnapshotGone:
             held.renew()
     raise StoreInvalid(f"{path} does not keep still, or has no transaction {held.number}")
@@ -258,6 +260,41 @@ def _check_against_log(journal: JournalFacts, log: _Log) -> None:
     # Where the log is damaged, it is not known how far the session had got.
     if not log.problems:
         journal.check_position(*log.chains.position(journal.session))
+
+
+# The views.
+
+
+def _check_views(home: Path) -> list[str]:
+    """What is wrong with the pages of the views; at most one line, as one thing mends it all."""
+    path = home / VIEWS
+    problems: list[str] = []
+    for _ in range(10):
+        problems = []
+        try:
+            status = path.stat()
+            if not status.st_size:
+                return []
+            with _snapshot(path, VIEWS, problems) as (snapshot, held):
+                snapshot.check_structure()
+                problems += snapshot.problems
+            with Snapshot(path, VIEWS) as now:
+                moved = not held and now.transaction != snapshot.transaction
+            # They are expendable, and so may have been thrown away meanwhile.
+            if not problems or not (moved or not os.path.samestat(status, path.stat())):
+                break
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            problems.append(f"{VIEWS} cannot be read: {error.strerror}")
+            break
+        except DataCorrupt as error:
+            problems.append(str(error))
+            break
+    if not problems:
+        return []
+    more = f" (and {len(problems) - 1} problems more)" if problems[1:] else ""
+    return [f"{problems[0]}{more}: run `eventlog rebuild`"]
 
 
 # Blobs.

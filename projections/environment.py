@@ -84,8 +84,12 @@ class ViewsEnvironment:
         return f"<ViewsEnvironment {self.path}>"
 
     @classmethod
-    def of(cls, store: Store) -> "ViewsEnvironment":
-        """The environment with the views of a store, to be closed once by each who asked for it."""
+    def of(cls, store: Store, *, anew: bool = False) -> "ViewsEnvironment":
+        """The environment with the views of a store, to be closed once by each who asked for it.
+
+        Args:
+            anew: throw away what is there, without opening it: LMDB can crash on damaged files.
+        """
         with _opening:
             # The key of a read-only store's is no path: there is a temporary folder for it.
             key = store.home / ("views read-only" if store.read_only else "views")
@@ -93,7 +97,11 @@ class ViewsEnvironment:
             if found is not None and not found._is_there():
                 # The folder was deleted, perhaps made anew: who still holds the old files may keep them.
                 found = None
+            if found is not None and anew:
+                found.replace()
             if found is None:
+                if anew and not store.read_only:
+                    _delete(key)
                 found = cls.temporary() if store.read_only else cls(key)
                 _open_environments[key] = found
             found._users += 1
@@ -130,7 +138,10 @@ class ViewsEnvironment:
             return self._environment.write(work)
 
     def replace(self) -> None:
-        """Delete the files and begin anew."""
+        """Delete the files, whatever is in them, and begin anew; no other thread may be using them.
+
+        Other processes that have them open keep them until they open the views again.
+        """
         with self._lock:
             self._environment.close()
             _delete(self.path)
@@ -211,7 +222,7 @@ def _delete(path: Path) -> None:
     try:
         path.rename(aside)
     except OSError as error:
-        raise StoreReadOnly(f"the damaged views at {path} cannot be deleted: {error.strerror}") from None
+        raise StoreReadOnly(f"the views at {path} cannot be deleted: {error.strerror}") from None
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from eventlog.projections.history import history
 from eventlog.projections.keys import task_key
 from eventlog.projections.query import TaskQuery, TaskRow
 from eventlog.projections.resolve import resolve
-from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, drop, has_version
+from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, has_version
 from eventlog.projections.scalars import SeriesSummary
 from eventlog.projections.session import SessionState
 from eventlog.projections.task import TaskState
@@ -41,15 +41,18 @@ class Views:
         return f"<Views of {self.store!r}>"
 
     @classmethod
-    def open(cls, store: Store) -> "Views":
+    def open(cls, store: Store, *, anew: bool = False) -> "Views":
         """The views of a store, beside its log; in a temporary folder if the store is read-only.
 
         Cheap to call again: all who open the same store in a process share one environment.
 
+        Args:
+            anew: throw away what was folded before, however damaged it may be, without looking at it.
+
         Raises:
             StoreFull, StoreReadOnly: there is no room, or no right, to keep views.
         """
-        return cls(store, ViewsEnvironment.of(store))
+        return cls(store, ViewsEnvironment.of(store, anew=anew))
 
     def close(self) -> None:
         """Let go of the views; the last to do so in a process closes the files."""
@@ -212,16 +215,8 @@ class Views:
             return states.read_sessions(transaction, self._environment)
 
     def rebuild(self, progress: Progress | None = None) -> None:
-        """Drop all views and fold the whole log again."""
-
-        def drop_all(transaction: Any) -> None:
-            for stream in (STATES, REPORTS):
-                drop(transaction, self._environment, stream)
-
-        try:
-            self._environment.write(drop_all)
-        except ViewsDamaged:
-            self._environment.replace()
+        """Throw the views away, however damaged they may be, and fold the whole log again."""
+        self._environment.replace()
         catch_up(self.store, self._environment, (STATES, REPORTS), progress)
 
     def check(self, progress: Progress | None = None) -> list[str]:
