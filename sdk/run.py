@@ -93,7 +93,7 @@ class Run:
             self._commit()
 
     def _append_outcome(self, outcome: Outcome) -> None:
-        """Append it unless that was done; interrupted in between, it is there twice, which changes nothing."""
+        """Append it unless that was done; an interrupt in between makes it be there twice, which is no harm."""
         if self.is_open:
             self._store.session.append(outcome.kind, self.task_id, *outcome.fields)
             self.is_open = False
