@@ -28,7 +28,10 @@ class Log:
         self._next: dict[bytes, int] = {}
 
     def add(self, session: int, new: Sequence[Event | bytes]) -> Batch:
-        """One more batch, of a session given by a small number; of bytes, an event of an unknown kind."""
+        """One more batch, of a session given by a small number; of bytes, an event of an unknown kind.
+
+        Within a batch times never go back, or a store would not let it in.
+        """
         name = bytes([session]) * 8 + self.id[:8]
         first = self._next.get(name, 0)
         self._next[name] = first + len(new)
@@ -43,8 +46,8 @@ class Log:
                 first=first,
                 events=[event if isinstance(event, bytes) else encode_event(event) for event in new],
                 states=[at for at, event in enumerate(decoded) if not event.is_report],
-                first_time=min(times),
-                last_time=max(times),
+                first_time=times[0],
+                last_time=times[-1],
             )
         )
         self.batches.append(batch)

@@ -2,16 +2,19 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eventlog import events
+from eventlog.batch import Batch
 from eventlog.errors import DataCorrupt, EventlogError, StoreNewer
 from eventlog.projections import TaskQuery, Views, environment, runner
 from eventlog.projections.environment import ViewsEnvironment
@@ -59,8 +62,6 @@ def test_only_what_is_new_is_folded(home: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_catch_up_without_reports_never_decompresses_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eventlog.batch import Batch
-
     log, store = Log(), Store.open(home)
     store.admit([log.add(1, [created(1), scalar(2, 1, 1.0)]), log.add(1, [scalar(3, 2, 2.0)])])
     views = Views.open(store)
@@ -215,45 +216,60 @@ def test_a_batch_that_cannot_be_read_is_passed_over_and_named(
     assert views.task(TASK).progress == 9
     assert not caplog.records
     assert [line for line in views.check() if "batch 1 of store" in line]
+
+    # The first one after all that was folded, and nothing is folded anew for it.
+    store.admit([log.add(1, [events.ProgressSet(10, TASK, 10)])])
+    store.environment.write(
+        lambda transaction: transaction.delete(
+            log.id + (6).to_bytes(8, "big"), db=store.environment["batches"]
+        )
+    )
+    caplog.clear()
+    views.catch_up()
+    assert ["batch 6 of store" in record.getMessage() for record in caplog.records] == [True]
     close(views)
+
+
+def put_back(home: Path, batches: Sequence[Batch]) -> Views:
+    """Views as they were, beside the log of another store, with these batches."""
+    other = Store.open(home.parent / "other")
+    other.admit(batches)
+    other.close()
+    shutil.rmtree(home / "log")
+    shutil.copytree(home.parent / "other" / "log", home / "log")
+    views = Views.open(Store.open(home))
+    views.catch_up(reports=True)
+    return views
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_log_put_back_from_another_copy_is_folded_anew(home: Path, length: int) -> None:
     """Shorter than what was folded, as long, or longer; and not the same from its second batch on."""
-    import shutil
-
     log = Log()
     views = views_of(home, [log.add(1, [created(1), scalar(1, 1, 1.0)])])
     views.store.admit([log.add(1, [events.ProgressSet(2, TASK, 5), scalar(2, 2, 2.0)])])
     views.catch_up(reports=True)
     assert views.task(TASK).progress == 5
     close(views)
-    shutil.rmtree(home / "log")
 
     other = Log()
-    batches = [
-        other.add(1, [created(1), scalar(1, 1, 1.0)]),
-        other.add(1, [events.ProgressSet(2, TASK, 70), scalar(2, 2, 3.0)]),
-        other.add(1, [events.TagsAdded(3, TASK, ["a"])]),
-    ][:length]
-    views = views_of(home, batches)
+    other.add(1, [created(1), scalar(1, 1, 1.0)])
+    other.add(1, [events.ProgressSet(2, TASK, 70), scalar(2, 2, 3.0)])
+    other.add(1, [events.TagsAdded(3, TASK, ["a"])])
+    views = put_back(home, other.batches[:length])
     assert views.task(TASK).progress == (None if length == 1 else 70)
     assert [one.maximum for one in views.series(TASK)] == [1.0 if length == 1 else 3.0]
     assert views.check() == []
     close(views)
 
 
-def test_views_that_lost_their_log_are_emptied(home: Path) -> None:
-    import shutil
-
-    views = views_of(home, [Log().add(1, [created(1)])])
+def test_views_beside_an_empty_log_are_emptied(home: Path) -> None:
+    views = views_of(home, [Log().add(1, [created(1), scalar(2, 1, 1.0)])])
     assert len(views.find()) == 1
     close(views)
-    shutil.rmtree(home / "log")
-    views = Views.open(Store.open(home))
-    views.catch_up(reports=True)
+    views = put_back(home, [])
     assert views.find() == []
+    assert views.check() == []
     close(views)
 
 
@@ -397,8 +413,6 @@ def test_those_who_open_one_store_share_its_views_and_the_last_to_close_closes(h
 
 
 def test_views_deleted_while_open_are_folded_anew_by_who_opens_them_next(home: Path) -> None:
-    import shutil
-
     store = fill(home, tasks=3, batches=2)
     old = Views.open(store)
     old.catch_up(reports=True)
@@ -427,6 +441,20 @@ def test_damage_that_a_catch_up_comes_upon_is_mended_by_folding_anew(home: Path)
     views.catch_up(reports=True)
     assert views.task("0" * 32).progress == 99
     assert views.check() == []
+    close(views)
+
+
+def test_damage_that_a_rebuild_comes_upon_does_not_stop_it(home: Path) -> None:
+    views = Views.open(fill(home))
+    views.catch_up(reports=True)
+    with (home / "views" / "data.mdb").open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        # All but the two meta pages.
+        file.seek(2 * 4096)
+        file.write(bytes(size - 2 * 4096))
+    views.rebuild()
+    assert views.check() == []
+    assert len(views.find()) == 40
     close(views)
 
 

@@ -60,12 +60,15 @@ def test_points_are_ordered_by_time_iteration_and_value_whatever_the_order_they_
         scalar(time, iteration, value) for time in (5, 6) for iteration in (-1, 2) for value in values
     ]
     random.Random(1).shuffle(reported)
+    # A session's own reports are in the order of time.
+    parts = [reported[:10], reported[10:11], reported[11:30], reported[30:]]
     ascending = [-math.nan, -math.inf, -2.0, -1.0, -0.0, 0.0, 1.0, math.inf, math.nan]
     for name, deliveries in {
         "at once": [reported],
-        "in parts": [reported[:10], reported[10:11], reported[11:30], reported[30:]],
+        "in parts": parts,
     }.items():
-        views = caught_up_in_steps(home / name, deliveries)
+        in_time = [sorted(delivery, key=lambda event: event.time) for delivery in deliveries]
+        views = caught_up_in_steps(home / name, in_time)
         assert points(views) == [
             (time, iteration, bits(value)) for time in (5, 6) for iteration in (-1, 2) for value in ascending
         ]
@@ -168,6 +171,18 @@ def test_points_from_before_a_reset_are_not_shown(home: Path) -> None:
     assert math.copysign(1, summary.minimum) == 1
     with pytest.raises(NotFound, match="has no scalars 'loss' / 'old'"):
         views.scalars(TASK, "loss", "old")
+    close(views)
+
+
+@pytest.mark.parametrize("times", [[3], [5, 1], [1, 5, 2], [1, 2, 3], [1, 2]])
+def test_no_point_from_after_a_reset_is_lost_wherever_it_lies(home: Path, times: list[int]) -> None:
+    views = caught_up_in_steps(home, [[scalar(time, 0, 1.0)] for time in times])
+    views.store.admit([Log(2).add(1, [events.TaskReset(3, TASK)])])
+    views.catch_up()
+    shown = sorted(time for time in times if time >= 3)
+    if shown:
+        assert [time for time, _, _ in points(views)] == shown
+    assert [one.count for one in views.series(TASK)] == ([len(shown)] if shown else [])
     close(views)
 
 

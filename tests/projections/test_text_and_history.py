@@ -20,7 +20,7 @@ def test_lines_of_several_sessions_are_in_the_order_of_time_and_then_of_their_se
     log = Log()
     batches = [
         log.add(1, [created(1), text(2, "a"), scalar(3, 1, 1.0), text(5, "d"), text(5, "e"), text(9, "i")]),
-        log.add(2, [text(3, "b"), text(4, "c"), text(5, "f"), text(8, "h"), text(2, "x", OTHER)]),
+        log.add(2, [text(2, "x", OTHER), text(3, "b"), text(4, "c"), text(5, "f"), text(8, "h")]),
         log.add(1, [text(9, "j"), text(9, "k")]),
         log.add(2, [text(8, "hh")]),
     ]
@@ -84,6 +84,13 @@ def test_the_history_is_every_event_of_the_task_in_order(home: Path) -> None:
     assert list(views.events(TASK, first_time=10)) == []
     with pytest.raises(NotFound, match="no task ffff"):
         views.events("f" * 32)
+    close(views)
+
+
+def test_a_batch_of_nothing_but_text_is_in_the_history(home: Path) -> None:
+    log = Log()
+    views = views_of(home, [log.add(1, [created(1)]), log.add(1, [text(2, "a"), text(3, "b")])])
+    assert [one.event for one in views.events(TASK)] == [created(1), text(2, "a"), text(3, "b")]
     close(views)
 
 
