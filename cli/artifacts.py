@@ -1,7 +1,6 @@
 """`eventlog artifacts`: what a task has uploaded, and copies of it."""
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from eventlog.cli.opening import as_json, examples, opened_store, task_argument,
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.progress import Advance, progress_bar
 from eventlog.cli.tables import Column, table
-from eventlog.errors import DataCorrupt, InputInvalid, NotFound
+from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import ArtifactUploaded
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 CHUNK = 1 << 20
+# What goes to stdout is checked before the first byte of it is written, up to this size.
+IN_MEMORY = 64 << 20
 
 
 @click.command(
@@ -66,8 +67,7 @@ def command(
             raise NotFound(f"the task has no artifact '{name}'; it has {known}")
         artifact = artifacts[name]
         if output == Path("-"):
-            with store.blobs.path(artifact.blob).open("rb") as source:
-                shutil.copyfileobj(source, sys.stdout.buffer, CHUNK)
+            _write(store, artifact, sys.stdout.buffer)
             return
         path = _fetch(store, artifact, output, force=force)
     if as_json:
@@ -105,6 +105,18 @@ def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
     table(columns, rows)
 
 
+def _write(store: "Store", artifact: ArtifactUploaded, to: BinaryIO) -> None:
+    """Write it; of a damaged one nothing, or where it is large, all of it before the error."""
+    from eventlog.sdk.sound_blobs import copy_blob, read_blob
+
+    what = f"artifact '{artifact.name}'"
+    if store.blobs.path(artifact.blob).stat().st_size <= IN_MEMORY:
+        to.write(read_blob(store.blobs, artifact.blob, what))
+    else:
+        copy_blob(store.blobs, artifact.blob, what, to)
+    to.flush()
+
+
 def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, force: bool) -> Path:
     path = output or Path()
     if path.is_dir():
@@ -120,10 +132,9 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
         ):
             digest = _copy(source, target, artifact.size, advance)
         if digest != artifact.blob:
-            raise DataCorrupt(
-                f"blob {artifact.blob} of artifact '{artifact.name}' is damaged: run `eventlog verify`,"
-                " and fetch it from a remote that has it"
-            )
+            from eventlog.sdk.sound_blobs import damaged
+
+            raise damaged(store.blobs.path(artifact.blob), artifact.blob, f"artifact '{artifact.name}'")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import shutil
 import stat
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
@@ -120,18 +121,24 @@ def extract_archive(archive_path: Path, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def is_extracted(archive_path: Path, folder: Path) -> bool:
-    """Whether a folder still holds what the archive does, going by sizes and times of change."""
+def is_extracted(archive_path: Path, folder: Path, *, check_bytes: bool = False) -> bool:
+    """Whether a folder still holds what the archive does, going by sizes and times of change.
+
+    Args:
+        check_bytes: and by the CRC-32 of each file.
+    """
     if not folder.is_dir():
         return False
     try:
         with zipfile.ZipFile(archive_path) as archive:
             for member in archive.infolist():
-                status = folder.joinpath(*_safe_parts(member)).stat()
-                if not member.is_dir() and (status.st_size, int(status.st_mtime)) != (
-                    member.file_size,
-                    _seconds(member),
-                ):
+                path = folder.joinpath(*_safe_parts(member))
+                status = path.stat()
+                if member.is_dir():
+                    continue
+                if (status.st_size, int(status.st_mtime)) != (member.file_size, _seconds(member)):
+                    return False
+                if check_bytes and _crc(path) != member.CRC:
                     return False
     except (OSError, zipfile.BadZipFile, DataCorrupt, ValueError, OverflowError):
         return False
@@ -193,6 +200,14 @@ def _copy(source: IO[bytes], target: IO[bytes], member: zipfile.ZipInfo) -> None
         if copied > member.file_size:
             raise DataCorrupt(f"the archive's member {member.filename!r} holds more than it says")
         target.write(piece)
+
+
+def _crc(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def _safe_parts(member: zipfile.ZipInfo) -> tuple[str, ...]:

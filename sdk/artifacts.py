@@ -1,5 +1,6 @@
 """Artifacts of a task, as it is read: the object again, or a copy of the file."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -15,12 +16,16 @@ from eventlog.events import ArtifactUploaded
 from eventlog.sdk.archives import extract_archive, is_extracted
 from eventlog.sdk.plain_text import INLINE_SIZE, check_text, cut_text, plain_text
 from eventlog.sdk.serialization import load_object, safe_file_name, store_object
+from eventlog.sdk.sound_blobs import check_blob, copy_blob, has_digest, read_blob
 from eventlog.sdk.stores import current_views
 from eventlog.store import Store
 
 __all__ = ["Artifact", "Artifacts", "upload"]
 
 log = logging.getLogger("eventlog")
+
+# Bytes; reading so much again is not noticed.
+_CHEAP_SIZE = 64 << 20
 
 
 class Artifact:
@@ -75,10 +80,10 @@ class Artifact:
             InputInvalid: it is a pickle from another store, and `allow_pickle` is off.
         """
         if deserialization_function is not None:
-            return deserialization_function(self._store.blobs.path(self.hash).read_bytes())
+            return deserialization_function(read_blob(self._store.blobs, self.hash, self._what))
         if self._event.format in {"", "zip"}:
             return Path(self.get_local_copy())
-        path = self._store.blobs.path(self.hash)
+        path = check_blob(self._store.blobs, self.hash, self._what)
         if self._event.format == "pkl" and not allow_pickle and not self._is_own():
             raise InputInvalid(
                 f"artifact '{self.name}' is a pickle from another store, and loading it would run its code:"
@@ -89,15 +94,15 @@ class Artifact:
     def get_local_copy(self, *, extract_archive: bool = True) -> str:
         """The path of a copy under the artifact's own file name, kept in the store's ``cache`` folder.
 
-        A copy that is there already is used again if it was not changed; what a script writes into a copy
-        never reaches the artifact.
+        A copy that is there already is used again if it was not changed, which is judged by sizes and times
+        and, up to 64 MiB, by the bytes too. What a script writes into a copy never reaches the artifact.
 
         Args:
             extract_archive: of a folder, the path of the folder and not of the archive.
 
         Raises:
             BlobMissing: its bytes are not in this store.
-            DataCorrupt: it is an archive that cannot be extracted safely.
+            DataCorrupt: they are not what they should be, or an archive that cannot be extracted safely.
             StoreFull, StoreReadOnly: there is no room, or no right, for a copy.
         """
         blob = self._store.blobs.path(self.hash)
@@ -105,14 +110,38 @@ class Artifact:
         name = safe_file_name(self._event.file_name) or "artifact"
         if self._event.format == "zip" and extract_archive:
             extracted = folder / "extracted" / name.removesuffix(".zip")
-            if not is_extracted(blob, extracted):
+            if not is_extracted(blob, extracted, check_bytes=self.size <= _CHEAP_SIZE):
+                check_blob(self._store.blobs, self.hash, self._what)
                 _set_aside(extracted)
                 _extract(blob, extracted)
             return str(extracted)
         copy = folder / name
-        if not _is_unchanged(copy, blob):
-            _copy(blob, copy)
+        if not _is_unchanged(copy, blob) or (self.size <= _CHEAP_SIZE and not has_digest(copy, self.hash)):
+            self._copy(blob, copy)
         return str(copy)
+
+    @property
+    def _what(self) -> str:
+        return f"artifact {self.name!r}"
+
+    def _copy(self, blob: Path, copy: Path) -> None:
+        partial = _beside(copy)
+        try:
+            copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with partial.open("wb") as target:
+                copy_blob(self._store.blobs, self.hash, self._what, target)
+            partial.chmod(0o600)
+            status = blob.stat()
+            os.utime(partial, ns=(status.st_atime_ns, status.st_mtime_ns))
+            partial.replace(copy)
+        except OSError as error:
+            text = f"no copy of an artifact can be made at {copy} ({error.strerror})"
+            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                raise StoreFull(f"{text}: free some disk space") from None
+            raise StoreReadOnly(f"{text}: make it writable") from None
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
     def _is_own(self) -> bool:
         """Whether a session of this very store uploaded these bytes to this task."""
@@ -199,23 +228,6 @@ def _is_unchanged(copy: Path, blob: Path) -> bool:
     except OSError:
         return False
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
-
-
-def _copy(blob: Path, copy: Path) -> None:
-    partial = _beside(copy)
-    try:
-        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(blob, partial)
-        partial.chmod(0o600)
-        status = blob.stat()
-        os.utime(partial, ns=(status.st_atime_ns, status.st_mtime_ns))
-        partial.replace(copy)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        text = f"no copy of an artifact can be made at {copy} ({error.strerror})"
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise StoreFull(f"{text}: free some disk space") from None
-        raise StoreReadOnly(f"{text}: make it writable") from None
 
 
 def _extract(blob: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eventlog.events import ExecutionRecorded
+from eventlog.sdk.sound_blobs import read_blob
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState
@@ -85,7 +86,7 @@ def task_data(store: "Store", state: "TaskState") -> TaskData:
     """The data of a task in this state.
 
     Raises:
-        BlobMissing: its uncommitted changes are a blob that is not in this store.
+        BlobMissing, DataCorrupt: its uncommitted changes are a blob that is not in this store, or damaged.
     """
     return TaskData(
         id=state.id,
@@ -112,7 +113,8 @@ def task_data(store: "Store", state: "TaskState") -> TaskData:
 def _script(store: "Store", execution: ExecutionRecorded) -> Script:
     diff = execution.diff
     if execution.diff_blob:
-        diff = store.blobs.path(execution.diff_blob).read_bytes().decode(errors="replace")
+        what = f"the uncommitted changes of task {execution.task}"
+        diff = read_blob(store.blobs, execution.diff_blob, what).decode(errors="replace")
     return Script(
         repository=execution.repository,
         branch=execution.branch,

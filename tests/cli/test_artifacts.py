@@ -96,3 +96,27 @@ def test_a_damaged_blob_is_named_and_not_handed_out(eventlog: Run, tasks: Path, 
     assert outcome.code == 1
     assert DIGEST in outcome.err
     assert not (tmp_path / "copy").exists()
+
+
+def test_nothing_of_a_damaged_blob_goes_to_stdout(eventlog: Run, tasks: Path) -> None:
+    with Store.open(tasks) as store:
+        blob = store.blobs.path(DIGEST)
+    blob.chmod(0o600)
+    blob.write_bytes(b"weights of BASELINE")
+    outcome = eventlog("artifacts", BASELINE, "model", "-o", "-")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert DIGEST in outcome.err
+
+
+def test_a_large_damaged_blob_that_goes_to_stdout_ends_with_an_error(
+    eventlog: Run, tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventlog.cli.artifacts.IN_MEMORY", 10)
+    assert eventlog("artifacts", BASELINE, "model", "-o", "-").out.encode() == CONTENT
+    with Store.open(tasks) as store:
+        blob = store.blobs.path(DIGEST)
+    blob.chmod(0o600)
+    blob.write_bytes(b"weights of BASELINE")
+    outcome = eventlog("artifacts", BASELINE, "model", "-o", "-")
+    assert outcome.code == 1
+    assert DIGEST in outcome.err

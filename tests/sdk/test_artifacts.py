@@ -278,6 +278,53 @@ def test_bytes_that_are_not_what_they_should_be_are_an_error_of_the_tree(task: T
             artifact.get()
 
 
+def flip_a_bit(path: Path) -> None:
+    """As a failing disk does: the size and the times stay."""
+    status = path.stat()
+    path.chmod(0o600)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "dict", "numpy", "pandas", "pickle"])
+def test_one_wrong_bit_of_a_blob_is_never_handed_out(task: Task, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.bin").write_bytes(os.urandom(100_000))
+    values = {
+        "file": tmp_path / "folder" / "a.bin",
+        "folder": tmp_path / "folder",
+        "dict": {"learning rate": "0.123456"},
+        "numpy": np.zeros(100),
+        "pandas": pd.DataFrame({"x": range(100)}),
+        "pickle": [1, 2, 3],
+    }
+    artifact = put(task, "v1", values[kind], extension_name=".pkl" if kind == "pickle" else None)
+    assert artifact.type == kind
+    flip_a_bit(task._store.blobs.path(artifact.hash))
+    for read in (
+        artifact.get,
+        artifact.get_local_copy,
+        lambda: artifact.get_local_copy(extract_archive=False),
+        lambda: artifact.get(deserialization_function=bytes),
+    ):
+        with pytest.raises(DataCorrupt, match=f"{artifact.hash} of artifact 'v1'.*eventlog verify.*pull"):
+            read()
+    cache = task._store.home / "cache"
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_a_wrong_bit_of_a_copy_is_not_handed_out_again(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.bin").write_bytes(os.urandom(1000))
+    for value, inner in ((tmp_path / "folder", "a.bin"), (tmp_path / "folder" / "a.bin", "")):
+        artifact = put(task, "value", value)
+        flip_a_bit(Path(artifact.get_local_copy()) / inner)
+        copy = Path(artifact.get_local_copy()) / inner
+        assert copy.read_bytes() == (tmp_path / "folder" / "a.bin").read_bytes()
+
+
 # An artifact from another machine.
 
 
