@@ -7,6 +7,10 @@ except a SIGTERM that is about to kill the process: an exception may be reported
 may be caught. At the interpreter's exit it is known which of it was final, since the outermost frame of
 the main thread then stands where it was left: at its return, or at the call that raised.
 
+A child that multiprocessing makes may end without the interpreter's exit; what it ends with instead is
+listened to as well (`multiprocessing.process.BaseProcess._bootstrap` calls the finalizers, an exception of
+the child's work still being handled).
+
 A forked child has all this in its memory too, and does nothing with it: the task is its parent's.
 """
 
@@ -24,9 +28,11 @@ from typing import Any
 from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
 from eventlog.sdk.plain_text import plain_text
 
-__all__ = ["Lifecycle", "Outcome"]
+__all__ = ["COMPLETED", "Lifecycle", "Outcome", "at_child_end", "is_multiprocessing_child"]
 
 _LONGEST_TRACEBACK = 60_000
+# Among multiprocessing's finalizers: what others do at the end may still report to the task.
+_AFTER_OTHERS = -100
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,8 @@ class Lifecycle:
                 self._previous_sigterm = previous
                 signal.signal(signal.SIGTERM, self._sigterm)
         _listening = self
+        if is_multiprocessing_child():
+            at_child_end(self._on_child_end, _AFTER_OTHERS)
 
     def release(self) -> None:
         """Stop listening, and put back what was there before, where nobody has come after it."""
@@ -157,6 +165,14 @@ class Lifecycle:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def _on_child_end(self) -> None:
+        error = sys.exc_info()[1]
+        if self._is_listening:
+            if self._signal is None and error is not None:
+                self._signal = _outcome_of(type(error), error, error.__traceback__)
+            self._end(self._signal or COMPLETED, False)
+            self.release()
+
     def finish(self) -> None:
         """End the task as the process ends."""
         self._end(self.outcome(), False)
@@ -177,6 +193,23 @@ for _ in range(3):
     atexit.register(_at_exit)
 
 
+def is_multiprocessing_child() -> bool:
+    """Whether this process was made by multiprocessing, of whatever start method."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and module.parent_process() is not None
+
+
+def at_child_end(end: Callable[[], object], priority: int) -> None:
+    """Call this when the work of this child of multiprocessing has ended; in no fork of it.
+
+    Args:
+        priority: the higher the sooner.
+    """
+    from multiprocessing.util import Finalize
+
+    Finalize(None, end, exitpriority=priority)
+
+
 def _outermost_frame() -> FrameType | None:
     """The frame that the main thread began with: the script's module, or what runs it."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
@@ -195,6 +228,8 @@ def _ended_by_exception(frame: FrameType | None) -> bool:
 
 
 def _outcome_of(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Outcome:
+    if isinstance(error, SystemExit):
+        return _outcome_of_status(error.code)
     if issubclass(kind, KeyboardInterrupt):
         return Outcome(TaskStopped, ("KeyboardInterrupt",))
     import traceback

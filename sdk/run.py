@@ -7,7 +7,7 @@ import threading
 from eventlog.errors import EventlogError, InputInvalid
 from eventlog.sdk.execution import ExecutionRecorder, Launch
 from eventlog.sdk.last_runs import LastRuns
-from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome
+from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome, at_child_end, is_multiprocessing_child
 from eventlog.sdk.start import start_task
 from eventlog.store import Store
 
@@ -18,6 +18,7 @@ log = logging.getLogger("eventlog")
 # How long the end of a run waits for its execution to be gathered, and when a signal presses.
 _PATIENCE_SECONDS = 10.0
 _HURRIED_SECONDS = 1.0
+_AT_LAST = -1000
 
 
 class Run:
@@ -38,6 +39,9 @@ class Run:
         self.task_id = start_task(store, project, name, task_type, tags, reuse)
         self.is_open = True
         self._lifecycle.listen()
+        if is_multiprocessing_child():
+            # After the task's own end. The interpreter's exit, which closes it elsewhere, may not come.
+            at_child_end(store.session.close, _AT_LAST)
         self._execution = ExecutionRecorder(store, self.task_id, launch)
         self._execution.start()
 
@@ -93,7 +97,7 @@ class Run:
             self._commit()
 
     def _append_outcome(self, outcome: Outcome) -> None:
-        """Append it unless that was done; an interrupt in between makes it be there twice, which is no harm."""
+        """Append it, unless that was done; after an interrupt it may be there twice, which is no harm."""
         if self.is_open:
             self._store.session.append(outcome.kind, self.task_id, *outcome.fields)
             self.is_open = False

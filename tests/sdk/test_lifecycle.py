@@ -12,6 +12,8 @@ from types import FrameType
 import pytest
 
 from eventlog import Task
+from eventlog.projections import Views
+from eventlog.store import Store
 from tests.sdk.scripts import Scripts, poll
 
 INIT = """
@@ -304,6 +306,64 @@ def test_a_pool_of_processes_reports_to_the_task_and_leaves_it_alone(scripts: Sc
     """
     assert scripts.run(script(text)).out == "4950\n100 in_progress\n"
     assert scripts.state().status == "completed"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_task_of_a_child_of_multiprocessing_ends_as_the_child_does(scripts: Scripts, method: str) -> None:
+    text = f"""
+    import multiprocessing, sys
+    def work(name):
+        from eventlog import Task
+        task = Task.init(project_name="tests/lifecycle", task_name=name)
+        task.set_progress(50)
+        if name == "closed":
+            task.close()
+        if name == "raised":
+            raise ValueError("the loss is gone")
+        if name.startswith("exited"):
+            sys.exit(int(name[-1]))
+        if name == "interrupted":
+            raise KeyboardInterrupt
+    if __name__ == "__main__":
+        sys.stderr.close()
+        names = ("returned", "closed", "raised", "exited 0", "exited 3", "interrupted")
+        make = multiprocessing.get_context("{method}").Process
+        children = [make(target=work, args=(name,)) for name in names]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        print([child.exitcode for child in children])
+    """
+    ran = scripts.run(text)
+    assert ran.out == "[0, 0, 1, 0, 3, 1]\n"
+    states = {state.name: state for state in scripts.states()}
+    assert {name: (state.status, state.status_reason) for name, state in states.items()} == {
+        "returned": ("completed", ""),
+        "closed": ("completed", ""),
+        "raised": ("failed", "ValueError: the loss is gone"),
+        "exited 0": ("completed", ""),
+        "exited 3": ("failed", "the script exited with status 3"),
+        "interrupted": ("stopped", "KeyboardInterrupt"),
+    }
+    assert "in work" in states["raised"].traceback
+    with Store.open(scripts.home) as store, Views.open(store) as views:
+        views.catch_up()
+        assert {session.reason for session in views.sessions().values()} == {"closed"}
+
+
+def test_a_pool_whose_workers_begin_tasks_leaves_them_completed(scripts: Scripts) -> None:
+    text = """
+    import concurrent.futures, multiprocessing
+    def work(step):
+        from eventlog import Task
+        return Task.init(project_name="tests/lifecycle", task_name="a worker", reuse_last_task_id=False).id
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(2, context) as pool:
+        print(len(set(pool.map(work, range(20)))))
+    """
+    made = int(scripts.run(text).out)
+    assert [state.status for state in scripts.states()] == ["completed"] * made
 
 
 def test_the_task_outlives_the_parent_in_no_fork_of_it(scripts: Scripts) -> None:
