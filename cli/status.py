@@ -43,10 +43,10 @@ def command(home: Path | None, as_json: bool) -> None:
     """Show where the store is, its size on disk, the stores and sessions in it, and what the configured
     remote does not have yet.
 
-    With --json: home, store, bytes (log, journals, blobs, views), batches, events, views_behind_batches,
-    stores (a list with id, own, batches, head), sessions (alive, a list with id, host, user, process,
-    started, tasks; and the numbers of those that ended, died, or are elsewhere), remote, unpushed_batches
-    (null if not known), remote_problems.
+    With --json: home, store, bytes (log, journals, blobs, views), batches, events, views_behind_batches
+    (before this command folded them), stores (a list with id, own, batches, head), sessions (alive, a list
+    with id, host, user, process, started, tasks; and the numbers of those that ended, died, which is without
+    closing, or are elsewhere), remote, unpushed_batches (null if not known), remote_problems.
     """
     with opened_store(home) as store:
         views, behind = _catch_up(store)
@@ -177,11 +177,15 @@ def _print(facts: Mapping[str, Any]) -> None:
     )
     heading("Sessions")
     sessions = facts["sessions"]
-    counts = [
-        ("alive", len(sessions["alive"])),
-        *((kind, sessions[kind]) for kind in ("ended", "died", "elsewhere")),
-    ]
-    fields([(kind, str(count)) for kind, count in counts if count or kind == "alive"], 2)
+    elsewhere = sessions["elsewhere"]
+    fields(
+        [
+            ("alive", str(len(sessions["alive"]))),
+            ("ended", _ended(sessions["ended"], sessions["died"])),
+            ("elsewhere", str(elsewhere) if elsewhere else ""),
+        ],
+        2,
+    )
     if sessions["alive"]:
         heading("Alive")
         _print_alive(sessions["alive"])
@@ -197,9 +201,15 @@ def _print(facts: Mapping[str, Any]) -> None:
 
 
 def _views(behind: int) -> Cell:
-    if not behind:
-        return Cell("up to date", (("up to date", "green"),))
-    return Cell(f"were {counted(behind, 'batch')} behind the log")
+    folded = f"; {counted(behind, 'batch')} folded just now" if behind else ""
+    return Cell(f"up to date{folded}", (("up to date", "green"), folded))
+
+
+def _ended(closed: int, not_closed: int) -> str:
+    """Not closed is not yet a failure: a worker of multiprocessing ends so, whatever it has done."""
+    if not not_closed:
+        return str(closed) if closed else ""
+    return f"{closed + not_closed}, {not_closed} of them without closing (killed, or a forked worker)"
 
 
 def _remote(facts: Mapping[str, Any]) -> Cell:

@@ -1,5 +1,8 @@
 import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 from eventlog import events
@@ -12,7 +15,9 @@ def test_the_page_says_where_what_and_how_it_stands(eventlog: Run, tasks: Path) 
     assert outcome.code == 0
     assert outcome.lines[0] == str(tasks)
     assert "  remote  none configured" in outcome.lines
-    assert any(line.startswith("  views   were ") for line in outcome.lines)
+    assert any(
+        re.fullmatch(r"  views   up to date; \d+ batch(es)? folded just now", line) for line in outcome.lines
+    )
     assert "  views   up to date" in eventlog("status").lines
 
 
@@ -70,3 +75,21 @@ def test_a_remote_out_of_reach_does_not_hide_the_rest(eventlog: Run, tasks: Path
     document = json.loads(outcome.out)
     assert document["unpushed_batches"] is None
     assert document["remote_problems"]
+
+
+def test_a_process_that_left_without_closing_is_no_alarm(
+    eventlog: Run, environment: dict[str, str], tasks: Path
+) -> None:
+    code = (
+        "import os\n"
+        "from eventlog import events\n"
+        "from eventlog.store import Store\n"
+        "store = Store.open()\n"
+        f"store.session.append(events.ProgressSet, {BASELINE!r}, 50)\n"
+        "store.flush()\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    page = eventlog("status").out
+    assert "  ended  2, 1 of them without closing (killed, or a forked worker)\n" in page
+    assert "died" not in page
