@@ -112,9 +112,9 @@ def _columns() -> Sequence[Column]:
         Column("ID", style="yellow"),
         Column("TASK", cut=1),
         Column("STATUS"),
-        Column("PROGRESS", right=not drawn()),
-        Column("CHANGED"),
-        Column("TAGS", cut=2, style="dim"),
+        Column("PROGRESS", right=not drawn(), needless=16),
+        Column("CHANGED", needless=24),
+        Column("TAGS", cut=8, style="dim", needless=32),
     )
 
 

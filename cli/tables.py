@@ -37,12 +37,15 @@ class Column(NamedTuple):
         cut: how readily it is cut when there is no room: 0 for never; one with 2 is left half the width of
             one with 1.
         style: of its cells, in rich's words.
+        needless: left out where a column that is cut would otherwise have less room than this; those with
+            the largest number go first. 0 for never.
     """
 
     title: str
     right: bool = False
     cut: float = 0
     style: str = ""
+    needless: int = 0
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> None:
@@ -90,8 +93,10 @@ def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> Non
         max([cell_len(clean(column.title)), *(row[at].cell_len for row in texts)])
         for at, column in enumerate(columns)
     ]
-    widths = _fit(natural, columns, console().width - indent)
-    for column, wide in zip(columns, widths, strict=True):
+    room = console().width - indent
+    kept = _kept(natural, columns, room)
+    widths = _fit([natural[at] for at in kept], [columns[at] for at in kept], room)
+    for column, wide in zip((columns[at] for at in kept), widths, strict=True):
         drawing.add_column(
             text(column.title),
             justify="right" if column.right else "left",
@@ -101,8 +106,23 @@ def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> Non
             width=wide,
         )
     for row in texts:
-        drawing.add_row(*row)
+        drawing.add_row(*(row[at] for at in kept))
     console().print(Padding(drawing, (0, 0, 0, indent), expand=False))
+
+
+def _kept(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
+    """Which columns are drawn: those that can be done without go while others lack the room."""
+    kept = list(range(len(columns)))
+    for going in sorted(kept, key=lambda at: -columns[at].needless):
+        least = columns[going].needless
+        widths = _fit([natural[at] for at in kept], [columns[at] for at in kept], room)
+        if not least or not any(
+            columns[at].cut and not columns[at].needless and wide < min(natural[at], least)
+            for at, wide in zip(kept, widths, strict=True)
+        ):
+            break
+        kept.remove(going)
+    return kept
 
 
 def _fit(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
@@ -111,10 +131,10 @@ def _fit(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[i
     excess = sum(widths) + GAP * (len(widths) - 1) - room
     cuttable = [at for at, column in enumerate(columns) if column.cut]
     for _ in range(max(0, excess)):
-        widest = max(cuttable, key=lambda at: widths[at] * columns[at].cut, default=None)
-        if widest is None or widths[widest] <= MIN_WIDTH:
+        cuttable = [at for at in cuttable if widths[at] > MIN_WIDTH]
+        if not cuttable:
             break
-        widths[widest] -= 1
+        widths[max(cuttable, key=lambda at: widths[at] * columns[at].cut)] -= 1
     return widths
 
 

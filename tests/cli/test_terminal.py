@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from eventlog import events
+from eventlog.store import Store
 from tests.cli.running import BASELINE, EVENTLOG
 
 Seen = Callable[..., str]
@@ -81,6 +83,28 @@ def test_a_pipe_gets_neither_colours_nor_drawing(environment: dict[str, str], ta
 def test_no_line_is_wider_than_the_terminal(seen: Seen, tasks: Path, width: str) -> None:
     for command in (["ls"], ["scalars", BASELINE, "loss"], ["log", BASELINE, "--reports"]):
         assert max(map(len, bare(seen(*command, COLUMNS=width)).splitlines())) <= int(width)
+
+
+@pytest.mark.parametrize(
+    ("width", "titles", "name"),
+    [
+        ("100", ["ID", "TASK", "STATUS", "PROGRESS", "CHANGED", "TAGS"], "My Project/cifar/baseline-again"),
+        ("80", ["ID", "TASK", "STATUS", "PROGRESS", "CHANGED"], "My Project/cifar/baseline-again"),
+        ("60", ["ID", "TASK", "STATUS", "PROGRESS"], "My Project/cifar/base"),
+        ("40", ["ID", "TASK", "STATUS"], "My Project/cif"),
+    ],
+)
+def test_a_name_has_the_room_that_the_rest_can_do_without(
+    seen: Seen, store: Store, width: str, titles: list[str], name: str
+) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "baseline-again", "My Project/cifar")
+    store.session.append(events.TaskStarted, BASELINE)
+    store.session.append(events.ProgressSet, BASELINE, 50)
+    store.session.append(events.TagsAdded, BASELINE, ["best", "for the paper", "sgd"])
+    store.flush()
+    header, row = bare(seen("ls", COLUMNS=width)).splitlines()
+    assert header.split() == titles
+    assert name in row
 
 
 def test_what_is_quick_shows_no_progress_bar(seen: Seen, tasks: Path) -> None:
