@@ -7,6 +7,7 @@ once. Batches are never changed or removed.
 """
 
 import atexit
+import hashlib
 import os
 import struct
 import threading
@@ -293,7 +294,9 @@ class Store:
             identity = uuid.uuid4().bytes
             transaction.put(b"format", FORMAT, db=meta)
             transaction.put(b"store", identity, db=meta)
-            transaction.put(b"created", struct.pack(">Q", wall_clock()), db=meta)
+            created = struct.pack(">Q", wall_clock())
+            transaction.put(b"created", created, db=meta)
+            transaction.put(b"check", hashlib.sha256(FORMAT + identity + created).digest(), db=meta)
         return bytes(identity)
 
     def _read_batches(self, store: bytes, first: int, last: int | None) -> list[Batch]:

@@ -34,7 +34,7 @@ DATA = "log/data.mdb"
 VIEWS = "views/data.mdb"
 FORMAT = b"1"
 DATABASES = ("batches", "heads", "meta", "sessions")
-META_SIZES = {b"format": 1, b"store": 16, b"created": 8}
+META_SIZES = {b"format": 1, b"store": 16, b"created": 8, b"check": 32}
 MAX_VALUE = 2 * (256 << 20) + 4096
 PIECE_SIZE = 1 << 20
 # Batches read ahead of those that have been checked.
@@ -251,6 +251,9 @@ def _check_records(log: _Log) -> None:
             log.problems.append(f"log: meta has lost its entry '{name}'")
         elif len(value) != META_SIZES[key] or (key == b"format" and value != FORMAT):
             log.problems.append(f"log: meta says {value!r} for '{name}', which cannot be")
+    content = b"".join(log.meta.get(key, b"") for key in (b"format", b"store", b"created"))
+    if log.meta.get(b"check") != hashlib.sha256(content).digest():
+        log.problems.append("log: meta does not have the hash that its entry 'check' says")
 
 
 def _check_against_log(journal: JournalFacts, log: _Log) -> None:
