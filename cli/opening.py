@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from eventlog.cli.moments import moment
+from eventlog.cli.printing import clean, counted
 from eventlog.cli.progress import progress_bar
 from eventlog.errors import EventlogError, InputInvalid, StoreReadOnly
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from eventlog.projections import Views
+    from eventlog.projections.left_out import LeftOut
     from eventlog.store import Store
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "at_option",
     "catch_up",
     "examples",
+    "left_out_words",
     "opened_store",
     "opened_views",
     "task_argument",
@@ -77,9 +80,25 @@ def views_of(store: "Store", *, reports: bool = False) -> "Views":
 
 
 def catch_up(views: "Views", *, reports: bool = False) -> None:
-    """Fold what is new in the log, with a bar when that takes long."""
+    """Fold what is new in the log, with a bar when that takes long; say so if batches had to be left out."""
     with progress_bar("reading the log") as advance:
         views.catch_up(reports=reports, progress=advance)
+    context = click.get_current_context(silent=True)
+    # Said once by a command, and never into a shell's completion.
+    if context and not context.resilient_parsing and (left_out := views.left_out()):
+        context.meta.setdefault("eventlog.left_out", False)
+        if not context.meta["eventlog.left_out"]:
+            context.meta["eventlog.left_out"] = True
+            click.echo(f"eventlog: {left_out_words(left_out)}", err=True)
+
+
+def left_out_words(left_out: list["LeftOut"]) -> str:
+    """What to say of batches that the views leave out, in one line."""
+    more = f", the first of {counted(len(left_out), 'batch')} left out" if left_out[1:] else ""
+    return (
+        f"the views are not all of the log: {clean(left_out[0].why)}{more}; run `eventlog verify`, and once"
+        " the log is whole, `eventlog rebuild`"
+    )
 
 
 def examples(*commands: str) -> str:

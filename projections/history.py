@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from eventlog.batch import NumberedEvent
+from eventlog.errors import DataCorrupt
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.keys import task_key
 from eventlog.projections.reports import ReportBatch, report_batches
@@ -24,7 +25,11 @@ def history(
     *,
     reports: bool,
 ) -> Iterator[NumberedEvent]:
-    """The events of a task in the order (time, session, number); the arguments are `Views.events`'s."""
+    """The events of a task in the order (time, session, number); the arguments are `Views.events`'s.
+
+    Raises:
+        DataCorrupt: a batch with reports of it is not what it was when it was folded.
+    """
     streams: list[Iterable[NumberedEvent]] = [
         state_events(environment, task_key(task), first_time, last_time)
     ]
@@ -49,6 +54,11 @@ def _reports(
 ) -> Iterator[NumberedEvent]:
     for where in batches:
         for batch in store.batches(where.store, where.number, where.number):
+            if batch.hash != where.hash:
+                raise DataCorrupt(
+                    f"batch {where.number} of store {where.store.hex()} is not the one that was folded: run"
+                    " `eventlog verify`"
+                )
             # By their frame, not their kind: of an unknown kind, the frame alone tells.
             states = {numbered.number for numbered in batch.state_events()}
             for numbered in batch.events():

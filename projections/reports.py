@@ -18,9 +18,9 @@ from eventlog.projections.text import fold_text
 
 __all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
 
-REPORTS_VERSION = 1
+REPORTS_VERSION = 2
 _key = struct.Struct(">16s16sQ")
-_value = struct.Struct(">16sQQQ")
+_value = struct.Struct(">16sQQQ32s")
 _series_of: Any = attrgetter("task", "title", "series")
 
 
@@ -32,6 +32,7 @@ class ReportBatch(NamedTuple):
         first: number of its first event within the session.
         store, number: its place in a store's chain.
         first_time, last_time: of its events, in ms.
+        hash: SHA-256 of its bytes, which is checked again when they are read for a history.
     """
 
     session: bytes
@@ -40,6 +41,7 @@ class ReportBatch(NamedTuple):
     number: int
     first_time: int
     last_time: int
+    hash: bytes
 
 
 def fold_reports(
@@ -65,10 +67,11 @@ def fold_reports(
             places = enumerate(events, batch.first)
             text = ((place, event) for place, event in places if isinstance(event, TextReported))
             fold_text(transaction, environment, batch.session, text)
+        where = _value.pack(batch.store, batch.number, batch.first_time, batch.last_time, batch.hash)
         for task in tasks:
             transaction.put(
                 _key.pack(task_key(task), batch.session, batch.first),
-                _value.pack(batch.store, batch.number, batch.first_time, batch.last_time),
+                where,
                 db=environment["report_batches"],
             )
     fold_scalars(transaction, environment, points)

@@ -8,7 +8,7 @@ A stream is folded anew when its version is another, or when the log is not the 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -18,8 +18,10 @@ import msgspec
 from eventlog.batch import FIRST_PREVIOUS, Batch
 from eventlog.errors import DataCorrupt
 from eventlog.events import EVENT_KINDS
+from eventlog.projections.chain import UNKNOWN, Link, read_chain
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.index import INDEX_VERSION
+from eventlog.projections.left_out import LeftOut, forget, remember
 from eventlog.projections.reports import REPORTS_VERSION, fold_reports
 from eventlog.projections.session import SESSION
 from eventlog.projections.states import fold_states
@@ -61,8 +63,6 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True):
 
 
 NOWHERE = Checkpoint()
-# A checkpoint's previous where the batch that would tell cannot be read.
-UNKNOWN = b""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def catch_up(
         until: of each store, how many batches to fold; by default all.
 
     Returns:
-        A line for each batch that could not be read and was passed over.
+        A line for each batch that was left out: it could not be read, or is not what its store committed.
     """
     if until is None:
         until = {key: head.number + 1 for key, head in store.heads().items()}
@@ -142,8 +142,11 @@ def catch_up(
         while behind or anew:
             piece = _Piece(store, environment, stream, until)
             environment.write(piece.fold)
-            unreadable += piece.unreadable
-            for line in piece.unreadable:
+            for line in [batch.why for batch in piece.left_out]:
+                if line in unreadable:
+                    # The other stream's.
+                    continue
+                unreadable.append(line)
                 log.warning("eventlog: %s; the views leave it out: run `eventlog verify`", line)
             before, (behind, anew) = behind, _standing(store, environment, stream, until)
             if piece.was_nothing:
@@ -179,6 +182,7 @@ def drop(transaction: Any, environment: ViewsEnvironment, stream: Stream) -> Non
         transaction.drop(environment[name], delete=False)
     for key in read_checkpoints(transaction, environment, stream):
         transaction.delete(_prefix(stream) + key, db=environment["checkpoints"])
+    forget(transaction, environment, _prefix(stream))
     transaction.put(_prefix(stream), stream.version, db=environment["meta"])
 
 
@@ -218,7 +222,7 @@ class _Piece:
     """One transaction's worth of a catch-up.
 
     Attributes:
-        unreadable: a line for each batch that was passed over.
+        left_out: the batches that were passed over.
         was_nothing: none of the batches left had an event of the stream, and they are so few that it costs
             less to look at them again next time than to sync that they were seen.
     """
@@ -226,7 +230,7 @@ class _Piece:
     def __init__(
         self, store: Store, environment: ViewsEnvironment, stream: Stream, until: dict[bytes, int]
     ) -> None:
-        self.unreadable: list[str] = []
+        self.left_out: list[LeftOut] = []
         self.was_nothing = False
         self._store = store
         self._environment = environment
@@ -235,7 +239,7 @@ class _Piece:
 
     def fold(self, transaction: Any) -> None:
         """Fold what comes next and move the checkpoints; run again, whole, when the map had to grow."""
-        self.unreadable = []
+        self.left_out = []
         self.was_nothing = False
         self._read: list[tuple[Batch, list[Any]]] = []
         self._events = self._bytes = 0
@@ -253,15 +257,18 @@ class _Piece:
                 if new is None:
                     # Another log has been put in the place of the one that was folded.
                     drop(transaction, environment, stream)
+                    self.left_out = []
                     return
                 moved[key] = new
         if self._read:
             stream.fold(transaction, environment, self._read)
-        elif checkpoints and not self.unreadable and not self._is_full():
+        elif checkpoints and not self.left_out and not self._is_full():
             left = sum(moved[key].next - checkpoints.get(key, NOWHERE).next for key in moved)
             self.was_nothing = left <= _FEW
             if self.was_nothing:
                 return
+        for batch in self.left_out:
+            remember(transaction, environment, _prefix(stream), batch)
         for key, checkpoint in moved.items():
             data = msgspec.msgpack.encode(checkpoint)
             transaction.put(_prefix(stream) + key, data, db=environment["checkpoints"])
@@ -272,20 +279,21 @@ class _Piece:
 
     def _read_chain(self, key: bytes, checkpoint: Checkpoint, end: int, head: Head) -> Checkpoint | None:
         """Take a store's next batches; None when they do not continue what was folded."""
-        for number, batch in self._batches(key, checkpoint.next, head.number):
-            previous = batch.previous if isinstance(batch, Batch) else UNKNOWN
-            follows = previous == checkpoint.previous or UNKNOWN in (previous, checkpoint.previous)
-            if number == checkpoint.next and not follows:
+        for link in read_chain(self._store, key, checkpoint.next, head):
+            # A changed batch that does not follow is just that, and of a first batch there is no other log.
+            follows = link.wrong or not link.number or link.follows(checkpoint.previous)
+            if link.number == checkpoint.next and not follows:
                 return None
-            if number >= end or self._is_full():
-                return Checkpoint(number, previous)
-            if isinstance(batch, Batch):
-                self._take(batch)
-            else:
-                self.unreadable.append(str(batch))
+            if link.number >= end or self._is_full():
+                return Checkpoint(link.number, link.previous)
+            self._take(key, link)
         return Checkpoint(head.number + 1, head.hash)
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, key: bytes, link: Link) -> None:
+        batch = link.batch
+        if link.wrong or batch is None:
+            self.left_out.append(LeftOut(key, link.number, link.wrong))
+            return
         count = self._stream.count(batch)
         self._bytes += len(batch.data) if count else 0
         # Passing over a batch costs something too.
@@ -294,19 +302,4 @@ class _Piece:
             try:
                 self._read.append((batch, self._stream.read(batch)))
             except DataCorrupt as error:
-                self.unreadable.append(str(error))
-
-    def _batches(self, key: bytes, first: int, last: int) -> Iterator[tuple[int, Batch | DataCorrupt]]:
-        """A store's batches by number; for one that cannot be read, what is wrong with it."""
-        one_by_one = False
-        while first <= last:
-            try:
-                for batch in self._store.batches(key, first, first if one_by_one else last):
-                    yield first, batch
-                    first += 1
-            except DataCorrupt as error:
-                # Several are read at once; the one that is meant is found by reading them singly.
-                if one_by_one:
-                    yield first, error
-                    first += 1
-                one_by_one = not one_by_one
+                self.left_out.append(LeftOut(key, link.number, str(error)))

@@ -10,6 +10,7 @@ from eventlog.projections import index, scalars, states, text
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
 from eventlog.projections.history import history
 from eventlog.projections.keys import task_key
+from eventlog.projections.left_out import LeftOut, read_left_out
 from eventlog.projections.query import TaskQuery, TaskRow
 from eventlog.projections.resolve import resolve
 from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, has_version
@@ -69,8 +70,9 @@ class Views:
     def catch_up(self, *, reports: bool = False, progress: Progress | None = None) -> None:
         """Fold what is new in the log: state events, and with `reports` the scalars and text too.
 
-        A batch that cannot be read is passed over, with a warning in the log named "eventlog". Views that
-        are damaged are deleted and folded anew.
+        A batch that cannot be read, or is not what was written, is passed over, with a warning in the log
+        named "eventlog"; `left_out` names it from then on. Views that are damaged are deleted and folded
+        anew.
 
         Args:
             reports: needed before `series`, `scalars`, `text` and `events` with reports.
@@ -204,6 +206,7 @@ class Views:
 
         Raises:
             NotFound: there is no such task.
+            DataCorrupt: the log was damaged since it was folded.
         """
         with self._read(STATES, REPORTS) as transaction:
             self._reset_time(transaction, task_id)
@@ -213,6 +216,11 @@ class Views:
         """Every session, by its id."""
         with self._read(STATES) as transaction:
             return states.read_sessions(transaction, self._environment)
+
+    def left_out(self) -> list[LeftOut]:
+        """The batches that these views are without: they cannot be read, or are not what was written."""
+        with self._environment.read() as transaction:
+            return read_left_out(transaction, self._environment)
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Throw the views away, however damaged they may be, and fold the whole log again."""

@@ -3,8 +3,9 @@
 import struct
 from pathlib import Path
 
+from eventlog.store import Store
 from eventlog.verify import verify
-from tests.cli.running import Run
+from tests.cli.running import BASELINE, Run
 
 PAGE = 4096
 LEAF = 2
@@ -39,3 +40,32 @@ def test_views_that_would_crash_whoever_opens_them_are_named_and_rebuilt(eventlo
     assert eventlog("ls", "--json").out == expected
     assert eventlog("verify").code == 0
     assert list((tasks / "temporary").iterdir()) == []
+
+
+def test_views_without_all_of_the_log_are_said_to_be_until_the_log_is_mended(
+    eventlog: Run, tasks: Path
+) -> None:
+    expected = eventlog("ls", "--json")
+    assert (expected.code, expected.err) == (0, "")
+    with Store.open(tasks) as store:
+        (batch,) = store.batches(store.id, 0, 0)
+        key = store.id + bytes(8)
+
+        def put(data: bytes) -> None:
+            database = store.environment["batches"]
+            store.environment.write(lambda transaction: transaction.put(key, data, db=database))
+
+        put(batch.data[:-1] + bytes([batch.data[-1] ^ 1]))
+        outcome = eventlog("rebuild")
+        assert outcome.code == 1
+        said = outcome.err.splitlines()[-1]
+        assert f"batch 0 of store {store.id.hex()}" in said
+        assert "`eventlog verify`" in said
+        for command in (["ls"], ["ls", "--json"], ["show", BASELINE], ["log", BASELINE, "--reports"]):
+            outcome = eventlog(*command)
+            # The first batch may have been all there was of a task.
+            assert outcome.err.splitlines()[0] == said, command
+        put(batch.data)
+    outcome = eventlog("rebuild")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert eventlog("ls", "--json") == expected
