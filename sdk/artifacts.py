@@ -173,7 +173,8 @@ def upload(
     if not name:
         raise InputInvalid("an artifact needs a name that is not empty")
     about = {
-        check_text("a key of metadata", str(key)): plain_text(item) for key, item in (metadata or {}).items()
+        check_text("a key of metadata", plain_text(key)): plain_text(item)
+        for key, item in (metadata or {}).items()
     }
     if len(repr(about)) > INLINE_SIZE:
         raise InputInvalid(

@@ -252,7 +252,12 @@ def _outcome_of_status(status: Any) -> Outcome:
         return COMPLETED
     if isinstance(status, int):
         return Outcome(TaskFailed, (f"the script exited with status {status}",))
-    return Outcome(TaskFailed, (_one_line(str(status)),))
+    try:
+        reason = str(status)
+    except Exception:
+        # The script exits all the same: the interpreter only prints it.
+        reason = type(status).__name__
+    return Outcome(TaskFailed, (_one_line(reason),))
 
 
 def _one_line(text: str) -> str:

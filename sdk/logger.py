@@ -83,13 +83,15 @@ class Logger:
             print_console: print it, too.
 
         Raises:
-            InputInvalid: the level is not a whole number.
+            InputInvalid: the level is not a whole number, or `str` raises for the object.
         """
-        text = str(msg)
+        text = msg if type(msg) is str else plain_text(msg)
         if type(level) is not int or not 0 <= level < 1 << 63:
-            raise InputInvalid(f"the level must be a number of the logging module, not {level!r}")
+            raise InputInvalid(
+                f"the level must be a number of the logging module, not {plain_text(level)[:50]}"
+            )
         if print_console and sys.stdout is not None:
-            print(text)
+            _print(text)
         if len(text) > _ALWAYS_INLINE:
             self._report_long(text, level)
         else:
@@ -128,3 +130,12 @@ class Logger:
                 self._append(TextReported, self._task_id, piece, level)
             return
         self._append(TextReported, self._task_id, cut_text(text), level, blob)
+
+
+def _print(text: str) -> None:
+    """Print a text, with escapes where the console's encoding has no form for a character."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        print(text.encode(encoding, errors="backslashreplace").decode(encoding))

@@ -32,12 +32,12 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, bytes, complex)
 
 
 def full_name(name: object) -> str:
-    """The "section/name" that a name stands for.
+    """The "section/name" that a name stands for, with "?" where UTF-8 has no form for a character.
 
     Raises:
-        InputInvalid: the section or the name is empty.
+        InputInvalid: the section or the name is empty, or the name has no text.
     """
-    text = str(name)
+    text = plain_text(name)
     section, slash, rest = text.partition("/")
     if not slash:
         section, rest = DEFAULT_SECTION, text
@@ -58,11 +58,18 @@ def to_parameter(value: Any, *, description: str | None = None, value_type: Any 
         value_type: the type to cast to later, where it is not the value's own.
 
     Raises:
-        InputInvalid: the text is longer than 64 KiB.
+        InputInvalid: the text is longer than 64 KiB, or there is none: `repr` raises, or it is nested too
+            deeply.
     """
-    text, kind = _to_text(value)
+    try:
+        text, kind = _to_text(value)
+    except Exception as error:
+        raise InputInvalid(
+            f"a parameter of type {type(value).__name__} cannot be written as text ({type(error).__name__}):"
+            " give its text instead"
+        ) from None
     if value_type is not None:
-        kind = value_type if isinstance(value_type, str) else value_type.__name__
+        kind = getattr(value_type, "__name__", None) or plain_text(value_type)
     if len(text) > INLINE_SIZE // 4 and len(text.encode(errors="replace")) > INLINE_SIZE:
         raise InputInvalid(
             f"a parameter of {len(text)} characters is too long, 64 KiB is the most: upload it as an artifact"
@@ -85,22 +92,23 @@ def to_parameters(arguments: Iterable[Any], more: Mapping[str, Any]) -> dict[str
                 f"parameters must be given as a dictionary, not as {type(argument).__name__}"
             ) from None
     merged.update(more)
-    return {plain_text(full_name(name)): to_parameter(value) for name, value in merged.items()}
+    return {full_name(name): to_parameter(value) for name, value in merged.items()}
 
 
 def flatten_parameters(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
     """A nested dictionary as one of "section/name" to value: ``{"a": {"b": {"c": 1}}}`` is "a/b/c" to 1.
 
     An empty dictionary inside is a value like any other.
+
+    Raises:
+        InputInvalid: it is nested too deeply, or contains itself; or a name has no text.
     """
-    flat: dict[str, Any] = {}
-    for name, value in dictionary.items():
-        if isinstance(value, Mapping) and value:
-            for rest, inner in flatten_parameters(value).items():
-                flat[f"{name}/{rest}"] = inner
-        else:
-            flat[str(name)] = value
-    return flat
+    try:
+        return _flatten(dictionary)
+    except RecursionError:
+        raise InputInvalid(
+            "the parameters are nested too deeply, or contain themselves: give a dictionary of fewer levels"
+        ) from None
 
 
 def nest_parameters(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,6 +139,18 @@ def cast_parameter(parameter: Parameter) -> Any:
         return cast(parameter.value)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return parameter.value
+
+
+def _flatten(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in dictionary.items():
+        section = plain_text(name)
+        if isinstance(value, Mapping) and value:
+            for rest, inner in _flatten(value).items():
+                flat[f"{section}/{rest}"] = inner
+        else:
+            flat[section] = value
+    return flat
 
 
 class _Section(dict[str, Any]):

@@ -14,8 +14,17 @@ def plain_text(value: Any) -> str:
     """What `str` makes of a value, with "?" where UTF-8 has no form for a character.
 
     Paths, arguments and output of other programs may hold such halves of a surrogate pair.
+
+    Raises:
+        InputInvalid: `str` raises, as it may for an object that is half made or nested too deeply.
     """
-    text = str(value)
+    try:
+        text = str(value)
+    except Exception as error:
+        raise InputInvalid(
+            f"an object of type {type(value).__name__} cannot be written as text ({type(error).__name__}):"
+            " give its text instead"
+        ) from None
     try:
         text.encode()
     except UnicodeEncodeError:

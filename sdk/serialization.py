@@ -202,7 +202,9 @@ def _store_json(blobs: Blobs, stem: str, kind: str, value: Any, sort_keys: bool)
             # Keys of several types have no order among each other.
             text = dump(sort=False)
         data = text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise InputInvalid(
             f"the artifact cannot be kept as JSON ({error}): pass extension_name='.pkl'"
         ) from None

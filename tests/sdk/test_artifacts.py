@@ -237,6 +237,21 @@ def test_an_artifact_that_is_not_there_is_named_with_those_that_are(task: Task) 
     assert "two" not in task.artifacts
 
 
+def test_what_has_no_text_is_refused_beside_an_artifact(task: Task) -> None:
+    class Speechless:
+        def __repr__(self) -> str:
+            raise RuntimeError("half made")
+
+    for options in (
+        {"metadata": {"a": Speechless()}},
+        {"metadata": {Speechless(): 1}},
+        {"preview": Speechless()},
+    ):
+        with pytest.raises(InputInvalid, match="Speechless"):
+            put(task, "value", {"a": 1}, **options)
+    assert task.artifacts == {}
+
+
 def test_a_preview_may_be_given(task: Task) -> None:
     assert put(task, "value", {"a": 1}, preview="what it is").preview == "what it is"
     assert len(put(task, "value", {"a": 1}, preview="x" * 100_000).preview) == 64 << 10

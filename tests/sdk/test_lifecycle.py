@@ -87,6 +87,12 @@ def test_the_exit_status_decides(scripts: Scripts, call: str, code: int, status:
     assert (state.status, state.status_reason) == (status, reason)
 
 
+def test_an_exit_with_an_object_that_has_no_text_is_still_an_exit(scripts: Scripts) -> None:
+    text = "class Speechless:\n    def __str__(self):\n        return 1 / 0\nsys.exit(Speechless())"
+    scripts.run(script(text), code=1)
+    assert scripts.state().status_reason == "Speechless"
+
+
 def test_an_exit_that_is_caught_is_no_end(scripts: Scripts) -> None:
     scripts.run(script("try:\n    sys.exit(3)\nexcept SystemExit:\n    pass\nx = 1"))
     assert scripts.state().status == "completed"

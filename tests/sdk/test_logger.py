@@ -1,5 +1,6 @@
 """Whatever is a number can be reported, from anywhere, and comes back as it was."""
 
+import io
 import logging
 import math
 import threading
@@ -180,6 +181,29 @@ def test_text_is_printed_and_kept(task: Task, capsys: pytest.CaptureFixture[str]
         ("{'a': 1}", logging.INFO),
         ("half ? pair", logging.INFO),
     ]
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "hälf \\ud800"), ("ascii", "h\\xe4lf \\ud800")])
+def test_what_the_console_cannot_show_is_printed_as_escapes(
+    task: Task, monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
+) -> None:
+    written = io.BytesIO()
+    console = io.TextIOWrapper(written, encoding=encoding, write_through=True)
+    monkeypatch.setattr("sys.stdout", console)
+    task.get_logger().report_text("hälf \ud800")
+    assert written.getvalue().decode(encoding) == f"{shown}\n"
+    (line,) = current_views(task._store, reports=True).text(task.id)
+    assert line.text == "hälf ?"
+
+
+def test_an_object_without_a_text_is_refused(task: Task) -> None:
+    class Speechless:
+        def __str__(self) -> str:
+            raise RuntimeError("half made")
+
+    for arguments in ((Speechless(),), ("hello", Speechless())):
+        with pytest.raises(InputInvalid, match="Speechless cannot be written as text"):
+            task.get_logger().report_text(*arguments)
 
 
 def test_a_level_that_is_no_number_is_refused(task: Task) -> None:

@@ -149,3 +149,50 @@ def test_nesting_undoes_flattening(nested: dict[str, Any]) -> None:
 
 def test_names_that_continue_each_other_are_all_kept() -> None:
     assert nest_parameters({"a/b": 1, "a/b/c": 2, "a/b/d/e": 3}) == {"a": {"b": 1, "b/c": 2, "b/d/e": 3}}
+
+
+class Speechless:
+    def __repr__(self) -> str:
+        raise RuntimeError("half made")
+
+
+def deep(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Speechless(), [Speechless()], {"a": Speechless()}, (Speechless(),), {Speechless()}, deep(100_000)],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_without_a_text_is_refused_in_one_line(value: Any) -> None:
+    with pytest.raises(InputInvalid, match=rf"^a parameter of type {type(value).__name__} .*$"):
+        to_parameter(value)
+
+
+def test_a_list_that_contains_itself_is_kept_as_it_is_shown() -> None:
+    value: list[Any] = [1]
+    value.append(value)
+    assert to_parameter(value).value == "[1, [...]]"
+
+
+def test_a_dictionary_of_sections_that_contains_itself_is_refused() -> None:
+    value: dict[str, Any] = {}
+    value["a"] = value
+    with pytest.raises(InputInvalid, match="contain themselves"):
+        flatten_parameters(value)
+
+
+def test_a_name_is_kept_as_far_as_utf_8_has_a_form_for_it() -> None:
+    assert full_name("half \ud800 pair") == "General/half ? pair"
+    for name in (Speechless(), deep(100_000)):
+        with pytest.raises(InputInvalid, match="cannot be written as text"):
+            full_name(name)
+
+
+def test_a_type_to_cast_to_may_be_anything() -> None:
+    assert to_parameter(1, value_type=float).type == "float"
+    assert to_parameter(1, value_type=3).type == "3"

@@ -309,3 +309,9 @@ def test_only_whole_events_reach_the_log(task: Task, home: Path) -> None:
     kinds = [numbered.event for batch in store.batches(store.id) for numbered in batch.events()]
     assert [type(event) for event in kinds if event.task == task.id][:2] == [TaskCreated, TaskStarted]
     store.close()
+
+
+def test_a_parameter_is_found_by_a_name_that_utf_8_has_no_form_for(task: Task) -> None:
+    task.set_parameter("half \ud800 pair", 1)
+    assert task.get_parameters() == {"General/half ? pair": "1"}
+    assert task.get_parameter("half \ud800 pair", cast=True) == 1
