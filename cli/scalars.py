@@ -1,20 +1,21 @@
 """`eventlog scalars`: a task's series in a table, as curves, as CSV or as Parquet."""
 
-import math
 import sys
-from collections.abc import Iterator, Sequence
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from eventlog.cli.curve import Axes, Span, number
+from eventlog.cli.curve import Axes, Span
 from eventlog.cli.documents import series_document
 from eventlog.cli.moments import iso
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
-from eventlog.cli.task_page import print_metrics
+from eventlog.cli.task_page import figures, print_metrics
 from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def command(
         elif as_json:
             document([_document(views, found, one, points=title is not None) for one in chosen])
         elif title is None or not drawn():
-            print_metrics(chosen) if chosen else line(("no scalars", "dim"))
+            counts = [_count_not_finite(views.scalars(found, one.title, one.series)) for one in chosen]
+            print_metrics(chosen, not_finite=counts) if chosen else line(("no scalars", "dim"))
         else:
             _draw(views, found, title, chosen)
 
@@ -112,69 +114,96 @@ def _document(views: "Views", task: str, series: "SeriesSummary", *, points: boo
 
 def _draw(views: "Views", task: str, title: str, series: Sequence["SeriesSummary"]) -> None:
     """Curves over one another, or one after another where there are no colours to tell them apart."""
-    from eventlog.projections import downsample
-
     columns = min(console().width, MAX_WIDTH)
     left_out = len(series) - MAX_CURVES
-    curves = []
-    for one in series[:MAX_CURVES]:
-        points = downsample(views.scalars(task, one.title, one.series), 8 * columns)
-        pairs = zip(points["iteration"].to_pylist(), points["value"].to_pylist(), strict=True)
-        curves.append((one, [(iteration, value) for iteration, value in pairs if math.isfinite(value)]))
+    curves = [
+        _Curve.of(one, views.scalars(task, one.title, one.series), 8 * columns) for one in series[:MAX_CURVES]
+    ]
     line((title, "bold"))
     for group in [[curve] for curve in curves] if console().no_color else [curves]:
-        for row in _plot([points for _, points in group], columns):
+        for row in _plot(group, columns):
             line(*row)
         line()
-        _print_legend([one for one, _ in group])
+        _print_legend(group)
     if left_out > 0:
         line((f"and {left_out} more: name them with --series", "dim"))
 
 
-def _plot(curves: Sequence[list[tuple[int, float]]], columns: int) -> Iterator[tuple[Part, ...]]:
-    points = [point for curve in curves for point in curve]
-    if not points:
+class _Curve(NamedTuple):
+    """A series as it is drawn.
+
+    Attributes:
+        summary: of all its points.
+        pieces: iterations and values, in order and finite; where others lie between, a new piece begins.
+        not_finite: how many values are NaN or infinite.
+    """
+
+    summary: "SeriesSummary"
+    pieces: list[list[tuple[int, float]]]
+    not_finite: int
+
+    @classmethod
+    def of(cls, summary: "SeriesSummary", points: "pyarrow.Table", most: int) -> "_Curve":
+        """The curve of a series' points, of which at most `most` are kept."""
+        from pyarrow import compute
+
+        from eventlog.projections import downsample
+
+        finite = compute.is_finite(points["value"])
+        kept = downsample(points.filter(finite), most)
+        pairs = sorted(zip(kept["iteration"].to_pylist(), kept["value"].to_pylist(), strict=True), key=_first)
+        gaps = sorted(points.filter(compute.invert(finite))["iteration"].to_pylist())
+        return cls(summary, list(_pieces(pairs, gaps)), len(gaps))
+
+
+def _first(point: tuple[int, float]) -> int:
+    return point[0]
+
+
+def _pieces(points: Iterable[tuple[int, float]], gaps: Sequence[int]) -> Iterator[list[tuple[int, float]]]:
+    """Points in order, cut where a gap lies between two of them."""
+    for _, piece in groupby(points, lambda point: bisect(gaps, point[0])):
+        yield list(piece)
+
+
+def _plot(curves: Sequence[_Curve], columns: int) -> Iterator[tuple[Part, ...]]:
+    values = [value for curve in curves for piece in curve.pieces for _, value in piece]
+    if not values:
         yield (("no finite value to draw", "dim"),)
         return
-    iterations = [iteration for iteration, _ in points]
-    values = [value for _, value in points]
+    first = min(curve.summary.first_iteration for curve in curves)
+    last = max(curve.summary.last_iteration for curve in curves)
     height = min(HEIGHT, max(8, console().height - 8))
-    axes = Axes(min(iterations), max(iterations), min(values), max(values), columns, height)
+    axes = Axes(first, last, min(values), max(values), columns, height)
     for curve, colour in zip(curves, COLOURS, strict=False):
-        axes.draw(_spans(curve, axes), colour)
+        for piece in curve.pieces:
+            axes.draw(_spans(piece, axes), colour)
     yield from axes.lines()
 
 
 def _spans(points: Sequence[tuple[int, float]], axes: Axes) -> dict[int, Span]:
     spans: dict[int, Span] = {}
-    for iteration, value in sorted(points, key=lambda point: point[0]):
+    for iteration, value in points:
         column = int((iteration - axes.first) / (axes.last - axes.first) * (axes.dots - 1))
         before = spans.get(column, Span(value, value, value, value))
         spans[column] = Span(before.first, min(before.low, value), max(before.high, value), value)
     return spans
 
 
-def _print_legend(series: Sequence["SeriesSummary"]) -> None:
-    columns = (
-        Column("SERIES", cut=1),
-        Column("LAST", right=True),
-        Column("MIN", right=True),
-        Column("MAX", right=True),
-        Column("POINTS", right=True),
-        Column("ITERATIONS", right=True),
-    )
+def _print_legend(curves: Sequence[_Curve]) -> None:
+    columns, cells = figures([curve.summary for curve in curves], [curve.not_finite for curve in curves])
     rows: list[list[Cell | str]] = [
-        [
-            Cell(one.series, (("━━ ", colour), one.series)),
-            number(one.last),
-            number(one.minimum),
-            number(one.maximum),
-            str(one.count),
-            f"{one.first_iteration}-{one.last_iteration}",
-        ]
-        for one, colour in zip(series, COLOURS, strict=False)
+        [Cell(curve.summary.series, (("━━ ", colour), curve.summary.series)), *row]
+        for curve, colour, row in zip(curves, COLOURS, cells, strict=False)
     ]
-    table(columns, rows)
+    table((Column("SERIES", cut=1), *columns), rows)
+
+
+def _count_not_finite(points: "pyarrow.Table") -> int:
+    from pyarrow import compute
+
+    finite: int = compute.sum(compute.is_finite(points["value"])).as_py() or 0
+    return len(points) - finite
 
 
 def _points(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> Iterator["pyarrow.Table"]:

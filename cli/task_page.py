@@ -14,7 +14,7 @@ from eventlog.events import ExecutionRecorded
 if TYPE_CHECKING:
     from eventlog.projections import SeriesSummary, TaskState
 
-__all__ = ["changes", "heading", "print_metrics", "print_task"]
+__all__ = ["changes", "figures", "heading", "print_metrics", "print_task"]
 
 INDENT = 2
 BAR_LENGTH = 20
@@ -28,7 +28,7 @@ def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | 
         heading("Metrics")
         print_metrics(series, INDENT)
     if state.single_values:
-        heading("Values")
+        heading("Single values")
         fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)
     _print_artifacts(state)
     if state.execution is not None:
@@ -46,30 +46,44 @@ def heading(words: str) -> None:
     line((words, "bold"))
 
 
-def print_metrics(series: Sequence["SeriesSummary"], indent: int = 0) -> None:
-    """Print a row for each series."""
-    columns = (
-        Column("TITLE", cut=1),
-        Column("SERIES", cut=1),
-        Column("LAST", right=True),
-        Column("MIN", right=True),
-        Column("MAX", right=True),
-        Column("POINTS", right=True),
-        Column("ITERATIONS", right=True),
-    )
+def print_metrics(series: Sequence["SeriesSummary"], indent: int = 0, not_finite: Sequence[int] = ()) -> None:
+    """Print a row for each series.
+
+    Args:
+        series: what to print.
+        indent: columns to the left of it.
+        not_finite: of each series, how many values are NaN or infinite; where it was not counted, nothing.
+    """
+    names = [(one.title, one.series) for one in series]
+    columns, cells = figures(series, not_finite)
+    rows: list[list[Cell | str]] = [[*name, *row] for name, row in zip(names, cells, strict=True)]
+    table((Column("TITLE", cut=1), Column("SERIES", cut=1), *columns), rows, indent)
+
+
+def figures(
+    series: Sequence["SeriesSummary"], not_finite: Sequence[int] = ()
+) -> tuple[list[Column], list[list[Cell | str]]]:
+    """The columns that say what series amount to, and a row of cells for each; as of `print_metrics`."""
+    titles = ["LAST", "MIN", "MAX", "POINTS", "ITERATIONS"]
     rows: list[list[Cell | str]] = [
         [
-            one.title,
-            one.series,
             Cell(number(one.last), ((number(one.last), "bold"),)),
             number(one.minimum),
             number(one.maximum),
             str(one.count),
-            f"{one.first_iteration}-{one.last_iteration}",
+            _span(one.first_iteration, one.last_iteration),
         ]
         for one in series
     ]
-    table(columns, rows, indent)
+    if any(not_finite):
+        titles.append("NOT FINITE")
+        for row, count in zip(rows, not_finite, strict=True):
+            row.append(Cell(str(count), ((str(count), "red"),)) if count else "")
+    return [Column(title, right=True) for title in titles], rows
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _print_top(state: "TaskState", at: int | None) -> None:

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,42 @@ def test_a_task_without_scalars_says_so(eventlog: Run, tasks: Path) -> None:
     assert eventlog("scalars", "77cc").out == "no scalars\n"
     assert eventlog("scalars", "77cc", "--json").out == "[]\n"
     assert eventlog("scalars", "77cc", "--csv").out.strip() == '"title","series","iteration","time","value"'
+
+
+def _report(store: Store, values: list[float]) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "odd", "digits")
+    for iteration, value in enumerate(values):
+        store.session.append(events.ScalarReported, BASELINE, "loss", "train", iteration, value)
+    store.flush()
+
+
+@pytest.mark.parametrize("length", [20, 20_000])
+def test_a_curve_is_broken_where_values_are_not_finite_and_says_how_many(
+    eventlog: Run, store: Store, length: int
+) -> None:
+    lost = range(length * 2 // 5, length * 3 // 5)
+    _report(store, [math.nan if at in lost else 1.0 + at / length for at in range(length)])
+    settings = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "66", "LINES": "30"}
+    picture = re.sub(r"\x1b\[[0-9;]*m", "", eventlog("scalars", BASELINE, "loss", **settings).out)
+    assert ["NOT", "FINITE"] == picture.split("ITERATIONS")[1].split()[:2]
+    assert picture.split()[-1] == str(len(lost))
+    rows = [line[line.index("┤") + 1 :] for line in picture.splitlines() if "┤" in line]
+    rows += [line[line.index("│") + 1 :] for line in picture.splitlines() if "│" in line]
+    columns = {at for row in rows for at, letter in enumerate(row) if "⠀" < letter <= "⣿"}
+    gap = set(range(max(columns))) - columns
+    assert gap == set(range(min(gap), max(gap) + 1))
+    assert 0.15 < len(gap) / max(columns) < 0.3
+
+
+def test_values_that_are_not_finite_are_counted_where_there_are_some(eventlog: Run, store: Store) -> None:
+    _report(store, [1.0, math.nan, math.inf, -math.inf])
+    header, train = eventlog("scalars", BASELINE).lines
+    assert header.endswith("NOT FINITE")
+    assert train.split()[-2:] == ["0-3", "3"]
+
+
+def test_a_series_of_one_point_has_one_iteration(eventlog: Run, store: Store) -> None:
+    _report(store, [1.0])
+    header, train = eventlog("scalars", BASELINE).lines
+    assert "NOT FINITE" not in header
+    assert train.split() == ["loss", "train", "1", "1", "1", "1", "0"]
