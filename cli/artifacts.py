@@ -1,6 +1,7 @@
 """`eventlog artifacts`: what a task has uploaded, and copies of it."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from eventlog.cli.documents import artifact_document
 from eventlog.cli.moments import local, size
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.progress import Advance, progress_bar
@@ -58,7 +60,7 @@ def command(
         raise click.UsageError("say which artifact to fetch: eventlog artifacts TASK NAME --output PATH")
     with opened_store(home) as store:
         views = views_of(store)
-        artifacts = views.task(views.resolve(task)).artifacts
+        artifacts = views.task(resolve(views, task)).artifacts
         if name is None:
             _list([artifact for _, artifact in sorted(artifacts.items())], as_json=as_json)
             return
@@ -123,6 +125,8 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
         path = path / _file_name(artifact)
     if path.exists() and not force:
         raise InputInvalid(f"{path} is there already: choose another --output, or give --force")
+    if not path.parent.is_dir():
+        raise InputInvalid(f"the folder {path.parent} is not there: make it, or choose another --output")
     partial = path.with_name(f".{path.name}.partial")
     try:
         with (
@@ -157,5 +161,9 @@ def _file_name(artifact: ArtifactUploaded) -> str:
     """A name in the target folder. What an event says may come from another machine and is not trusted."""
     name = artifact.file_name
     if not name or name.startswith(".") or set(name) & set("/\\\0") or not name.isprintable():
+        return artifact.blob
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
         return artifact.blob
     return name

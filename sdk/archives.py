@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import stat
+import sys
 import time
 import zipfile
 import zlib
@@ -91,6 +92,7 @@ def extract_archive(archive_path: Path, folder: Path) -> None:
     Raises:
         DataCorrupt: it is no zip archive, a member would leave the folder, or it claims what it cannot hold.
         StoreFull: the disk has no room for it.
+        InputInvalid: a name in it has no form in this process's encoding of file names.
     """
     partial = folder.with_name(f".{folder.name[:100]}-{os.getpid()}-{time.monotonic_ns()}")
     try:
@@ -102,6 +104,10 @@ def extract_archive(archive_path: Path, folder: Path) -> None:
             for member in members:
                 _extract_member(archive, member, partial)
         partial.rename(folder)
+    except UnicodeEncodeError:
+        raise InputInvalid(
+            f"{archive_path} holds names that {sys.getfilesystemencoding()} has no form for: set LC_ALL=C.UTF-8"
+        ) from None
     except (
         zipfile.BadZipFile,
         EOFError,

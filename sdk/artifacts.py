@@ -107,7 +107,7 @@ class Artifact:
         """
         blob = self._store.blobs.path(self.hash)
         folder = self._store.home / "cache" / self.hash
-        name = safe_file_name(self._event.file_name) or "artifact"
+        name = _name_here(self._event.file_name) or "artifact"
         if self._event.format == "zip" and extract_archive:
             extracted = folder / "extracted" / name.removesuffix(".zip")
             if not is_extracted(blob, extracted, check_bytes=self.size <= _CHEAP_SIZE):
@@ -229,6 +229,16 @@ def _is_unchanged(copy: Path, blob: Path) -> bool:
     except OSError:
         return False
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def _name_here(name: str) -> str:
+    """The name if it can be that of a file on this machine, in its locale's encoding too, else ""."""
+    name = safe_file_name(name)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return ""
+    return name
 
 
 def _extract(blob: Path, folder: Path) -> None:

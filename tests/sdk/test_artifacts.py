@@ -19,6 +19,7 @@ from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
 from eventlog.events import ArtifactUploaded, TaskCreated
 from eventlog.sdk.artifacts import Artifact
 from eventlog.store import Store
+from tests.sdk.scripts import Scripts
 
 
 def put(task: Task, name: str, value: Any, **options: Any) -> Artifact:
@@ -338,6 +339,32 @@ def test_a_wrong_bit_of_a_copy_is_not_handed_out_again(task: Task, tmp_path: Pat
         flip_a_bit(Path(artifact.get_local_copy()) / inner)
         copy = Path(artifact.get_local_copy()) / inner
         assert copy.read_bytes() == (tmp_path / "folder" / "a.bin").read_bytes()
+
+
+def test_names_that_the_locale_has_no_form_for_are_no_obstacle(
+    task: Task, tmp_path: Path, scripts: Scripts
+) -> None:
+    (tmp_path / "ä").mkdir()
+    (tmp_path / "ä" / "ü.txt").write_text("ö")
+    put(task, "file", tmp_path / "ä" / "ü.txt")
+    put(task, "folder", tmp_path / "ä")
+    put(task, "ü", {"ü": "ö"})
+    text = f"""
+    import pathlib
+    from eventlog import Task
+    from eventlog.errors import InputInvalid
+    artifacts = Task.get_task("{task.id}").artifacts
+    assert pathlib.Path(artifacts["file"].get()).read_bytes() == "ö".encode()
+    assert artifacts["ü"].get() == {{"ü": "ö"}}
+    assert artifacts["ü"].get_local_copy()
+    try:
+        artifacts["folder"].get()
+    except InputInvalid as error:
+        print(error)
+    """
+    ran = scripts.start(text, environment={"LC_ALL": "C", "PYTHONUTF8": "0"})
+    assert ran.wait() == 0, ran.err
+    assert "LC_ALL" in ran.out
 
 
 # An artifact from another machine.
