@@ -106,7 +106,8 @@ def extract_archive(archive_path: Path, folder: Path) -> None:
         partial.rename(folder)
     except UnicodeEncodeError:
         raise InputInvalid(
-            f"{archive_path} holds names that {sys.getfilesystemencoding()} has no form for: set LC_ALL=C.UTF-8"
+            f"{archive_path} holds names that {sys.getfilesystemencoding()} has no form for:"
+            " set LC_ALL=C.UTF-8"
         ) from None
     except (
         zipfile.BadZipFile,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from eventlog.configuration import home_folder
 from eventlog.errors import StoreReadOnly
 from eventlog.recovery import recover
+from eventlog.sdk.whole_import import import_whole
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def current_views(store: Store, *, reports: bool = False) -> "Views":
     Raises:
         StoreFull, StoreReadOnly: what was appended, or the views, cannot be written.
     """
+    import_whole("eventlog.projections")
     from eventlog.projections import Views
 
     store.flush()

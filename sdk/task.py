@@ -15,6 +15,7 @@ from eventlog.sdk.logger import Logger
 from eventlog.sdk.numbers import as_percent
 from eventlog.sdk.run import Run, changing, commit
 from eventlog.sdk.stores import current_views, open_store, read_state
+from eventlog.sdk.whole_import import import_whole
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -388,6 +389,7 @@ class Task:
             InputInvalid: the path does not exist, or such an object cannot be kept.
             StoreFull, StoreReadOnly: there is no room, or no right, to keep it.
         """
+        import_whole("eventlog.sdk.artifacts")
         from eventlog.sdk.artifacts import upload
 
         upload(

@@ -315,3 +315,31 @@ def test_a_parameter_is_found_by_a_name_that_utf_8_has_no_form_for(task: Task) -
     task.set_parameter("half \ud800 pair", 1)
     assert task.get_parameters() == {"General/half ? pair": "1"}
     assert task.get_parameter("half \ud800 pair", cast=True) == 1
+
+
+def test_a_handler_of_a_signal_may_read_while_the_reading_part_is_loaded(scripts: Scripts) -> None:
+    """The import is held in its middle until the handler has interrupted it."""
+    text = """
+    import os, signal, sys, threading
+    from eventlog import Task
+    task = Task.init(project_name="tests/sdk", task_name="a task")
+    task.set_parameter("a", 1)
+    begun, handled = threading.Event(), threading.Event()
+
+    class Gate:
+        def find_spec(self, name, path=None, target=None):
+            if name == "eventlog.projections.views" and not begun.is_set():
+                begun.set()
+                os.kill(os.getpid(), signal.SIGUSR1)
+                handled.wait(60)
+
+    def handler(*_):
+        if threading.current_thread() is threading.main_thread():
+            handled.set()
+            print(task.get_parameters())
+
+    signal.signal(signal.SIGUSR1, handler)
+    sys.meta_path.insert(0, Gate())
+    print(task.get_parameters())
+    """
+    assert scripts.run(text).out == "{'General/a': '1'}\n" * 2
