@@ -1,5 +1,6 @@
 """`eventlog diff`: what differs between two tasks, or between two moments of one."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,8 +9,10 @@ import click
 
 from eventlog.cli.curve import number
 from eventlog.cli.metrics import series_of
-from eventlog.cli.moments import local
+from eventlog.cli.moments import local, size
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument, time_option
+from eventlog.cli.past import state_of
 from eventlog.cli.printing import document, line
 from eventlog.cli.tables import Cell, Column, table
 from eventlog.cli.task_page import changes, heading
@@ -54,7 +57,7 @@ def command(
     if (len(tasks), len(moments)) not in ((2, 0), (1, 2)):
         raise click.UsageError("give two tasks, or one task and --at twice")
     with opened_views(home, reports=True) as views:
-        found = [views.resolve(task) for task in tasks]
+        found = [resolve(views, task) for task in tasks]
         if moments:
             left, right = (_side(views, found[0], at) for at in moments)
         else:
@@ -77,7 +80,7 @@ def command(
 
 
 def _side(views: "Views", task: str, at: int | None) -> Side:
-    state = views.task(task) if at is None else views.task_at(task, at)
+    state = state_of(views, task, at)
     name = f"{state.project}/{state.name}" if state.project else state.name
     title = f"{task[:8]} {name}" if at is None else local(at, precise=at % 1000 != 0)
     metrics = {f"{one.title}/{one.series}": number(one.last) for one in series_of(views, task, at)}
@@ -103,7 +106,7 @@ def _sections(state: "TaskState", metrics: dict[str, str]) -> Sections:
         "parameters": {name: parameter.value for name, parameter in state.parameters.items()},
         "metrics": metrics,
         "single_values": {name: number(value) for name, value in state.single_values.items()},
-        "artifacts": {name: f"{one.blob[:12]}, {one.size} bytes" for name, one in state.artifacts.items()},
+        "artifacts": {name: f"{one.blob[:12]}, {size(one.size)}" for name, one in state.artifacts.items()},
         "execution": _execution(state),
         "packages": dict(state.execution.packages) if state.execution else {},
     }
@@ -120,6 +123,9 @@ def _execution(state: "TaskState") -> dict[str, str]:
             "commit": execution.commit,
             "changes": changes(execution),
             "script": execution.entry_point,
+            "script text": hashlib.sha256(execution.script.encode()).hexdigest()[:12]
+            if execution.script
+            else "",
             "folder": execution.working_folder,
             "command": " ".join(execution.command),
             "python": execution.python,

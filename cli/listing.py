@@ -8,12 +8,13 @@ import click
 
 from eventlog.cli.documents import row_document
 from eventlog.cli.moments import how_long_ago, local
+from eventlog.cli.naming import close_to, listed
 from eventlog.cli.opening import as_json, examples, opened_views
 from eventlog.cli.printing import document, drawn, line, width
 from eventlog.cli.tables import Cell, Column, progress_cell, status_cell, table
 
 if TYPE_CHECKING:
-    from eventlog.projections import TaskRow
+    from eventlog.projections import TaskRow, Views
 
 __all__ = ["command"]
 
@@ -87,18 +88,40 @@ def command(
     )
     with opened_views(home) as views:
         rows = views.find(query)
+        hint = "" if rows or as_json else _hint(views, project, types)
     more = bool(shown and len(rows) > shown)
     rows = rows[:shown]
     if as_json:
         document([row_document(row) for row in rows])
         return
     if not rows:
-        line(("no tasks", "dim"))
+        line((f"no tasks{hint}", "dim"))
         return
     table(_columns(), _cells(rows))
     if more and limit is None:
         line()
         line((f"the first {shown}; --limit 0 shows all", "dim"))
+
+
+def _hint(views: "Views", project: str | None, types: Sequence[str]) -> str:
+    """Why nothing may have been found: a project or a type that no task has."""
+    everything = views.find()
+    known = sorted({row.type for row in everything})
+    unknown = [kind for kind in types if not kind.startswith("-") and kind not in known]
+    if unknown and known:
+        return f": none is of type {listed(unknown)}; there are {', '.join(known)}"
+    projects = {row.project for row in everything if row.project}
+    if project is None or any(f"{one}/".startswith(f"{project}/") for one in projects):
+        return ""
+    # Each project, and those that it is under.
+    nested = {one[:end] for one in projects for end in _ends(one)}
+    meant = [one for one in sorted(nested) if one.lower().endswith(f"/{project.lower()}")]
+    meant = meant[:3] or close_to(project, sorted(nested))
+    return f": there is no project '{project}'" + (f"; did you mean {listed(meant)}?" if meant else "")
+
+
+def _ends(project: str) -> list[int]:
+    return [len(project), *(at for at, letter in enumerate(project) if letter == "/")]
 
 
 def _order(sort: str, reverse: bool) -> str:

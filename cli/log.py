@@ -11,6 +11,7 @@ import click
 from eventlog.cli.documents import event_document
 from eventlog.cli.following import Following
 from eventlog.cli.moments import local
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import (
     as_json,
     catch_up,
@@ -91,7 +92,7 @@ def command(
 
     with opened_store(home) as store:
         views = views_of(store)
-        found = views.resolve(task)
+        found = resolve(views, task)
         following = Following(store, found, reports=reports)
         catch_up(views, reports=reports)
         printer = _Printer(store, views, views.task(found).sessions, as_json=as_json, one_a_line=follow)
@@ -147,8 +148,11 @@ class _Printer:
         if self.as_json:
             document([event_document(one, self.sessions) for one in events])
             return
+        one = None
         for one in events:
             self.show(one)
+        if one is None:
+            line(("no events", "dim"))
 
     def show(self, one: "NumberedEvent") -> None:
         if one.session not in self.sessions:

@@ -65,6 +65,17 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in MODULES and name[:1].isalnum():
+            from difflib import get_close_matches
+
+            meant = " or ".join(f"'{one}'" for one in get_close_matches(name, MODULES))
+            ctx.fail(f"there is no command '{name}'" + (f": did you mean {meant}?" if meant else "."))
+        return super().resolve_command(ctx, args)
+
 
 @click.group(
     cls=_Commands,

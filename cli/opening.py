@@ -1,5 +1,7 @@
 """Opening the store and its views for a command, and what the commands' arguments have in common."""
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from eventlog.cli.moments import moment
+from eventlog.cli.naming import full_name
 from eventlog.cli.printing import clean, counted
 from eventlog.cli.progress import progress_bar
-from eventlog.errors import EventlogError, InputInvalid, StoreReadOnly
+from eventlog.configuration import home_folder
+from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreReadOnly
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -25,6 +29,7 @@ __all__ = [
     "catch_up",
     "examples",
     "left_out_words",
+    "no_store",
     "opened_store",
     "opened_views",
     "task_argument",
@@ -47,12 +52,15 @@ def opened_store(home: Path | None, *, create: bool = False, write: bool = False
         write: it has to be possible to write it.
 
     Raises:
+        NotFound: there is none.
         StoreReadOnly: it cannot be written, and has to be.
     """
     from eventlog.store import Store
 
     try:
         store = Store.open(home, create=create)
+    except NotFound:
+        raise no_store(home) from None
     except StoreReadOnly:
         if write:
             raise
@@ -61,6 +69,20 @@ def opened_store(home: Path | None, *, create: bool = False, write: bool = False
         yield store
     finally:
         store.close()
+
+
+def no_store(home: Path | None) -> NotFound:
+    """That there is no store at `home`, by default the configured one; who named the place, what to do."""
+    if home is not None:
+        named = "as --home says"
+    elif os.environ.get("EVENTLOG_HOME"):
+        named = "as EVENTLOG_HOME says"
+    else:
+        named = "where it is by default"
+    return NotFound(
+        f"no store at {home or home_folder()}, {named}: choose another place, run a script that makes one"
+        " there, or fetch one with `eventlog sync REMOTE`"
+    )
 
 
 @contextmanager
@@ -125,12 +147,21 @@ def _complete_task(
             rows = views.find()
     except EventlogError:
         return []
-    named = [(f"{row.project}/{row.name}" if row.project else row.name, row) for row in rows]
-    return [CompletionItem(name, help=row.status) for name, row in named if name.startswith(incomplete)] + [
+    named = [(full_name(row), row) for row in rows]
+    # Zsh and fish quote what they insert; to bash, a name with a space is several words.
+    quoting = not os.environ.get("_EVENTLOG_COMPLETE", "").startswith("bash")
+    return [
+        CompletionItem(name if quoting or _is_one_word(name) else row.id, help=row.status)
+        for name, row in named
+        if name.startswith(incomplete)
+    ] + [
         CompletionItem(row.id, help=name)
         for name, row in named
         if incomplete and row.id.startswith(incomplete)
     ]
+
+
+_is_one_word = re.compile(r"[\w./:@%+,=-]+").fullmatch
 
 
 def time_option(*names: str, **settings: Any) -> Callable[[Command], Command]:

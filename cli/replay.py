@@ -9,11 +9,12 @@ import click
 from eventlog.cli.documents import task_document
 from eventlog.cli.metrics import fold_series
 from eventlog.cli.moments import iso, local
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, at_option, catch_up, examples, opened_store, task_argument, views_of
+from eventlog.cli.past import check_moment
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.task_page import print_task
-from eventlog.errors import NotFound
 
 if TYPE_CHECKING:
     from eventlog.batch import NumberedEvent
@@ -54,13 +55,13 @@ def _replay(home: Path | None, task: str, at: int | None, *, as_json: bool) -> N
 
     with opened_store(home) as store:
         views = views_of(store)
-        found = views.resolve(task)
+        found = resolve(views, task)
         catch_up(views, reports=True)
+        if at is not None:
+            check_moment(views, found, at)
         folded = _Folded()
         series = fold_series(folded.passing(views.events(found, last_time=at)))
         sessions = views.sessions()
-    if not folded.count:
-        raise NotFound(f"task {found} has no event up to {local(at, precise=True)}")
     state = fold_task(TaskState(found), folded.states)
     if state.sessions and state.sessions[-1] in sessions:
         state.host, state.user = sessions[state.sessions[-1]].host, sessions[state.sessions[-1]].user

@@ -12,6 +12,7 @@ import click
 from eventlog.cli.curve import Axes, Span
 from eventlog.cli.documents import series_document
 from eventlog.cli.moments import iso
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
@@ -51,6 +52,7 @@ MAX_WIDTH = 120
     metavar="FILE",
     help="Write the points to a Parquet file.",
 )
+@click.option("--force", is_flag=True, help="Replace a Parquet file that is there.")
 @as_json
 @click.pass_obj
 def command(
@@ -60,6 +62,7 @@ def command(
     names: tuple[str, ...],
     as_csv: bool,
     parquet: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Show a task's series, or with TITLE the curves of one plot.
@@ -71,8 +74,12 @@ def command(
     """
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("choose one of --csv, --parquet and --json")
+    if parquet is not None and parquet.exists() and not force:
+        raise InputInvalid(f"{parquet} is there already: choose another file, or give --force")
+    if parquet is not None and not parquet.parent.is_dir():
+        raise InputInvalid(f"the folder {parquet.parent} is not there: make it, or choose another file")
     with opened_views(home, reports=True) as views:
-        found = views.resolve(task)
+        found = resolve(views, task)
         chosen = _choose(views.series(found), title, names)
         if as_csv:
             _write_csv(views, found, chosen)
@@ -239,12 +246,18 @@ def _schema() -> "pyarrow.Schema":
 
 
 def _write_csv(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> None:
-    from pyarrow import csv
+    import pyarrow
+    from pyarrow import compute, csv
 
+    # Seconds have the digits of the column's unit.
+    text = "%Y-%m-%dT%H:%M:%SZ"
+    at = _schema().get_field_index("time")
+    schema = _schema().set(at, pyarrow.field("time", pyarrow.string()))
     options = csv.WriteOptions(quoting_style="needed")
-    with csv.CSVWriter(sys.stdout.buffer, _schema(), write_options=options) as writer:
+    with csv.CSVWriter(sys.stdout.buffer, schema, write_options=options) as writer:
         for points in _points(views, task, series):
-            writer.write_table(points)
+            times = compute.strftime(points["time"].cast(pyarrow.timestamp("ms")), format=text)
+            writer.write_table(points.set_column(at, "time", times))
 
 
 def _write_parquet(views: "Views", task: str, series: Sequence["SeriesSummary"], path: Path) -> None:
@@ -257,7 +270,8 @@ def _write_parquet(views: "Views", task: str, series: Sequence["SeriesSummary"],
                 writer.write_table(points)
         partial.replace(path)
     except (OSError, ArrowException) as error:
-        raise InputInvalid(f"{path} cannot be written: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise InputInvalid(f"{path} cannot be written: {why}") from None
     finally:
         partial.unlink(missing_ok=True)
     count = sum(one.count for one in series)

@@ -6,7 +6,9 @@ import click
 
 from eventlog.cli.documents import task_document
 from eventlog.cli.metrics import series_of
+from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, at_option, examples, opened_views, task_argument
+from eventlog.cli.past import state_of
 from eventlog.cli.printing import document
 from eventlog.cli.task_page import print_task
 
@@ -32,8 +34,8 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
     working_folder, command, python, platform, packages, script); unknown_events, dropped_reports.
     """
     with opened_views(home, reports=True) as views:
-        found = views.resolve(task)
-        state = views.task(found) if at is None else views.task_at(found, at)
+        found = resolve(views, task)
+        state = state_of(views, found, at)
         series = series_of(views, found, at)
     if as_json:
         document(task_document(state, series))

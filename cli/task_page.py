@@ -177,7 +177,7 @@ def _print_execution(execution: ExecutionRecorded) -> None:
             ("branch", execution.branch),
             ("commit", execution.commit),
             ("changes", changes(execution)),
-            ("script", execution.entry_point),
+            ("script", _script(execution)),
             ("folder", execution.working_folder),
             ("command", " ".join(execution.command)),
             ("python", execution.python),
@@ -186,6 +186,13 @@ def _print_execution(execution: ExecutionRecorded) -> None:
         ],
         INDENT,
     )
+
+
+def _script(execution: ExecutionRecorded) -> str:
+    if not execution.script:
+        return execution.entry_point
+    where = "not in the repository; " if execution.commit or execution.repository else ""
+    return f"{execution.entry_point} ({where}its text is recorded)"
 
 
 def changes(execution: ExecutionRecorded) -> str:

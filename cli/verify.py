@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from eventlog.cli.opening import as_json, examples
+from eventlog.cli.opening import as_json, examples, no_store
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.configuration import home_folder
+from eventlog.errors import NotFound
 
 __all__ = ["command"]
 
@@ -30,8 +31,11 @@ def command(context: click.Context, as_json: bool) -> None:
     from eventlog.verify import verify
 
     home: Path = context.obj or home_folder()
-    with progress_bar("checking", sized=True) as advance:
-        report = verify(home, advance)
+    try:
+        with progress_bar("checking", sized=True) as advance:
+            report = verify(home, advance)
+    except NotFound:
+        raise no_store(context.obj) from None
     if as_json:
         document(
             {

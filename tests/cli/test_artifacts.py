@@ -120,3 +120,10 @@ def test_a_large_damaged_blob_that_goes_to_stdout_ends_with_an_error(
     outcome = eventlog("artifacts", BASELINE, "model", "-o", "-")
     assert outcome.code == 1
     assert DIGEST in outcome.err
+
+
+def test_a_folder_that_is_not_there_is_named(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    outcome = eventlog("artifacts", BASELINE, "model", "-o", str(tmp_path / "new" / "x.bin"))
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"eventlog: the folder {tmp_path / 'new'} is not there: make it")
+    assert "partial" not in outcome.err

@@ -134,3 +134,21 @@ def test_a_running_task_of_a_living_process_shows_its_progress(eventlog: Run, st
     store.session.append(events.ProgressSet, BASELINE, 42)
     store.flush()
     assert eventlog("ls").lines[1].split()[1:4] == ["digits/live", "in_progress", "42%"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--type", "foo"], "no tasks: none is of type 'foo'; there are testing, training\n"),
+        (["-p", "other"], "no tasks: there is no project 'other'; did you mean 'digits/other'?\n"),
+        (["-p", "digit"], "no tasks: there is no project 'digit'; did you mean 'digits'?\n"),
+        (["-p", "quux"], "no tasks: there is no project 'quux'\n"),
+        (["-p", "digits", "--status", "stopped"], "no tasks\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_where_nothing_is_found_a_slip_is_pointed_out(
+    eventlog: Run, tasks: Path, arguments: list[str], said: str
+) -> None:
+    assert eventlog("ls", *arguments).out == said
+    assert eventlog("ls", *arguments, "--json").out == "[]\n"

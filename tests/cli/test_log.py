@@ -146,3 +146,8 @@ def test_following_a_task_that_has_ended_shows_its_last_events(eventlog: Run, ta
     outcome = eventlog("log", BASELINE, "--follow", "--limit", "3")
     assert outcome.code == 0
     assert kinds(outcome) == ["SingleValueReported", "ArtifactUploaded", "TaskCompleted"]
+
+
+def test_a_history_without_events_says_so(eventlog: Run, tasks: Path) -> None:
+    assert eventlog("log", BASELINE, "--since", "2099-01-01").out == "no events\n"
+    assert eventlog("log", BASELINE, "--since", "2099-01-01", "--json").out == "[]\n"

@@ -183,3 +183,26 @@ def test_a_store_that_cannot_be_written_can_be_read(
     done = read_only(*EVENTLOG, "rebuild")
     assert done.returncode == 1
     assert re.fullmatch(r"eventlog: [^\n]+ cannot be written [^\n]+\n", done.stderr)
+
+
+def test_a_command_that_is_nearly_one_is_met_with_it(eventlog: Run) -> None:
+    outcome = eventlog("sohw")
+    assert outcome.code == 2
+    assert "there is no command 'sohw': did you mean 'show'?" in outcome.err
+    assert "there is no command 'quux'." in eventlog("quux").err
+
+
+@pytest.mark.parametrize("command", [["ls"], ["verify"], ["status"]])
+def test_where_no_store_is_the_place_is_said_to_come_from_what_named_it(
+    eventlog: Run, tmp_path: Path, command: list[str]
+) -> None:
+    place = str(tmp_path / "nowhere")
+    for outcome, named in (
+        (eventlog("--home", place, *command), "as --home says"),
+        (eventlog(*command, EVENTLOG_HOME=place), "as EVENTLOG_HOME says"),
+        (eventlog(*command, EVENTLOG_HOME="", HOME=place), "where it is by default"),
+    ):
+        assert outcome.code == 1
+        assert outcome.err.startswith(f"eventlog: no store at {place}")
+        assert f", {named}: " in outcome.err
+        assert "`eventlog sync REMOTE`" in outcome.err

@@ -35,7 +35,8 @@ def test_csv_has_every_point(eventlog: Run, tasks: Path) -> None:
     assert [float(row["value"]) for row in rows if row["series"] == "train"] == [
         1 / (at + 1) for at in range(20)
     ]
-    assert rows[0]["time"].endswith("Z")
+    (train,) = json.loads(eventlog("scalars", BASELINE, "loss", "-s", "train", "--json").out)
+    assert [row["time"] for row in rows if row["series"] == "train"] == train["times"]
 
 
 def test_csv_quotes_what_has_to_be_quoted(eventlog: Run, store: Store) -> None:
@@ -67,7 +68,19 @@ def test_a_parquet_file_that_cannot_be_written_is_named(eventlog: Run, tasks: Pa
     assert outcome.code == 1
     assert outcome.err.startswith("eventlog: ")
     assert outcome.err.count("\n") == 1
-    assert str(path) in outcome.err
+    assert f"the folder {path.parent} is not there: make it" in outcome.err
+
+
+def test_a_parquet_file_that_is_there_is_replaced_only_by_force(
+    eventlog: Run, tasks: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "scalars.parquet"
+    path.write_text("mine")
+    outcome = eventlog("scalars", BASELINE, "--parquet", str(path))
+    assert (outcome.code, path.read_text()) == (1, "mine")
+    assert "--force" in outcome.err
+    assert eventlog("scalars", BASELINE, "--parquet", str(path), "--force").code == 0
+    assert path.read_bytes().startswith(b"PAR1")
 
 
 def test_json_has_summaries_and_with_a_title_the_points(eventlog: Run, tasks: Path) -> None:

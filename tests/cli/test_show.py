@@ -1,5 +1,9 @@
 import json
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from eventlog import events
 from eventlog.cli.documents import task_document
@@ -123,3 +127,62 @@ def test_the_documented_keys_are_those_of_a_state() -> None:
     from eventlog.projections import TaskState
 
     assert list(task_document(TaskState("x"), [])) == KEYS
+
+
+def test_before_its_creation_a_task_is_said_to_have_been_created_later(eventlog: Run, tasks: Path) -> None:
+    created = json.loads(eventlog("show", BASELINE, "--json").out)["created"]
+    local = datetime.fromisoformat(created).astimezone(ZoneInfo("Europe/Berlin"))
+    words = f"it was created at {local.replace(tzinfo=None).isoformat(' ', 'milliseconds')}\n"
+    for command in ("show", "replay"):
+        assert eventlog(command, BASELINE, "--at", "1999-01-01").err == (
+            f"eventlog: task {BASELINE} did not exist at 1999-01-01 00:00:00.000: {words}"
+        )
+
+
+def test_a_moment_still_to_come_is_noted(eventlog: Run, tasks: Path) -> None:
+    for command in ("show", "replay"):
+        outcome = eventlog(command, BASELINE, "--at", "2099-01-01", "--json")
+        assert outcome.code == 0
+        assert "still to come" in outcome.err
+        assert BASELINE in outcome.out
+    assert eventlog("show", BASELINE, "--at", "now").err == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("baseline", "'digits/baseline'"),
+        ("broken", "'digits/other/broken'"),
+        ("digits/basline", "'digits/baseline'"),
+        ("Wider", "'digits/wider'"),
+    ],
+)
+def test_a_name_that_is_nearly_one_is_met_with_it(eventlog: Run, tasks: Path, typed: str, meant: str) -> None:
+    for command in ("show", "log", "scalars", "artifacts", "replay"):
+        outcome = eventlog(command, typed)
+        assert outcome.code == 1
+        assert outcome.err == f"eventlog: no task '{typed}': did you mean {meant}?\n"
+
+
+def test_a_name_like_no_other_is_met_with_how_to_name_one(eventlog: Run, tasks: Path) -> None:
+    assert "as `eventlog ls` shows them" in eventlog("show", "quux").err
+
+
+@pytest.mark.parametrize(
+    ("commit", "script", "said"),
+    [
+        ("c0ffee", "print(2)", "two.py (not in the repository; its text is recorded)"),
+        ("", "print(2)", "two.py (its text is recorded)"),
+        ("c0ffee", "", "two.py"),
+    ],
+)
+def test_a_script_outside_of_the_repository_is_said_to_be(
+    eventlog: Run, store: Store, commit: str, script: str, said: str
+) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "two", "digits")
+    code = events.ExecutionRecorded(0, BASELINE, commit=commit, entry_point="two.py", script=script)
+    facts = [getattr(code, field) for field in code.__struct_fields__[2:]]
+    store.session.append(events.ExecutionRecorded, BASELINE, *facts)
+    store.flush()
+    (line,) = (line for line in eventlog("show", BASELINE).lines if line.startswith("  script"))
+    assert line.removeprefix("  script").strip() == said

@@ -164,3 +164,19 @@ def test_completion_where_no_store_is_says_nothing(environment: dict[str, str]) 
     settings = {"_EVENTLOG_COMPLETE": "bash_complete", "COMP_WORDS": "eventlog show x", "COMP_CWORD": "2"}
     done = subprocess.run(EVENTLOG, env={**environment, **settings}, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(("shell", "offered"), [("bash", BASELINE), ("zsh", "My Project/two words")])
+def test_a_name_of_several_words_is_completed_to_one_word(
+    environment: dict[str, str], store: Store, shell: str, offered: str
+) -> None:
+    store.session.append(events.TaskCreated, BASELINE, "two words", "My Project")
+    store.flush()
+    settings = {
+        "_EVENTLOG_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "eventlog show My",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run(EVENTLOG, env={**environment, **settings}, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert (lines[0].partition(",")[2] if shell == "bash" else lines[1]) == offered

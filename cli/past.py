@@ -1,0 +1,41 @@
+"""A task as of a moment."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from eventlog.cli.moments import local
+from eventlog.errors import NotFound
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState, Views
+
+__all__ = ["check_moment", "state_of"]
+
+
+def state_of(views: "Views", task: str, at: int | None) -> "TaskState":
+    """The state of a task, or what it was at the moment `at`, in milliseconds since 1970-01-01 UTC.
+
+    Raises:
+        NotFound: it did not exist then.
+    """
+    if at is None:
+        return views.task(task)
+    check_moment(views, task, at)
+    return views.task_at(task, at)
+
+
+def check_moment(views: "Views", task: str, at: int) -> None:
+    """Make sure that there was something of a task at a moment; note on stderr that one is still to come.
+
+    Raises:
+        NotFound: the moment is before all of its events.
+    """
+    first = next(iter(views.events(task, last_time=at, reports=False)), None)
+    if first is None:
+        created = views.task(task).created
+        since = f": it was created at {local(created, precise=True)}" if created else ""
+        raise NotFound(f"task {task} did not exist at {local(at, precise=True)}{since}")
+    if at > time.time() * 1000:
+        click.echo(f"{local(at)} is still to come: the task is shown as it is now", err=True)
