@@ -133,7 +133,7 @@ def _order(sort: str, reverse: bool) -> str:
 def _columns() -> Sequence[Column]:
     return (
         Column("ID", style="yellow"),
-        Column("TASK", cut=1),
+        Column("TASK", cut=1, keep_end=True),
         Column("STATUS"),
         Column("PROGRESS", right=not drawn(), needless=16),
         Column("CHANGED", needless=24),

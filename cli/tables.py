@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 
 from eventlog.cli.printing import Part, clean, console, drawn, text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 __all__ = ["Cell", "Column", "bar", "fields", "progress_cell", "status_cell", "table"]
 
@@ -39,6 +42,7 @@ class Column(NamedTuple):
         style: of its cells, in rich's words.
         needless: left out where a column that is cut would otherwise have less room than this; those with
             the largest number go first. 0 for never.
+        keep_end: a cell that is cut loses its beginning.
     """
 
     title: str
@@ -46,6 +50,7 @@ class Column(NamedTuple):
     cut: float = 0
     style: str = ""
     needless: int = 0
+    keep_end: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> None:
@@ -106,8 +111,21 @@ def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> Non
             width=wide,
         )
     for row in texts:
-        drawing.add_row(*(row[at] for at in kept))
+        drawing.add_row(
+            *(
+                _end_of(row[at], wide) if columns[at].keep_end else row[at]
+                for at, wide in zip(kept, widths, strict=True)
+            )
+        )
     console().print(Padding(drawing, (0, 0, 0, indent), expand=False))
+
+
+def _end_of(words: "Text", wide: int) -> "Text":
+    """As much of the end as there is room for, after an ellipsis where that is not all."""
+    end = words
+    while end.cell_len > wide - (end is not words):
+        end = end[1:]
+    return end if end is words else text("…") + end
 
 
 def _kept(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
