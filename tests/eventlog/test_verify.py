@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -371,7 +372,8 @@ def test_a_byte_changed_anywhere_in_a_batch_is_named_as_that_batchs(sound: Path,
     data = path.read_bytes()
     key, value = own_batches(sound)[40]
     assert len(value) > 200
-    start = data.index(value)
+    # Pages that LMDB has let go of may hold older copies of it, which nobody reads.
+    starts = [found.start() for found in re.finditer(re.escape(value), data)]
     name = f"batch 40 of store {key[:16].hex()} (page "
     chance = random.Random(1)
     # Every field of its header, and places in both frames.
@@ -403,7 +405,9 @@ def test_a_byte_changed_anywhere_in_a_batch_is_named_as_that_batchs(sound: Path,
         123,
     ]
     for offset in [*fields, *(chance.randrange(124, len(value)) for _ in range(15))]:
-        with changed(path, start + offset):
+        with contextlib.ExitStack() as stack:
+            for start in starts:
+                stack.enter_context(changed(path, start + offset))
             problems = problems_of(copy)
             assert any(line.startswith(f"log: {name}") for line in problems), (offset, problems)
 
