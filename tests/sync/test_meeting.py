@@ -48,8 +48,8 @@ def test_what_was_appended_and_not_yet_committed_is_pushed(machine: Machines, re
 def test_a_remote_is_a_path_or_a_url(machine: Machines, tmp_path: Path, scheme: str) -> None:
     laptop = machine("laptop")
     laptop.train()
-    push(laptop.store, f"{scheme}{tmp_path}/deep/down/remote")
-    assert read_remote(tmp_path / "deep" / "down" / "remote").keys() == {laptop.id}
+    push(laptop.store, f"{scheme}{tmp_path}/remote")
+    assert read_remote(tmp_path / "remote").keys() == {laptop.id}
 
 
 def test_a_relative_path_is_a_remote(
