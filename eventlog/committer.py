@@ -6,24 +6,27 @@ added since, packs it, and commits it with LMDB's full sync; chunks that it has 
 or removed. So an `append` that was interrupted anywhere, by a signal handler that appends, flushes or
 closes, never keeps a commit from going through.
 
-Everything they wake each other with is a `SimpleQueue`: unlike conditions and events, it is safe to be
-interrupted in, and to be used again by what interrupts.
+They wake each other with a `SimpleQueue` only, which is safe to be interrupted in, and to be used again by
+what interrupts (`eventlog.waiters`).
 """
 
 import contextlib
+import itertools
 import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from eventlog import events
 from eventlog.batch import PackedEvents, pack_events
+from eventlog.chunk import CHUNK_SIZE, Chunk, maps_safely
 from eventlog.errors import EventlogError
-from eventlog.journal import CHUNK_SIZE, Chunk, JournalLock, create_journal
-from eventlog.owner import lock_lines
+from eventlog.journal import JournalLock, create_journal
+from eventlog.owner import lock_lines, session_fields
+from eventlog.waiters import Waiters
 
 if TYPE_CHECKING:
     from eventlog.session import Session
@@ -95,14 +98,15 @@ class Committer:
         self.wake: SimpleQueue[bool] = SimpleQueue()
         self._session = session
         self._journal: JournalLock | None = None
-        self._chunk_number = 0
+        self._mapped = True
+        self._chunk_numbers = itertools.count()
         self._spare: Chunk | None = None
         self._runs: list[_Run] = []
         self._committing = threading.Lock()
         self._committing_thread = 0
         self._attempts = 0
         self._failed_attempt = 0
-        self._waiters: list[SimpleQueue[None]] = []
+        self._waiters = Waiters()
         self._stopping = False
         self._synced = False
         self._thread: threading.Thread | None = None
@@ -115,8 +119,23 @@ class Committer:
         """How many of the session's events are committed."""
         return self._done[0]
 
-    def start(self, chunk: Chunk) -> None:
-        """Begin to follow the session from its first chunk on."""
+    def start(self, now: int) -> tuple[Chunk, int]:
+        """Begin the session and to follow it.
+
+        Args:
+            now: a time that its first event must not be before, in milliseconds.
+
+        Returns:
+            Its first chunk, with its first event in it, and that event's time.
+        """
+        now = max(now, self._last_time() + 1)
+        payload = events.encode_event(events.SessionStarted(now, "", *session_fields()))
+        chunk = self.new_file(CHUNK_SIZE, 0, [payload])
+        if chunk is None:
+            chunk = Chunk.in_memory()
+            chunk.put(payload)
+        chunk.payloads.append((payload,))
+        chunk.places.append(0)
         self._done = self._cut = (0, chunk, 0)
         self._thread = threading.Thread(target=self._work, name="eventlog-committer", daemon=True)
         try:
@@ -124,6 +143,7 @@ class Committer:
         except RuntimeError:
             # The interpreter is ending: whoever flushes or closes commits in its own thread.
             self._thread = None
+        return chunk, now
 
     def is_current_thread(self) -> bool:
         """Whether it is the committer's thread that asks."""
@@ -136,17 +156,19 @@ class Committer:
             StoreFull, StoreReadOnly, EventlogError: an attempt failed that began after this call.
         """
         before = self._attempts
-        with self._waiter() as waiter:
+        with self._waiters.waiting() as wait:
             while self.committed < target:
+                if self.is_current_thread():
+                    raise EventlogError("the committer of a session cannot wait for itself")
                 error = self.error
                 if error is not None and self._failed_attempt > before:
                     raise type(error)(*error.args) from error
-                self._hurry(waiter)
+                self._hurry(wait)
 
     def await_room(self) -> None:
         """Have what waits committed, and wait until that was tried, or for a while."""
-        with self._waiter() as waiter, contextlib.suppress(EventlogError):
-            self._hurry(waiter)
+        with self._waiters.waiting() as wait, contextlib.suppress(EventlogError):
+            self._hurry(wait)
 
     def finish(self, target: int) -> None:
         """Commit the events before number `target`, stop, and let the journal go; what fails is a warning."""
@@ -156,7 +178,7 @@ class Committer:
             log.warning("eventlog: %s", error)
         self._stopping = True
         self.wake.put(True)
-        if self._thread is not None:
+        if self._thread is not None and not self.is_current_thread():
             self._thread.join(timeout=JOIN_SECONDS)
         whole = self.committed >= target
         lost = 0 if whole else sum(len(chunk.payloads) for chunk in self._waiting() if chunk.path is None)
@@ -190,22 +212,40 @@ class Committer:
             items += chunk.payloads
         return number, [item[0] if type(item) is tuple else item for item in items]
 
-    def new_file(self, size: int) -> Chunk | None:
-        """A chunk of the journal, to be begun; None if there is no room for one."""
+    def new_file(self, size: int, first: int, payloads: Sequence[bytes] = ()) -> Chunk | None:
+        """A chunk of the journal, begun with event `first` and these; None if there is no room for one."""
         spare, self._spare = self._spare, None
+        chunk = None
         try:
             if self._journal is None:
                 self._journal = create_journal(self.store.home, self.identity, lock_lines())
-            path = self._journal.folder / f"{self._chunk_number:06d}"
-            self._chunk_number += 1
+                self._mapped = maps_safely(self._journal.folder)
+            # In one call: what interrupts this may make a chunk, too.
+            path = self._journal.folder / f"{next(self._chunk_numbers):06d}"
             if spare is not None and len(spare.memory) == size:
-                return spare.again(path)
-            if spare is not None:
-                spare.remove()
-            return Chunk.allocate(path, size)
+                chunk = spare.again(path)
+            else:
+                if spare is not None:
+                    spare.remove()
+                chunk = Chunk.allocate(path, size, mapped=self._mapped)
+            chunk.begin(self.store.id, self.identity, first)
+            for payload in payloads:
+                chunk.put(payload)
+            chunk.populate(chunk.end)
+            return chunk
         except OSError as error:
             self._session.warn(f"no room for the journal at {self.store.home} ({error.strerror})")
+            if chunk is not None:
+                chunk.remove()
             return None
+
+    def _last_time(self) -> int:
+        """The time of the store's last event: the clock may have been set back since."""
+        try:
+            return self.store.last_time()
+        except EventlogError as error:
+            self._session.warn(str(error))
+            return -1
 
     def _waiting(self) -> list[Chunk]:
         chunks = [self._done[1]]
@@ -215,23 +255,13 @@ class Committer:
 
     # Waiting and waking.
 
-    @contextlib.contextmanager
-    def _waiter(self) -> "Iterator[SimpleQueue[None]]":
-        waiter: SimpleQueue[None] = SimpleQueue()
-        self._waiters.append(waiter)
-        try:
-            yield waiter
-        finally:
-            self._waiters.remove(waiter)
-
-    def _hurry(self, waiter: "SimpleQueue[None]") -> None:
+    def _hurry(self, wait: Callable[[float], None]) -> None:
         thread = self._thread
         if thread is None or not thread.is_alive() or sys.is_finalizing():
             self.commit()
-            return
-        self.wake.put(True)
-        with contextlib.suppress(Empty):
-            waiter.get(timeout=WAIT_SECONDS)
+        else:
+            self.wake.put(True)
+            wait(WAIT_SECONDS)
 
     # What its thread does.
 
@@ -286,8 +316,7 @@ class Committer:
         finally:
             self._committing_thread = 0
             self._committing.release()
-            for waiter in list(self._waiters):
-                waiter.put(None)
+            self._waiters.notify()
         self._clear_away(left)
         self._session.note_commit(self)
 
@@ -336,10 +365,9 @@ class Committer:
     def _clear_away(self, chunks: list[Chunk]) -> None:
         """Keep one used chunk to be used again, since its memory is warm; remove the others."""
         for chunk in chunks:
-            if self._spare is None and chunk.path is not None and len(chunk.memory) == CHUNK_SIZE:
+            reusable = chunk.path is not None and chunk.file < 0 and len(chunk.memory) == CHUNK_SIZE
+            if self._spare is None and reusable:
                 chunk.erase()
                 self._spare = chunk
             else:
-                # What cannot be removed now goes with the journal.
-                with contextlib.suppress(OSError):
-                    chunk.remove()
+                chunk.remove()

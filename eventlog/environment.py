@@ -7,8 +7,10 @@ be open, which is why transactions here are short and never left open across a `
 
 import contextlib
 import itertools
+import math
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ import lmdb
 
 from eventlog.errors import DataCorrupt, EventlogError, StoreFull, StoreInvalid, StoreReadOnly
 from eventlog.mapped_files import check_data_file, reserve_lock_file
+from eventlog.waiters import Waiters
 
 __all__ = ["Environment"]
 
@@ -27,6 +30,7 @@ FIRST_MAP_SIZE = 1 << 30
 MAX_READERS = 1024
 # How long a fork waits for the transactions of other threads.
 PAUSE_SECONDS = 30.0
+WAIT_SECONDS = 1.0
 # The last is what LMDB makes of a write that a full disk cut short.
 _NO_ROOM = ("No space left", "File too large", "quota exceeded", "No room", "Input/output error")
 _NO_RIGHT = ("Permission denied", "Read-only file system", "not permitted")
@@ -118,15 +122,17 @@ class Environment:
 
     def reopen_after_fork(self) -> None:
         """Give the child of a fork a handle of its own now; it would get one when it first needs it."""
-        with self._changed:
+        with self._lock:
             self._open_if_needed()
 
     # Opening.
 
     def _start_afresh(self) -> None:
-        self._changed = threading.Condition()
-        self._exclusive = False
-        # The transactions of this process: who uses them, by thread.
+        self._lock = threading.RLock()
+        self._changes = Waiters()
+        # Who wants to be alone, if anybody does.
+        self._alone_for: object = None
+        # The transactions of this process: the thread of each.
         self._uses: dict[object, int] = {}
 
     def _open(self) -> None:
@@ -203,15 +209,9 @@ class Environment:
             self._leave(use)
 
     def _begin(self, use: object, *, write: bool) -> Any:
-        own = threading.get_ident()
         attempts = 0
         while True:
-            with self._changed:
-                # Whoever waits for this thread's transactions to end must let it begin one within them.
-                while self._exclusive and own not in self._uses.values():
-                    self._changed.wait()
-                self._open_if_needed()
-                self._uses[use] = own
+            self._enter(use)
             attempts += 1
             try:
                 return self._environment.begin(write=write)
@@ -231,36 +231,49 @@ class Environment:
             except lmdb.Error as error:
                 raise self._explain(error) from error
 
+    def _enter(self, use: object) -> None:
+        own = threading.get_ident()
+        with self._changes.waiting() as wait:
+            while True:
+                with self._lock:
+                    # Who waits for this thread's transactions to end must let it begin one within them.
+                    if self._alone_for is None or own in self._uses.values():
+                        self._open_if_needed()
+                        self._uses[use] = own
+                        return
+                wait(WAIT_SECONDS)
+
     def _leave(self, use: object) -> None:
-        if self._uses.pop(use, None) is not None and self._exclusive:
-            with self._changed:
-                self._changed.notify_all()
+        if self._uses.pop(use, None) is not None and self._alone_for is not None:
+            self._changes.notify()
 
     @contextlib.contextmanager
-    def _alone(self, timeout: float | None = None) -> Iterator[None]:
-        """No transaction of another thread is open and none begins; after so many seconds, come what may."""
-        self._seize(timeout)
+    def _alone(self) -> Iterator[None]:
+        """No transaction of another thread is open, and none begins."""
+        who = object()
         try:
+            self._seize(who)
             yield
         finally:
-            self._free()
+            self._free(who)
 
-    def _seize(self, timeout: float | None = None) -> None:
+    def _seize(self, who: object, seconds: float = math.inf) -> None:
         own = threading.get_ident()
-        with self._changed:
-            while self._exclusive:
-                self._changed.wait()
-            self._exclusive = True
-            try:
-                self._changed.wait_for(lambda: all(at == own for at in list(self._uses.values())), timeout)
-            except BaseException:
-                self._exclusive = False
-                raise
+        end = time.monotonic() + seconds
+        with self._changes.waiting() as wait:
+            while self._alone_for != who:
+                with self._lock:
+                    if self._alone_for is None:
+                        self._alone_for = who
+                        break
+                wait(WAIT_SECONDS)
+            while any(thread != own for thread in list(self._uses.values())) and time.monotonic() < end:
+                wait(min(WAIT_SECONDS, max(0.0, end - time.monotonic())))
 
-    def _free(self) -> None:
-        with self._changed:
-            self._exclusive = False
-            self._changed.notify_all()
+    def _free(self, who: object) -> None:
+        if self._alone_for == who:
+            self._alone_for = None
+            self._changes.notify()
 
     def _resize(self, size: int) -> None:
         """Set the map's size, or with 0 adopt the one that another process gave it."""
@@ -287,11 +300,11 @@ class Environment:
         A thread in the middle of one does not exist in the child, but what it holds does, and py-lmdb (from
         2.0 on) would not open the files again there.
         """
-        self._seize(PAUSE_SECONDS)
+        self._seize(threading.get_ident(), PAUSE_SECONDS)
 
     def resume(self) -> None:
         """Let transactions begin again after `pause`."""
-        self._free()
+        self._free(threading.get_ident())
 
     def let_go(self) -> None:
         """In the child of a fork, let go of the parent's handle; the next transaction opens one.
@@ -343,8 +356,8 @@ def _before_fork() -> None:
     for age in sorted(_environments.keys(), reverse=True):
         environment = _environments.get(age)
         if environment is not None:
-            environment.pause()
             _paused.environments = [*getattr(_paused, "environments", ()), environment]
+            environment.pause()
 
 
 def _after_fork_in_parent() -> None:

@@ -4,6 +4,9 @@ It maps both into memory. Where the data file is shorter than its meta page says
 process (SIGBUS), and so would, on a full disk, a write to a page of the lock file that has no block yet.
 """
 
+import array
+import contextlib
+import fcntl
 import os
 import struct
 from pathlib import Path
@@ -16,6 +19,10 @@ __all__ = ["check_data_file", "reserve_lock_file"]
 # of which begins with the page size; the last page in use, the transaction (`lmdb.c`, MDB_meta).
 META = struct.Struct("=16xII16xI92xQQ")
 MAGIC = 0xBEEFC0DE
+# linux/fs.h; file systems that know no such flag refuse it.
+FS_IOC_GETFLAGS = 0x80086601
+FS_IOC_SETFLAGS = 0x40086602
+FS_NOCOW_FL = 0x00800000
 # Bytes that may be missing at the end of a sound file.
 MAX_MENDED = 1 << 20
 
@@ -73,7 +80,18 @@ def reserve_lock_file(folder: Path, readers: int) -> None:
     descriptor = os.open(folder / "lock.mdb", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # One that others have mapped must keep its size.
-        size = os.fstat(descriptor).st_size or 4096 + 64 * readers
-        os.posix_fallocate(descriptor, 0, size)
+        size = os.fstat(descriptor).st_size
+        if not size:
+            _overwrite_in_place(descriptor)
+        os.posix_fallocate(descriptor, 0, size or 4096 + 64 * readers)
     finally:
         os.close(descriptor)
+
+
+def _overwrite_in_place(descriptor: int) -> None:
+    """Have btrfs write what changes of an empty file to where it was, instead of asking for room again."""
+    flags = array.array("l", [0])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, flags)
+        flags[0] |= FS_NOCOW_FL
+        fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, flags)

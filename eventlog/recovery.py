@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog import events
+from eventlog.chunk import read_chunk
 from eventlog.committer import pack_run
 from eventlog.errors import DataCorrupt, EventlogError
-from eventlog.journal import JournalLock, read_chunk
+from eventlog.journal import JournalLock
 from eventlog.owner import describe_death
 from eventlog.session_record import SessionRecord
 
@@ -84,7 +85,7 @@ def _is_alive(folder: Path) -> bool:
 
 
 # Two threads of one process would both get a POSIX lock.
-_recovering = threading.Lock()
+_recovering = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -108,7 +109,7 @@ def _turn(home: Path) -> Iterator[None]:
 
 def _after_fork() -> None:
     global _recovering
-    _recovering = threading.Lock()
+    _recovering = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -22,7 +22,9 @@ share their time, which is what lets thousands of them compress to almost nothin
 session, number).
 """
 
+import errno
 import logging
+import os
 import threading
 import time
 import uuid
@@ -32,11 +34,10 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from eventlog import events
+from eventlog.chunk import CHUNK_SIZE, FRAME, FRAMES_START, Chunk
 from eventlog.clock import MAX_LEAD
 from eventlog.committer import Committer
-from eventlog.errors import EventlogError, InputInvalid, StoreReadOnly
-from eventlog.journal import CHUNK_SIZE, FRAME, FRAMES_START, Chunk
-from eventlog.owner import session_fields
+from eventlog.errors import InputInvalid, StoreReadOnly
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -63,56 +64,39 @@ class Session:
         wall: the machine's clock, in nanoseconds since 1970-01-01 UTC.
     """
 
-    __slots__ = (
-        "_chunk",
-        "_committer",
-        "_dropped",
-        "_ending",
-        "_first",
-        "_idle",
-        "_last_time",
-        "_lock",
-        "_memory",
-        "_payloads",
-        "_places",
-        "_position",
-        "_room",
-        "_seed",
-        "_wake",
-        "_wall",
-        "_warned",
-        "id",
-        "store",
-    )
-
+    # No more than thirty, or CPython no longer finds them fast.
     id: bytes | None
+    _committer: Committer | None
+    # Sessions that were closed, and the number of events of each; until all of it is committed.
+    _ending: list[tuple[Committer, int]]
+    _wake: "SimpleQueue[bool]"
+    _idle: bool
+    # What comes next goes to byte `_position` of the chunk: up to `_room` through memory, up to `_written`
+    # by calls; one of the two is 0.
     _chunk: Chunk | None
     _memory: Any
     _seed: int
     _position: int
     _room: int
+    _written: int
+    # The number of the first of `_payloads`, which are the chunk's, as `_places` are.
     _first: int
     _payloads: list[Any]
     _places: list[int]
-    _committer: Committer | None
-    _wake: "SimpleQueue[bool]"
-    _idle: bool
     _dropped: int
+    _warned: bool
 
     def __init__(self, store: "Store", wall: Callable[[], int] = time.time_ns) -> None:
         self.store = store
         self._wall = wall
         self._last_time = 0
-        self._warned = False
-        self._lock = threading.RLock()
-        self._ending: list[tuple[Committer, int]] = []
         self._forget()
 
     def __repr__(self) -> str:
         if self.id is None or self._committer is None:
             return "<Session not begun>"
-        count = self._first + len(self._payloads)
-        return f"<Session {self.id.hex()[:8]}: {count} events, {self._committer.committed} committed>"
+        count, committed = self._first + len(self._payloads), self._committer.committed
+        return f"<Session {self.id.hex()[:8]}: {count} events, {committed} committed>"
 
     def append(self, kind: type[events.Event], *fields: Any) -> None:
         """Append the event ``kind(time, *fields)``.
@@ -149,6 +133,8 @@ class Session:
                     if self._idle:
                         self._wake.put(False)
                         self._idle = False
+                    return
+                if end <= self._written and self._write(position, seed, frame, item):
                     return
             if not self._make_room(kind, size + 8):
                 return
@@ -193,8 +179,6 @@ class Session:
             committer.release(remove=False)
         if self._committer is not None:
             self._committer.release(remove=False)
-        self._lock = threading.RLock()
-        self._ending = []
         self._forget()
 
     # What the committer tells.
@@ -228,6 +212,36 @@ class Session:
 
     # What `append` does rarely.
 
+    def _write(self, position: int, seed: int, frame: bytes, item: Any) -> bool:
+        """Append a frame to a chunk that is written by calls; False if something came between."""
+        chunk = self._chunk
+        assert chunk is not None
+        end = position + len(frame)
+        try:
+            # What interrupts before the call is seen here; what interrupts after it, below.
+            if position != self._position or seed is not self._seed:
+                return False
+            if os.pwrite(chunk.file, frame, position) < len(frame):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.warn(f"no room for the journal at {self.store.home} ({error.strerror})")
+            self._next_chunk(CHUNK_SIZE, file=False)
+            return False
+        except BaseException:
+            # Raised by what interrupted: a longer frame than the next one would look like damage after it.
+            if position == self._position and seed is self._seed:
+                os.ftruncate(chunk.file, position)
+            raise
+        if position != self._position or seed is not self._seed:
+            return False
+        # Neither call nor allocate until the event is in the list: see the module's text.
+        self._position = end
+        self._payloads.append(item)
+        if self._idle:
+            self._wake.put(False)
+            self._idle = False
+        return True
+
     def _make_room(self, kind: type[events.Event], size: int) -> bool:
         """Make it possible to append a frame of this size; False when it has to be dropped."""
         if size > MAX_EVENT_SIZE:
@@ -241,33 +255,35 @@ class Session:
                 return True
             failing = committer.error is not None
             patient = patient and not failing and not committer.is_current_thread()
-            needed = self._find_room(kind, size, patient)
+            needed = self._find_room(committer, chunk, kind, size, patient)
             if needed is None and not patient:
                 self._dropped += 1
-                self._room = 0
+                self._room = self._written = 0
                 return False
             if needed is not None:
                 if self._dropped and kind is not events.EventsDropped:
                     self._append_dropped()
                 elif needed or chunk.path is None:
                     self._next_chunk(needed)
-                else:
+                elif chunk.file < 0:
                     self._room = len(chunk.memory)
+                else:
+                    self._written = len(chunk.memory)
                 return True
         committer.await_room()
         return True
 
-    def _find_room(self, kind: type[events.Event], size: int, patient: bool) -> int | None:
+    def _find_room(
+        self, committer: Committer, chunk: Chunk, kind: type[events.Event], size: int, patient: bool
+    ) -> int | None:
         """The size of the chunk that a frame needs, 0 for the current one; None if there is no room."""
-        assert self._committer is not None
-        assert self._chunk is not None
-        if self._position + size <= len(self._chunk.memory):
+        if self._position + size <= len(chunk.memory):
             return 0
-        waiting = self._committer.size_waiting()
+        waiting = committer.size_waiting()
         usual = max(CHUNK_SIZE, FRAMES_START + size)
         if waiting + usual <= MAX_WAITING:
             return usual
-        if patient or (kind.is_report and self._committer.error is not None):
+        if patient or (kind.is_report and committer.error is not None):
             return None
         # No larger than it must be, so that reports find no room beside it.
         exact = FRAMES_START + size
@@ -284,17 +300,9 @@ class Session:
             raise StoreReadOnly(f"the store at {self.store.home} was opened read-only: open it for writing")
         identity = uuid.uuid4().bytes
         self._warned = False
-        last = max(self._last_time, self._last_committed_time() + 1)
         committer = Committer(self, self.store, identity)
         try:
-            chunk = committer.new_file(CHUNK_SIZE) or Chunk.in_memory()
-            chunk.begin(self.store.id, identity, 0)
-            now = max(self._wall() // 1_000_000, last)
-            payload = _encode(events.SessionStarted(now, "", *session_fields()))
-            chunk.put(payload)
-            chunk.payloads.append((payload,))
-            chunk.places.append(0)
-            committer.start(chunk)
+            chunk, now = committer.start(max(self._wall() // 1_000_000, self._last_time))
             room = len(chunk.memory)
         except BaseException:
             committer.give_up()
@@ -311,46 +319,34 @@ class Session:
             self._memory = chunk.memory
             self._seed = chunk.seed
             self._position = chunk.end
-            self._room = room
+            self._room = room if chunk.file < 0 else 0
+            self._written = room if chunk.file >= 0 else 0
             self._payloads = chunk.payloads
             self._places = chunk.places
         else:
             committer.give_up()
 
-    def _last_committed_time(self) -> int:
-        try:
-            return self.store.last_time()
-        except EventlogError as error:
-            self.warn(str(error))
-            return -1
-
-    def _next_chunk(self, size: int) -> None:
+    def _next_chunk(self, size: int, *, file: bool = True) -> None:
         """Turn to a new chunk of this size; with 0, to a file instead of memory, if there is room for one."""
         committer, chunk, position = self._committer, self._chunk, self._position
         assert committer is not None
         assert chunk is not None
-        assert self.id is not None
-        first = begin = self._first + len(chunk.payloads)
-        backlog: list[bytes] = []
+        first = self._first + len(chunk.payloads)
         new = None
-        if chunk.path is not None:
-            new = committer.new_file(size)
-        elif committer.error is None:
+        if file and chunk.path is not None:
+            new = committer.new_file(size, first)
+        elif file and committer.error is None:
             # Behind events that are in memory alone there must be none in a file: after a kill, what is
             # missing has to be a tail. So the file begins with a copy of them.
             begin, backlog = committer.backlog()
             copied = sum(len(payload) + FRAME.size for payload in backlog)
-            new = committer.new_file(max(size, CHUNK_SIZE) + copied)
+            new = committer.new_file(max(size, CHUNK_SIZE) + copied, begin, backlog)
         if new is None and size:
             new = Chunk.in_memory(size)
-            backlog = []
-        if new is not None:
-            new.begin(self.store.id, self.id, begin)
-            for payload in backlog:
-                new.put(payload)
-            new.populate(new.end)
-        following = new or chunk
-        room = len(following.memory)
+        room = len((new or chunk).memory)
+        if new is not None and chunk.file >= 0 and chunk is self._chunk and position == self._position:
+            # What this interrupts may have written a frame that is not to count.
+            os.ftruncate(chunk.file, position)
         # Neither call nor allocate: see the module's text.
         if chunk is self._chunk and position == self._position:
             if new is not None:
@@ -362,7 +358,8 @@ class Session:
                 self._first = first
                 self._payloads = new.payloads
                 self._places = new.places
-            self._room = room
+                self._written = 0 if new.file < 0 else room
+            self._room = 0 if self._written else room
         elif new is not None:
             new.remove()
 
@@ -383,6 +380,7 @@ class Session:
                 self._memory = b""
                 self._position = 0
                 self._room = 0
+                self._written = 0
                 self._first = 0
                 self._payloads = payloads
                 self._ending = ending
@@ -390,7 +388,9 @@ class Session:
 
     def _forget(self) -> None:
         self.id = None
+        self._lock = threading.RLock()
         self._committer = None
+        self._ending = []
         self._wake = SimpleQueue()
         self._idle = False
         self._chunk = None
@@ -398,7 +398,9 @@ class Session:
         self._seed = 0
         self._position = 0
         self._room = 0
+        self._written = 0
         self._first = 0
         self._payloads = []
         self._places = []
         self._dropped = 0
+        self._warned = False

@@ -14,7 +14,7 @@ __all__ = ["fill", "mounted", "read_only"]
 
 @contextlib.contextmanager
 def mounted(folder: Path, kind: str, size: int, options: str = "") -> Iterator[Path]:
-    """A file system of `size` bytes at a new folder: tmpfs, or ext4 on a loop device; or skip the test."""
+    """A file system of `size` bytes at a new folder, on a loop device but for tmpfs; or skip the test."""
     folder.mkdir()
     if os.getuid() != 0:
         pytest.skip("only root can mount a small file system")
@@ -24,9 +24,9 @@ def mounted(folder: Path, kind: str, size: int, options: str = "") -> Iterator[P
         image = folder.with_suffix(".image")
         image.touch()
         os.truncate(image, size)
-        if shutil.which("mkfs.ext4") is None:
-            pytest.skip("there is no mkfs.ext4")
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        if shutil.which(f"mkfs.{kind}") is None:
+            pytest.skip(f"there is no mkfs.{kind}")
+        subprocess.run([f"mkfs.{kind}", "-q", *{"ext4": ["-m", "0"]}.get(kind, []), str(image)], check=True)
         command = ["mount", "-o", "loop", str(image), str(folder)]
     if subprocess.run(command, capture_output=True).returncode:
         pytest.skip(f"{kind} cannot be mounted here")

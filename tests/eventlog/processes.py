@@ -34,6 +34,7 @@ __all__ = [
 
 DEADLINE_SECONDS = 60
 TASK = "0123456789abcdef" * 2
+UNSAFE = "import eventlog.committer; eventlog.committer.maps_safely = lambda folder: False\n"
 REPOSITORY = Path(__file__).parents[2]
 # How many processes each test of killing kills.
 KILLS = int(os.environ.get("EVENTLOG_TEST_KILLS", "12"))
@@ -59,15 +60,21 @@ class Acknowledged:
         return [number for (number,) in self.NUMBER.iter_unpack(data[: len(data) // 8 * 8])]
 
 
-def start(program: str, *arguments: object, **options: Any) -> "subprocess.Popen[bytes]":
-    """Start a process that runs a program; every warning in it is an error."""
+def start(
+    program: str, *arguments: object, written: bool = False, **options: Any
+) -> "subprocess.Popen[bytes]":
+    """Start a process that runs a program; every warning in it is an error.
+
+    Args:
+        written: its chunks are written by calls, as on a file system that is not known to be safe to map.
+    """
     options["env"] = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
         **options.get("env", {}),
     }
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *map(str, arguments)]
-    return subprocess.Popen(command, **options)
+    text = (UNSAFE if written else "") + textwrap.dedent(program)
+    return subprocess.Popen([sys.executable, "-W", "error", "-c", text, *map(str, arguments)], **options)
 
 
 def run(program: str, *arguments: object, status: int = 0, **options: Any) -> str:

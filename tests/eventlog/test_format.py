@@ -11,7 +11,7 @@ import lmdb
 import msgspec
 import pytest
 
-from eventlog import batch, blobs, check_batch, check_journal, events, journal, store, verify
+from eventlog import batch, blobs, check_batch, check_journal, chunk, events, store, verify
 from eventlog.batch import Batch
 from eventlog.events import EVENT_KINDS, Parameter, ScalarReported, SessionStarted, TaskCreated, TaskStarted
 from eventlog.store import Store
@@ -95,7 +95,7 @@ def test_verify_reads_blobs_where_the_fields_are_that_name_them() -> None:
     ("title", "written", "read", "constant"),
     [
         ("Batches", batch.HEADER, check_batch.HEADER, batch.MAGIC),
-        ("Journals", journal.HEADER, check_journal.HEADER, journal.MAGIC),
+        ("Journals", chunk.HEADER, check_journal.HEADER, chunk.MAGIC),
     ],
 )
 def test_headers_are_described_to_the_byte(
@@ -106,15 +106,15 @@ def test_headers_are_described_to_the_byte(
     described = [(int(row[0]), int(row[1])) for row in rows(section(title), "offset") if row[1].isdigit()]
     sizes = [struct.calcsize(f">{code}") for code in re.findall(r"\d+s|[QIH]", written.format)]
     if title == "Journals":
-        sizes.append(journal.CRC.size)
-        assert f"offset {journal.FRAMES_START} on" in section(title)
+        sizes.append(chunk.CRC.size)
+        assert f"offset {chunk.FRAMES_START} on" in section(title)
     assert described == [(sum(sizes[:place]), size) for place, size in enumerate(sizes)]
 
 
 def test_limits_are_those_of_the_code() -> None:
     assert batch.MAX_BATCH_SIZE == check_batch.MAX_FRAME_SIZE == 256 << 20
     assert "at most 256 MiB" in section("Batches")
-    assert journal.CHUNK_SIZE == 4 << 20
+    assert chunk.CHUNK_SIZE == 4 << 20
     assert "a file of 4 MiB" in section("Journals")
     assert blobs.SWEEP_AGE_SECONDS == 24 * 3600
     assert store.FORMAT == verify.FORMAT == b"1"
@@ -137,8 +137,8 @@ def test_the_batch_of_the_example_is_read_as_described() -> None:
 def test_the_chunk_of_the_example_is_read_as_described(tmp_path: Path) -> None:
     folder = tmp_path / "journals" / SESSION.hex()
     folder.mkdir(parents=True)
-    (folder / "000000").write_bytes(example("chunk").ljust(journal.CHUNK_SIZE, b"\0"))
-    contents = journal.read_chunk(folder / "000000")
+    (folder / "000000").write_bytes(example("chunk").ljust(chunk.CHUNK_SIZE, b"\0"))
+    contents = chunk.read_chunk(folder / "000000")
     assert contents is not None
     assert (contents.store, contents.session, contents.first, contents.damage) == (STORE, SESSION, 2, "")
     assert [events.decode_event(payload) for payload in contents.payloads] == SCALARS

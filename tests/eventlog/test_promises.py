@@ -63,7 +63,7 @@ def number_of(event: events.Event) -> int:
 
 
 def check_killed(home: Path, acknowledged: list[int], process: int) -> None:
-    """Everything acknowledged is there once, in order, and at most the one event after it; the task failed."""
+    """What was acknowledged is there once, in order, and at most the one event after it; the task failed."""
     found = read_store(home)
     numbers = [number_of(event) for event in events_of(found, *NUMBERED)]
     assert numbers == list(range(len(numbers)))
@@ -88,11 +88,14 @@ def check_killed(home: Path, acknowledged: list[int], process: int) -> None:
 NUMBERED = (events.ScalarReported, events.ProgressSet, events.TextReported)
 
 
+@pytest.mark.parametrize("written", [False, True], ids=["mapped", "written"])
 @pytest.mark.parametrize("size", [0, 20_000], ids=["scalars", "chunks-that-fill-at-once"])
-def test_what_a_killed_process_had_appended_is_there_once_and_in_order(tmp_path: Path, size: int) -> None:
-    for number, instant in instants(("kill", size), 0.6):
+def test_what_a_killed_process_had_appended_is_there_once_and_in_order(
+    tmp_path: Path, size: int, written: bool
+) -> None:
+    for number, instant in instants(("kill", size, written), 0.6):
         home, log = tmp_path / f"home{number}", tmp_path / f"log{number}"
-        with start(WRITER, home, log, size) as process:
+        with start(WRITER, home, log, size, written=written) as process:
             wait_until(log.exists)
             try:
                 process.wait(instant)
