@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_ctrl_c_while_the_task_ends_does_not_leave_it_running(
 def test_a_task_ends_at_whichever_line_its_end_is_interrupted() -> None:
     lines = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> object:
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
         if Path(frame.f_code.co_filename).name in {"run.py", "execution.py"} and event == "line":
             lines += 1
