@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from eventlog.session import Session
     from eventlog.store import Store
 
-__all__ = ["Committer", "pack_run"]
+__all__ = ["MAX_WAITING", "RESERVE", "Committer", "pack_run"]
 
 log = logging.getLogger("eventlog")
 
+# Bytes of the chunks whose events are not all committed; and how many more only state events may take.
+MAX_WAITING = 64 << 20
+RESERVE = 20 << 20
 RETRY_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 JOIN_SECONDS = 30.0
@@ -199,9 +202,22 @@ class Committer:
 
     # What the session asks for, under its lock.
 
-    def size_waiting(self) -> int:
-        """Bytes of the chunks whose events are not all committed."""
-        return sum(len(chunk.memory) for chunk in self._waiting())
+    def room_for(self, kind: type[events.Event], size: int, *, patient: bool) -> int | None:
+        """The size of the chunk that may be made for an event; None if it has to wait or to be dropped.
+
+        Args:
+            kind: of the event.
+            size: bytes of a chunk that holds nothing else.
+            patient: it can wait.
+        """
+        waiting = sum(len(chunk.memory) for chunk in self._waiting())
+        usual = max(CHUNK_SIZE, size)
+        if waiting + usual <= MAX_WAITING:
+            return usual
+        if patient or (kind.is_report and self.error is not None):
+            return None
+        # No larger than it must be, so that reports find no room beside it.
+        return size if waiting + size <= MAX_WAITING + RESERVE or kind is events.EventsDropped else None
 
     def backlog(self) -> tuple[int, list[bytes]]:
         """Every event that is not committed, and the number of the first."""

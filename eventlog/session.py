@@ -4,10 +4,10 @@
 outlives the process. The committer (`eventlog.committer`) brings it into the log, by default within 200 ms.
 
 What happens when the disk is full: a chunk that cannot be allocated is replaced by memory, and a commit
-that fails is tried again; nothing is raised into the caller. At most `MAX_WAITING` bytes of chunks wait:
-past that a call waits for the committer or, while commits fail, its event is dropped and counted, and the
-count is appended as `EventsDropped` once there is room. State events, which say what a task is, never wait
-and are dropped last: `RESERVE` bytes more are theirs.
+that fails is tried again; nothing is raised into the caller. At most `committer.MAX_WAITING` bytes of chunks
+wait: past that a call waits for the committer or, while commits fail, its event is dropped and counted, and
+the count is appended as `EventsDropped` once there is room. State events, which say what a task is, are
+dropped last: `committer.RESERVE` bytes more are theirs.
 
 Interruptions. A signal handler may run, and raise, wherever CPython returns from a call; a garbage
 collection, and with it a `__del__`, wherever an object is allocated; and either may append, flush or close.
@@ -22,6 +22,7 @@ share their time, which is what lets thousands of them compress to almost nothin
 session, number).
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -42,13 +43,11 @@ from eventlog.errors import InputInvalid, StoreReadOnly
 if TYPE_CHECKING:
     from eventlog.store import Store
 
-__all__ = ["MAX_EVENT_SIZE", "MAX_WAITING", "RESERVE", "Session"]
+__all__ = ["MAX_EVENT_SIZE", "Session"]
 
 log = logging.getLogger("eventlog")
 
 MAX_EVENT_SIZE = 16 << 20
-MAX_WAITING = 64 << 20
-RESERVE = 20 << 20
 _encode = events.encode_event
 _frame = FRAME.pack
 
@@ -255,7 +254,9 @@ class Session:
                 return True
             failing = committer.error is not None
             patient = patient and not failing and not committer.is_current_thread()
-            needed = self._find_room(committer, chunk, kind, size, patient)
+            needed: int | None = 0
+            if self._position + size > len(chunk.memory):
+                needed = committer.room_for(kind, FRAMES_START + size, patient=patient)
             if needed is None and not patient:
                 self._dropped += 1
                 self._room = self._written = 0
@@ -272,22 +273,6 @@ class Session:
                 return True
         committer.await_room()
         return True
-
-    def _find_room(
-        self, committer: Committer, chunk: Chunk, kind: type[events.Event], size: int, patient: bool
-    ) -> int | None:
-        """The size of the chunk that a frame needs, 0 for the current one; None if there is no room."""
-        if self._position + size <= len(chunk.memory):
-            return 0
-        waiting = committer.size_waiting()
-        usual = max(CHUNK_SIZE, FRAMES_START + size)
-        if waiting + usual <= MAX_WAITING:
-            return usual
-        if patient or (kind.is_report and committer.error is not None):
-            return None
-        # No larger than it must be, so that reports find no room beside it.
-        exact = FRAMES_START + size
-        return exact if waiting + exact <= MAX_WAITING + RESERVE or kind is events.EventsDropped else None
 
     def _append_dropped(self) -> None:
         count = self._dropped
@@ -344,9 +329,10 @@ class Session:
         if new is None and size:
             new = Chunk.in_memory(size)
         room = len((new or chunk).memory)
-        if new is not None and chunk.file >= 0 and chunk is self._chunk and position == self._position:
+        with contextlib.suppress(OSError):
             # What this interrupts may have written a frame that is not to count.
-            os.ftruncate(chunk.file, position)
+            if new is not None and chunk.file >= 0 and chunk is self._chunk and position == self._position:
+                os.ftruncate(chunk.file, position)
         # Neither call nor allocate: see the module's text.
         if chunk is self._chunk and position == self._position:
             if new is not None:

@@ -11,8 +11,8 @@ import pytest
 
 from eventlog import events
 from eventlog.chunk import maps_safely
+from eventlog.committer import MAX_WAITING, RESERVE
 from eventlog.errors import StoreFull
-from eventlog.session import MAX_WAITING, RESERVE
 from eventlog.store import Store
 from eventlog.verify import verify
 from tests.eventlog.disks import fill, mounted

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from eventlog import committer as committer_module
 from eventlog import events
-from eventlog import session as session_module
 from eventlog.errors import InputInvalid, StoreReadOnly
 from eventlog.session import MAX_EVENT_SIZE, Session
 from eventlog.store import Store
@@ -239,7 +239,7 @@ def test_closing_beside_threads_that_append_loses_nothing(store: Store) -> None:
 
 
 def test_a_committer_that_is_far_behind_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "MAX_WAITING", 8 << 20)
+    monkeypatch.setattr(committer_module, "MAX_WAITING", 8 << 20)
     text = "x" * 60_000
     go = threading.Event()
     # A writer that holds LMDB's lock keeps every commit waiting.
