@@ -103,6 +103,8 @@ class Batch:
         )
         if len(data) != HEADER.size + frames[0] + frames[2]:
             raise DataCorrupt(f"batch {number} of store {store.hex()} is cut short or too long")
+        if not states + reports or bool(states) != bool(frames[0]) or bool(reports) != bool(frames[2]):
+            raise DataCorrupt(f"batch {number} of store {store.hex()} has a frame of nothing, or none")
         return cls(store, number, previous, session, first, states, reports, first_time, last_time, data)
 
     @property
