@@ -234,7 +234,8 @@ def test_closing_beside_threads_that_append_loses_nothing(store: Store) -> None:
     assert not list((store.home / "journals").iterdir())
     found = chain_of(store)
     for task in ("0" * 32, "1" * 32):
-        assert iterations(store, task) == list(range(6000))
+        # Each session keeps its own order; one that was closed may be committed after the next has begun.
+        assert sorted(iterations(store, task)) == list(range(6000))
     assert len(events_of(found, events.SessionStarted)) == len(events_of(found, events.SessionEnded)) > 1
 
 
