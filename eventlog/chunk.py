@@ -151,8 +151,8 @@ class Chunk:
     def erase(self) -> None:
         """Fill it with zeros, to be begun again; in steps, so that other threads get their turn."""
         # A big copy may write its first bytes last; the magic has to go before anything else does.
-        self.memory[: len(MAGIC)] = bytes(4)
-        self.memory[:FRAMES_START] = bytes(52)
+        self.memory[: len(MAGIC)] = bytes(len(MAGIC))
+        self.memory[:FRAMES_START] = bytes(FRAMES_START)
         for start in range(0, len(self.memory), len(_ZEROS)):
             self.memory[start : start + len(_ZEROS)] = _ZEROS
 
