@@ -214,7 +214,9 @@ class Session:
     def _write(self, position: int, seed: int, frame: bytes, item: Any) -> bool:
         """Append a frame to a chunk that is written by calls; False if something came between."""
         chunk = self._chunk
-        assert chunk is not None
+        if chunk is None:
+            # What interrupted has closed the session.
+            return False
         end = position + len(frame)
         try:
             # What interrupts before the call is seen here; what interrupts after it, below.
