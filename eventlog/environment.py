@@ -102,8 +102,9 @@ class Environment:
                         result = work(transaction)
                         transaction.commit()
                         return result
-                    finally:
-                        transaction.abort()
+                    except BaseException:
+                        self._abort(transaction)
+                        raise
             except lmdb.MapFullError:
                 self._resize(self._environment.info()["map_size"] * 2)
             except lmdb.Error as error:
@@ -242,6 +243,21 @@ class Environment:
                         self._uses[use] = own
                         return
                 wait(WAIT_SECONDS)
+
+    def _abort(self, transaction: Any) -> None:
+        """Undo a write transaction that failed.
+
+        py-lmdb (from 2.0 on) aborts one at an instant in which no other thread of the process reads, and
+        two threads that read without pause leave none: nobody begins another one meanwhile.
+        """
+        who = object()
+        try:
+            with self._lock:
+                if self._alone_for is None:
+                    self._alone_for = who
+            transaction.abort()
+        finally:
+            self._free(who)
 
     def _leave(self, use: object) -> None:
         if self._uses.pop(use, None) is not None and self._alone_for is not None:
