@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -183,7 +182,7 @@ class BlobWriter:
         self.size = 0
         self._blobs = blobs
         self._expected = expected
-        self._path = blobs.temporary / f"blob-{secrets.token_hex(12)}"
+        self._path = blobs.temporary / f"blob-{os.urandom(12).hex()}"
 
     def __repr__(self) -> str:
         return f"<BlobWriter {self.digest or 'open'}: {self.size} bytes>"

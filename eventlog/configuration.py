@@ -5,7 +5,6 @@ setting below by its name; a variable of the environment, named in the table, be
 """
 
 import os
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,13 @@ class Configuration:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = path.read_bytes()
+        if not content:
+            return {}
+        import tomllib  # most stores have no file
+
+        return tomllib.loads(content.decode())
+    except ValueError as error:
         raise ConfigurationInvalid(f"{path} cannot be read as TOML: {error}") from None
     except OSError as error:
         # Where the folder itself cannot be used, opening the store says it better.

@@ -28,7 +28,6 @@ import logging
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -285,7 +284,7 @@ class Session:
     def _begin(self) -> None:
         if self.store.read_only:
             raise StoreReadOnly(f"the store at {self.store.home} was opened read-only: open it for writing")
-        identity = uuid.uuid4().bytes
+        identity = os.urandom(16)
         self._warned = False
         committer = Committer(self, self.store, identity)
         try:

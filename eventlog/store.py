@@ -11,7 +11,6 @@ import hashlib
 import os
 import struct
 import threading
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -291,7 +290,7 @@ class Store:
         identity = transaction.get(b"store", db=meta)
         if identity is None:
             refuse_orphans(self.home)
-            identity = uuid.uuid4().bytes
+            identity = os.urandom(16)
             transaction.put(b"format", FORMAT, db=meta)
             transaction.put(b"store", identity, db=meta)
             created = struct.pack(">Q", wall_clock())

@@ -1,7 +1,7 @@
 """How a task begins: with which names, and as a new task or as one that is run again."""
 
+import os
 import sys
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def start_task(
         elif reuse and choice.run is not None and choice.take(choice.run.task, None):
             again = choice.run.task
             _see_end_of(store, choice.run)
-        task = again or uuid.uuid4().hex
+        task = again or os.urandom(16).hex()
         append = store.session.append
         if again:
             append(TaskReset, task)
