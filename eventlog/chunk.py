@@ -240,8 +240,30 @@ def _is_end(rest: bytes, seed: int) -> bool:
         return True
     if any(rest[:TORN_SIZE]):
         size = FRAME.size + int.from_bytes(rest[:4], "big")
-        return len(used) <= size <= len(rest) and not any(rest[max(0, size - TORN_SIZE) : size])
+        cut = len(used) <= size <= len(rest) and not any(rest[max(0, size - TORN_SIZE) : size])
+        return cut and not _is_whole_but_for_its_length(rest, seed)
     return len(used) <= 1 << 16 and not any(_frame_at(used, at, seed) for at in range(1, len(used)))
+
+
+def _is_whole_but_for_its_length(rest: bytes, seed: int) -> bool:
+    """Whether the frame there would hold, if one byte of its length were another.
+
+    A length that a changed byte made larger reaches into the zeros behind the frame, or behind the last of
+    many, and so looks as if its end were missing.
+    """
+    length, crc = FRAME.unpack_from(rest)
+    payload = memoryview(rest)[FRAME.size :]
+    others = {length & ~(0xFF << shift) | byte << shift for shift in (0, 8, 16, 24) for byte in range(256)}
+    # Each goes on from the CRC of the one before, so that all of them cost one pass over the chunk.
+    found, done = seed, 0
+    for other in sorted(others - {0}):
+        if other > len(payload):
+            break
+        found = zlib.crc32(payload[done:other], found)
+        if found == crc:
+            return True
+        done = other
+    return False
 
 
 def _reserve(descriptor: int, size: int) -> None:
