@@ -25,7 +25,18 @@ MAX_FRAME_SIZE = 256 << 20
 STATE_KINDS = frozenset(name for name, kind in EVENT_KINDS.items() if not kind.is_report)
 REPORT_KINDS = frozenset(EVENT_KINDS) - STATE_KINDS
 # Kinds that name a blob, and at which place of their array.
-BLOB_PLACES = {"ArtifactUploaded": 5, "ExecutionRecorded": 7, "TextReported": 5}
+BLOB_PLACES = {
+    "ConfigurationSet": 5,
+    "ExecutionRecorded": 7,
+    "ArtifactUploaded": 5,
+    "DeliveryRequested": 3,
+    "DeliveryCompleted": 3,
+    "DeliveryFailed": 3,
+    "ModelWeightsSet": 3,
+    "TextReported": 5,
+    "PlotReported": 7,
+    "MediaReported": 7,
+}
 SESSION_KINDS = frozenset({"TaskStarted", "TaskCompleted", "TaskFailed", "TaskStopped", "SessionEnded"})
 DIGEST = re.compile("[0-9a-f]{64}")
 # What msgspec raises for bytes that are not what they should be.

@@ -2,12 +2,13 @@
 
 An event is a msgspec struct, written as a MessagePack array ``[kind, time, task, …]``: the kind is the
 class's name, the time is in milliseconds (see `eventlog.clock`), the task an id of 32 hexadecimal
-digits, or empty where the event is about a session. A struct only ever gains optional fields at its end;
-a reader ignores fields it does not know, and keeps events of a kind it does not know as `Unknown`.
+digits, or that of a model where the kind is about one (`is_about_model`), or empty where the event is about
+a session. A struct only ever gains optional fields at its end; a reader ignores fields it does not know, and
+keeps events of a kind it does not know as `Unknown`.
 
-There are two sorts. *State* events change what a task is; there are few of them per task, and their
-order (time, session, number) is the same on every machine. *Reports* (`REPORTS`) are the many: scalars
-and text; no fold depends on their order.
+There are two sorts. *State* events change what a task or a model is; there are few of them for each, and
+their order (time, session, number) is the same on every machine. *Reports* (`REPORTS`) are the many:
+scalars, text, plots, images; no fold depends on their order.
 """
 
 from collections.abc import Callable
@@ -22,25 +23,56 @@ __all__ = [
     "REPORTS",
     "ArtifactUploaded",
     "ArtifactsDeleted",
+    "CommentSet",
+    "ConfigurationSet",
+    "ConfigurationsDeleted",
+    "ContainerSet",
+    "DeliveryCompleted",
+    "DeliveryFailed",
+    "DeliveryRequested",
+    "DestinationSet",
     "Event",
     "EventsDropped",
     "ExecutionRecorded",
+    "LabelsSet",
+    "MediaReported",
+    "ModelArchived",
+    "ModelChanged",
+    "ModelCreated",
+    "ModelDeleted",
+    "ModelLinked",
+    "ModelMetadataSet",
+    "ModelPublished",
+    "ModelUnarchived",
+    "ModelWeightsSet",
+    "ModelsUnlinked",
     "Parameter",
     "ParametersDeleted",
     "ParametersSet",
+    "ParentSet",
+    "PlotReported",
     "ProgressSet",
+    "PropertiesDeleted",
+    "PropertiesSet",
     "ScalarReported",
     "SessionEnded",
     "SessionStarted",
     "SingleValueReported",
+    "SystemTagsAdded",
+    "SystemTagsRemoved",
     "TagsAdded",
     "TagsRemoved",
     "TaskCompleted",
     "TaskCreated",
+    "TaskDeleted",
     "TaskFailed",
+    "TaskMoved",
+    "TaskPublished",
+    "TaskRenamed",
     "TaskReset",
     "TaskStarted",
     "TaskStopped",
+    "TaskTypeSet",
     "TextReported",
     "Unknown",
     "decode_event",
@@ -54,10 +86,11 @@ class Event(msgspec.Struct, array_like=True, frozen=True, tag_field="event", tag
 
     Attributes:
         time: milliseconds since 1970-01-01 UTC.
-        task: the id of the task that it is about, or "" for an event about a session.
+        task: the id of the task, or of the model, that it is about, or "" for an event about a session.
     """
 
     is_report: ClassVar[bool] = False
+    is_about_model: ClassVar[bool] = False
 
     time: int
     task: str
@@ -104,16 +137,55 @@ class TaskReset(Event, frozen=True):
 
 
 class TaskCompleted(Event, frozen=True):
+    """`reason` is a word or two; `message` says more."""
+
     reason: str = ""
+    message: str = ""
 
 
 class TaskFailed(Event, frozen=True):
     reason: str = ""
     traceback: str = ""
+    message: str = ""
 
 
 class TaskStopped(Event, frozen=True):
     reason: str = ""
+    message: str = ""
+
+
+class TaskPublished(Event, frozen=True):
+    """From here on the task is not edited any more."""
+
+    message: str = ""
+
+
+class TaskDeleted(Event, frozen=True):
+    """The task is no longer shown. The log keeps what it was."""
+
+
+class TaskRenamed(Event, frozen=True):
+    name: str
+
+
+class TaskMoved(Event, frozen=True):
+    """The task belongs to another project."""
+
+    project: str
+
+
+class TaskTypeSet(Event, frozen=True):
+    type: str
+
+
+class CommentSet(Event, frozen=True):
+    comment: str
+
+
+class ParentSet(Event, frozen=True):
+    """`parent` is the id of a task, or "" for none."""
+
+    parent: str
 
 
 class TagsAdded(Event, frozen=True):
@@ -121,6 +193,16 @@ class TagsAdded(Event, frozen=True):
 
 
 class TagsRemoved(Event, frozen=True):
+    tags: list[str]
+
+
+class SystemTagsAdded(Event, frozen=True):
+    """Tags that programs give and read; "archived" is one."""
+
+    tags: list[str]
+
+
+class SystemTagsRemoved(Event, frozen=True):
     tags: list[str]
 
 
@@ -141,6 +223,56 @@ class ParametersSet(Event, frozen=True):
 
 class ParametersDeleted(Event, frozen=True):
     names: list[str]
+
+
+class ConfigurationSet(Event, frozen=True):
+    """A configuration, as it was written, under a name.
+
+    Attributes:
+        text: the whole of it, or its beginning where `blob` holds it.
+        blob: SHA-256 of the text in UTF-8, when larger than 64 KiB.
+        type: "json", "yaml", "hocon", or another word for what the text is.
+    """
+
+    name: str
+    text: str
+    blob: str = ""
+    type: str = ""
+    description: str = ""
+
+
+class ConfigurationsDeleted(Event, frozen=True):
+    names: list[str]
+
+
+class LabelsSet(Event, frozen=True):
+    """The number of each label; those not named here are gone."""
+
+    labels: dict[str, int]
+
+
+class PropertiesSet(Event, frozen=True):
+    """Properties that a person gives a task at any time, by name; the others stay."""
+
+    properties: dict[str, Parameter]
+
+
+class PropertiesDeleted(Event, frozen=True):
+    names: list[str]
+
+
+class ContainerSet(Event, frozen=True):
+    """The container that the task is meant to run in."""
+
+    image: str
+    arguments: str = ""
+    setup_script: str = ""
+
+
+class DestinationSet(Event, frozen=True):
+    """Where artifacts and models are copied to, besides the store: the URL of a folder, or "" for nowhere."""
+
+    url: str
 
 
 class ProgressSet(Event, frozen=True):
@@ -164,6 +296,8 @@ class ExecutionRecorded(Event, frozen=True):
         diff_blob: SHA-256 of the blob with the uncommitted changes, when larger than 64 KiB.
         script: the script's own text, where there is no repository.
         packages: installed distributions, name to version.
+        requirements: what was asked for instead, as lines of a requirements file.
+        binary: the interpreter that was asked for, such as "python3.11".
     """
 
     repository: str = ""
@@ -178,19 +312,23 @@ class ExecutionRecorded(Event, frozen=True):
     platform: str = ""
     packages: dict[str, str] = {}
     script: str = ""
+    requirements: str = ""
+    binary: str = ""
 
 
 class ArtifactUploaded(Event, frozen=True):
-    """An artifact's bytes are in the store as a blob.
+    """An artifact's bytes are in the store as a blob, or at a URL.
 
     Attributes:
         kind: what it was: "file", "folder", "dict", "numpy", "pandas", …
-        blob: SHA-256 of the bytes, in hexadecimal.
+        blob: SHA-256 of the bytes, in hexadecimal; "" where the URL alone is known.
         size: bytes.
         file_name: what to call a copy, such as "person.json"; a name, never a path.
         format: how to read it back: "json", "npz", "csv.gz", "zip", "" for a plain file.
         preview: a few lines for a person.
         metadata: what the caller said of it.
+        url: where a copy is, or will be once it is delivered; "" where the store has the only one.
+        content_type: its media type, such as "application/json".
     """
 
     name: str
@@ -201,10 +339,146 @@ class ArtifactUploaded(Event, frozen=True):
     format: str = ""
     preview: str = ""
     metadata: dict[str, str] = {}
+    url: str = ""
+    content_type: str = ""
 
 
 class ArtifactsDeleted(Event, frozen=True):
     names: list[str]
+
+
+class DeliveryRequested(Event, frozen=True):
+    """A blob is to be copied to a URL, in the background.
+
+    Attributes:
+        blob: SHA-256 of the bytes.
+        url: of the file that is to be written.
+    """
+
+    blob: str
+    url: str
+
+
+class DeliveryCompleted(Event, frozen=True):
+    """A blob has arrived at a URL, whole."""
+
+    blob: str
+    url: str
+
+
+class DeliveryFailed(Event, frozen=True):
+    """A blob could not be copied to a URL; it is tried again at the next sync."""
+
+    blob: str
+    url: str
+    reason: str = ""
+
+
+class ModelLinked(Event, frozen=True):
+    """A task reads a model or has made it.
+
+    Attributes:
+        model: its id.
+        direction: "input" or "output".
+        name: what the task calls it.
+    """
+
+    model: str
+    direction: str
+    name: str = ""
+
+
+class ModelsUnlinked(Event, frozen=True):
+    models: list[str]
+    direction: str
+
+
+class ModelCreated(Event, frozen=True):
+    """A model: weights, and what is known of them.
+
+    Attributes:
+        made_by: id of the task that made it, or "".
+        framework: "PyTorch", "Keras", …
+        design: the configuration that it was built from, as text.
+        labels: the number of each label that it tells apart.
+    """
+
+    is_about_model: ClassVar[bool] = True
+
+    name: str
+    project: str = ""
+    made_by: str = ""
+    framework: str = ""
+    comment: str = ""
+    tags: list[str] = []
+    design: str = ""
+    labels: dict[str, int] = {}
+
+
+class ModelWeightsSet(Event, frozen=True):
+    """The weights of a model are in the store as a blob, or at a URL; earlier ones are no longer shown.
+
+    Attributes:
+        blob: SHA-256 of the bytes, or "" where the URL alone is known.
+        size: bytes.
+        file_name: what to call a copy; a name, never a path.
+        format: "zip" for an archive of several files, "" for a plain file.
+        url: where a copy is, or will be once it is delivered; "" where the store has the only one.
+        iteration: of the training, where it was given.
+        task: is the model's; `made_by` is the id of the task that set them, or "".
+    """
+
+    is_about_model: ClassVar[bool] = True
+
+    blob: str
+    size: int = 0
+    file_name: str = ""
+    format: str = ""
+    url: str = ""
+    iteration: int | None = None
+    made_by: str = ""
+
+
+class ModelChanged(Event, frozen=True):
+    """What is given is set; what is None stays."""
+
+    is_about_model: ClassVar[bool] = True
+
+    name: str | None = None
+    project: str | None = None
+    made_by: str | None = None
+    framework: str | None = None
+    comment: str | None = None
+    tags: list[str] | None = None
+    design: str | None = None
+    labels: dict[str, int] | None = None
+
+
+class ModelMetadataSet(Event, frozen=True):
+    """Facts about a model, by name. With `replace`, those not named here are gone."""
+
+    is_about_model: ClassVar[bool] = True
+
+    metadata: dict[str, Parameter]
+    replace: bool = False
+
+
+class ModelPublished(Event, frozen=True):
+    is_about_model: ClassVar[bool] = True
+
+
+class ModelArchived(Event, frozen=True):
+    is_about_model: ClassVar[bool] = True
+
+
+class ModelUnarchived(Event, frozen=True):
+    is_about_model: ClassVar[bool] = True
+
+
+class ModelDeleted(Event, frozen=True):
+    """The model is no longer shown. The log keeps what it was."""
+
+    is_about_model: ClassVar[bool] = True
 
 
 class ScalarReported(Event, frozen=True):
@@ -231,6 +505,46 @@ class TextReported(Event, frozen=True):
     blob: str = ""
 
 
+class PlotReported(Event, frozen=True):
+    """A picture that can be drawn from numbers, as a Plotly figure in JSON.
+
+    Attributes:
+        figure: ``{"data": [...], "layout": {...}}`` (https://plotly.com/chart-studio-help/json-chart-schema/),
+            or "" where `blob` holds it.
+        blob: SHA-256 of the figure in UTF-8, when larger than 64 KiB.
+    """
+
+    is_report: ClassVar[bool] = True
+
+    title: str
+    series: str
+    iteration: int
+    figure: str
+    blob: str = ""
+
+
+class MediaReported(Event, frozen=True):
+    """An image, a sound, a film or a page, kept as a blob or at a URL.
+
+    Attributes:
+        kind: "image", "audio", "video", "html" or "file".
+        blob: SHA-256 of the bytes, or "" where the URL alone is known.
+        size: bytes.
+        file_name: what to call a copy; a name, never a path.
+    """
+
+    is_report: ClassVar[bool] = True
+
+    title: str
+    series: str
+    iteration: int
+    kind: str
+    blob: str = ""
+    size: int = 0
+    file_name: str = ""
+    url: str = ""
+
+
 class Unknown(Event, frozen=True, tag=False):
     """An event of a kind that this version does not know, kept as it was written."""
 
@@ -250,17 +564,48 @@ EVENT_KINDS: dict[str, type[Event]] = {
         TaskCompleted,
         TaskFailed,
         TaskStopped,
+        TaskPublished,
+        TaskDeleted,
+        TaskRenamed,
+        TaskMoved,
+        TaskTypeSet,
+        CommentSet,
+        ParentSet,
         TagsAdded,
         TagsRemoved,
+        SystemTagsAdded,
+        SystemTagsRemoved,
         ParametersSet,
         ParametersDeleted,
+        ConfigurationSet,
+        ConfigurationsDeleted,
+        LabelsSet,
+        PropertiesSet,
+        PropertiesDeleted,
+        ContainerSet,
+        DestinationSet,
         ProgressSet,
         SingleValueReported,
         ExecutionRecorded,
         ArtifactUploaded,
         ArtifactsDeleted,
+        DeliveryRequested,
+        DeliveryCompleted,
+        DeliveryFailed,
+        ModelLinked,
+        ModelsUnlinked,
+        ModelCreated,
+        ModelWeightsSet,
+        ModelChanged,
+        ModelMetadataSet,
+        ModelPublished,
+        ModelArchived,
+        ModelUnarchived,
+        ModelDeleted,
         ScalarReported,
         TextReported,
+        PlotReported,
+        MediaReported,
     )
 }
 REPORTS = tuple(kind for kind in EVENT_KINDS.values() if kind.is_report)

@@ -4,11 +4,15 @@ import re
 from typing import NamedTuple
 
 from eventlog.batch import Batch
-from eventlog.events import ArtifactUploaded, Event, ExecutionRecorded, ScalarReported, TextReported, Unknown
+from eventlog.events import EVENT_KINDS, Event, ScalarReported, Unknown
 from eventlog.sync.layout import is_digest
 
 __all__ = ["NamedBlobs", "named_blobs"]
 
+_BLOB_FIELDS = {
+    kind: [field for field in kind.__struct_fields__ if field in ("blob", "diff_blob")]
+    for kind in EVENT_KINDS.values()
+}
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -44,11 +48,7 @@ def _add(event: Event, named: NamedBlobs) -> None:
     if isinstance(event, Unknown):
         named.possible.update(match.decode() for match in _DIGEST.findall(event.raw))
         return
-    if isinstance(event, ArtifactUploaded | TextReported):
-        digest = event.blob
-    elif isinstance(event, ExecutionRecorded):
-        digest = event.diff_blob
-    else:
-        return
-    if is_digest(digest):
-        named.required.add(digest)
+    for field in _BLOB_FIELDS.get(type(event), ()):
+        digest = getattr(event, field)
+        if is_digest(digest):
+            named.required.add(digest)

@@ -22,6 +22,12 @@ VALUES: dict[Any, Any] = {
     bool: some.booleans(),
     float: some.floats(),
     list[str]: some.lists(texts, max_size=3),
+    str | None: some.none() | texts,
+    int | None: some.none() | some.integers(-(2**63), 2**64 - 1),
+    list[str] | None: some.none() | some.lists(texts, max_size=3),
+    dict[str, int]: some.dictionaries(texts, some.integers(-(2**63), 2**64 - 1), max_size=3),
+    dict[str, int] | None: some.none()
+    | some.dictionaries(texts, some.integers(-(2**63), 2**64 - 1), max_size=3),
     dict[str, str]: some.dictionaries(texts, texts, max_size=3),
     dict[str, events.Parameter]: some.dictionaries(
         texts, some.builds(events.Parameter, texts, texts, texts), max_size=3
@@ -83,7 +89,8 @@ def test_what_an_older_version_wrote_is_read_with_the_defaults_of_what_it_did_no
         for field in msgspec.structs.fields(kind)
         if field.default is field.default_factory is msgspec.NODEFAULT
     ]
-    values = {int: 5, str: "x", float: 0.5, list[str]: ["x"], dict[str, events.Parameter]: {}}
+    values = {int: 5, str: "x", float: 0.5, list[str]: ["x"]}
+    values |= {dict[str, events.Parameter]: {}, dict[str, int]: {}}
     older = [kind.__name__, *(values[field.type] for field in given_fields)]
     event = decode_event(msgspec.msgpack.encode(older))
     assert type(event) is kind
@@ -169,5 +176,10 @@ def test_bytes_that_promise_much_take_little_memory() -> None:
 
 
 def test_reports_are_the_kinds_that_say_so() -> None:
-    assert {kind.__name__ for kind in REPORTS} == {"ScalarReported", "TextReported"}
+    assert {kind.__name__ for kind in REPORTS} == {
+        "ScalarReported",
+        "TextReported",
+        "PlotReported",
+        "MediaReported",
+    }
     assert set(EVENT_KINDS) == {kind.__name__ for kind in EVENT_KINDS.values()}

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import struct
+import types
 import typing
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ def type_in_words(kind: Any) -> str:
         return f"array of {type_in_words(arguments[0])}"
     if origin is dict:
         return f"map of {type_in_words(arguments[0])} to {type_in_words(arguments[1])}"
+    if origin is types.UnionType:
+        return " or ".join(type_in_words(argument) for argument in arguments)
+    if kind is types.NoneType:
+        return "null"
     return {str: "text", int: "integer", float: "number", bool: "boolean", Parameter: "parameter"}[kind]
 
 
