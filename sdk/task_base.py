@@ -1,0 +1,96 @@
+"""What all parts of `Task` stand on: its identity, its store, and how it appends and reads."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+from eventlog.errors import InputInvalid
+from eventlog.events import Event
+from eventlog.sdk.logger import Logger
+from eventlog.sdk.run import Run
+from eventlog.sdk.stores import read_state
+from eventlog.store import Store
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskRow, TaskState
+
+__all__ = ["TaskBase", "set_current_task"]
+
+
+class TaskBase:
+    """A task of a store. The parts of `Task`, each in its module, are subclasses of this one."""
+
+    def __init__(
+        self, store: Store, task_id: str, project: str, name: str, task_type: str, run: Run | None = None
+    ) -> None:
+        self._store = store
+        self._id = task_id
+        self._project = project
+        self._name = name
+        self._type = task_type
+        self._run = run
+        self._logger = Logger(store, task_id)
+
+    def __repr__(self) -> str:
+        return f"<Task {self._id[:8]} {self._project}/{self._name}>"
+
+    @classmethod
+    def current_task(cls) -> Self | None:
+        """The task that `Task.init` began in this process, or None; a forked child shares its parent's."""
+        is_open = _current is not None and _current._run is not None and _current._run.is_open
+        return _current if is_open else None
+
+    @property
+    def id(self) -> str:
+        """Its id, 32 hexadecimal digits."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @property
+    def task_type(self) -> str:
+        """What it is for, one of `TaskTypes`."""
+        return self._type
+
+    @property
+    def project(self) -> str:
+        """The id of its project, which is its name."""
+        return self._project
+
+    def get_logger(self) -> Logger:
+        """What reports scalars and text to this task."""
+        return self._logger
+
+    def _append(self, kind: type[Event], *fields: Any) -> None:
+        """Append an event about this task, unless it is published."""
+        if self._run is None or not self._run.is_open:
+            self._check_editable(self._state())
+        self._store.session.append(kind, self._id, *fields)
+
+    def _check_editable(self, state: "TaskState") -> None:
+        if state.status == "published":
+            raise InputInvalid(
+                f"task {self._id} is published, and published tasks are not edited: work on a copy of it,"
+                " from Task.clone"
+            )
+
+    def _state(self) -> "TaskState":
+        return read_state(self._store, self._id)
+
+    @classmethod
+    def _of_row(cls, store: Store, row: "TaskRow | TaskState") -> Self:
+        current = cls.current_task()
+        if current is not None and current.id == row.id and current._store is store:
+            return current
+        return cls(store, row.id, row.project, row.name, row.type)
+
+
+def set_current_task(task: TaskBase) -> None:
+    """Make a task the one that `Task.current_task` returns for as long as it runs."""
+    global _current
+    _current = task
+
+
+# Of whichever class `init` was called on.
+_current: Any = None
