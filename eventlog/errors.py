@@ -10,6 +10,7 @@ __all__ = [
     "DataCorrupt",
     "EventlogError",
     "InputInvalid",
+    "NotAvailable",
     "NotFound",
     "RemoteInvalid",
     "RemoteUnreachable",
@@ -27,6 +28,10 @@ class EventlogError(Exception):
 
 class InputInvalid(EventlogError, ValueError):
     """The caller gave something that cannot be used: a name too short, a value that is not a number."""
+
+
+class NotAvailable(EventlogError, NotImplementedError):
+    """ClearML has such a call and eventlog does not, or a package that it needs is not installed."""
 
 
 class NotFound(EventlogError, LookupError):
