@@ -19,7 +19,6 @@ import fcntl
 import mmap
 import os
 import re
-import secrets
 import struct
 import zlib
 from collections.abc import Iterable
@@ -78,7 +77,7 @@ class Chunk:
         self.path = path
         self.memory = memory
         self.file = memory.descriptor if isinstance(memory, _WrittenFile) else -1
-        self.seed = secrets.randbits(32)
+        self.seed = int.from_bytes(os.urandom(4), "little")
         self.end = FRAMES_START
         self.payloads: list[Any] = []
         self.places: list[int] = []

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 import lmdb
 
-from eventlog.errors import DataCorrupt, EventlogError, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.errors import EventlogError, StoreInvalid
+from eventlog.lmdb_errors import explain, is_refusal
 from eventlog.mapped_files import check_data_file, reserve_lock_file
 from eventlog.waiters import Waiters
 
@@ -31,9 +32,6 @@ MAX_READERS = 1024
 # How long a fork waits for the transactions of other threads.
 PAUSE_SECONDS = 30.0
 WAIT_SECONDS = 1.0
-# The last is what LMDB makes of a write that a full disk cut short.
-_NO_ROOM = ("No space left", "File too large", "quota exceeded", "No room", "Input/output error")
-_NO_RIGHT = ("Permission denied", "Read-only file system", "not permitted")
 
 
 class Environment:
@@ -84,7 +82,7 @@ class Environment:
             try:
                 yield transaction
             except lmdb.Error as error:
-                raise self._explain(error) from error
+                raise explain(self.path, error) from error
             finally:
                 transaction.abort()
 
@@ -104,11 +102,12 @@ class Environment:
                         return result
                     except BaseException:
                         self._abort(transaction)
+                        size = self._environment.info()["map_size"]
                         raise
             except lmdb.MapFullError:
-                self._resize(self._environment.info()["map_size"] * 2)
+                self._resize(size * 2)
             except lmdb.Error as error:
-                raise self._explain(error) from error
+                raise explain(self.path, error) from error
 
     def size(self) -> int:
         """Bytes of the data file."""
@@ -124,7 +123,8 @@ class Environment:
     def reopen_after_fork(self) -> None:
         """Give the child of a fork a handle of its own now; it would get one when it first needs it."""
         with self._lock:
-            self._open_if_needed()
+            if not self._closed:
+                self._open_if_needed()
 
     # Opening.
 
@@ -149,10 +149,15 @@ class Environment:
             if not self._read_only:
                 environment.reader_check()
             self._environment = environment
+        except lmdb.MapResizedError:
+            # Another process made it grow between two of these steps.
+            if environment is not None:
+                environment.close()
+            self._open()
         except (lmdb.Error, OSError) as error:
             if environment is not None:
                 environment.close()
-            raise self._explain(error) from error
+            raise explain(self.path, error) from error
         except EventlogError:
             if environment is not None:
                 environment.close()
@@ -161,8 +166,9 @@ class Environment:
     def _open_files(self, *, lock: bool) -> Any:
         try:
             return lmdb.open(
-                str(self.path),
-                map_size=self._map_size,
+                os.fsencode(self.path),
+                # LMDB would make it no larger than what is committed now, which others soon exceed.
+                map_size=max(self._map_size, 2 * self._data_size()),
                 max_dbs=len(self._flags),
                 max_readers=MAX_READERS,
                 mode=0o600,
@@ -174,9 +180,15 @@ class Environment:
             )
         except (lmdb.Error, OSError) as error:
             # Who may not write the lock file can still read, as long as nobody writes meanwhile.
-            if not self._read_only or not lock or not any(words in str(error) for words in _NO_RIGHT):
+            if not self._read_only or not lock or not is_refusal(error):
                 raise
             return self._open_files(lock=False)
+
+    def _data_size(self) -> int:
+        try:
+            return self.size()
+        except FileNotFoundError:
+            return 0
 
     def _open_databases(self, environment: Any) -> dict[str, Any]:
         names = {name.encode() for name in self._flags}
@@ -222,15 +234,15 @@ class Environment:
             except lmdb.ReadersFullError as error:
                 # Readers that were killed keep their places until somebody looks.
                 if not self._environment.reader_check() or attempts > 3:
-                    raise self._explain(error) from error
+                    raise explain(self.path, error) from error
             except lmdb.PanicError as error:
                 # A failed write to LMDB's meta page leaves a handle unusable; the file is sound.
                 self._leave(use)
                 if attempts > 3:
-                    raise self._explain(error) from error
+                    raise explain(self.path, error) from error
                 self._reopen()
             except lmdb.Error as error:
-                raise self._explain(error) from error
+                raise explain(self.path, error) from error
 
     def _enter(self, use: object) -> None:
         own = threading.get_ident()
@@ -252,10 +264,12 @@ class Environment:
         """
         who = object()
         try:
-            with self._lock:
-                if self._alone_for is None:
-                    self._alone_for = who
-            transaction.abort()
+            try:
+                with self._lock:
+                    if self._alone_for is None:
+                        self._alone_for = who
+            finally:
+                transaction.abort()
         finally:
             self._free(who)
 
@@ -297,26 +311,34 @@ class Environment:
             if self._uses:
                 raise EventlogError(f"{self.path} cannot grow while this thread has it open: a nested use")
             try:
+                with self._lock:
+                    self._open_if_needed()
                 if size == 0 or size > self._environment.info()["map_size"]:
                     self._environment.set_mapsize(size)
             except lmdb.Error as error:
-                raise self._explain(error) from error
+                raise explain(self.path, error) from error
 
     def _reopen(self) -> None:
         with self._alone():
-            self._environment.close()
-            self._environment = None
+            if self._environment is not None:
+                self._environment.close()
+                self._environment = None
             self._open()
 
     # Forks.
 
     def pause(self) -> None:
-        """Let no transaction begin, and wait for those of other threads: what a fork needs.
+        """Let no transaction begin, wait for those of other threads, and close the files: what a fork needs.
 
-        A thread in the middle of one does not exist in the child, but what it holds does, and py-lmdb (from
-        2.0 on) would not open the files again there.
+        py-lmdb (from 2.0 on) does not open files in the child while anything there still refers to the
+        parent's handle, and a transaction does even when it has ended: one in a variable of another thread,
+        or in the traceback of an error that was kept. The next transaction opens them again.
         """
         self._seize(threading.get_ident(), PAUSE_SECONDS)
+        with self._lock:
+            if self._environment is not None and not self._uses and not self._closed:
+                self._environment.close()
+                self._environment = None
 
     def resume(self) -> None:
         """Let transactions begin again after `pause`."""
@@ -333,32 +355,10 @@ class Environment:
         self._environment = None
 
     def _open_if_needed(self) -> None:
-        if self._environment is None and not self._closed:
+        if self._environment is None:
+            if self._closed:
+                raise StoreInvalid(f"{self.path} cannot be used as a store (it was closed): open it again")
             self._open()
-
-    # Errors.
-
-    def _explain(self, error: Exception) -> EventlogError:
-        """The error of the tree that an error of LMDB's, or of the file system's, is."""
-        text = str(error)
-        if isinstance(error, lmdb.DiskError) or any(words in text for words in _NO_ROOM):
-            return StoreFull(
-                f"{self.path}: no room to write ({text}): free some disk space or raise the limit; if there"
-                " is room, check the disk"
-            )
-        if isinstance(error, (lmdb.ReadonlyError, PermissionError)) or any(
-            words in text for words in _NO_RIGHT
-        ):
-            return StoreReadOnly(
-                f"{self.path} cannot be written ({text}): check its owner and rights, or set EVENTLOG_HOME"
-            )
-        if isinstance(error, lmdb.MemoryError) or "Cannot allocate memory" in text:
-            return StoreInvalid(
-                f"{self.path} cannot be mapped ({text}): raise the limit on address space (ulimit -v)"
-            )
-        if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError)):
-            return DataCorrupt(f"{self.path} is damaged ({text}): run `eventlog verify`")
-        return StoreInvalid(f"{self.path} cannot be used as a store ({text}): run `eventlog verify`")
 
 
 _ages = itertools.count()

@@ -8,7 +8,6 @@ forked child does not share.
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 from pathlib import Path
 
@@ -141,7 +140,7 @@ def create_journal(home: Path, session: bytes, owner: list[str]) -> JournalLock:
 
 def _making(home: Path, name: str) -> Path:
     """A place for a journal that is being made or deleted; what is left there is swept in time."""
-    return home / "temporary" / f"journal-{name}-{secrets.token_hex(4)}"
+    return home / "temporary" / f"journal-{name}-{os.urandom(4).hex()}"
 
 
 # The journals that this process holds, by the names of their folders; a child of a fork holds none.

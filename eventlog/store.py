@@ -269,8 +269,8 @@ class Store:
             return self._get_session(transaction, session)
 
     def _identify(self) -> bytes:
-        meta = self.environment["meta"]
         with self.environment.read() as transaction:
+            meta = self.environment["meta"]
             kind, identity = transaction.get(b"format", db=meta), transaction.get(b"store", db=meta)
         if kind is None and not self.read_only:
             return self.environment.write(self._found)

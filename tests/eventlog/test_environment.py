@@ -146,7 +146,6 @@ def test_a_map_that_another_process_grew_is_grown_here(environment: Environment)
     check(environment, 201)
 
 
-@pytest.mark.xfail(reason="its map is no larger than what was committed when it was opened")
 def test_an_environment_is_opened_while_another_process_makes_it_grow(folder: Path) -> None:
     program = """
         import sys
@@ -222,9 +221,6 @@ def test_readers_that_were_killed_do_not_take_all_places(environment: Environmen
     check(environment, 1)
 
 
-FORK_DEFECT = "a handle that something in the child still refers to cannot be opened again there"
-
-
 def forked(work: Callable[[], object]) -> None:
     """Run it in a child of a fork, where it has to go through."""
     child = os.fork()
@@ -240,7 +236,6 @@ def forked(work: Callable[[], object]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.xfail(reason=FORK_DEFECT)
 def test_a_forked_child_has_a_handle_of_its_own_and_takes_nothing_from_its_parent(folder: Path) -> None:
     program = """
         import os, sys, threading
@@ -282,7 +277,6 @@ def test_a_forked_child_has_a_handle_of_its_own_and_takes_nothing_from_its_paren
     run(program, folder)
 
 
-@pytest.mark.xfail(reason=FORK_DEFECT)
 def test_a_forked_child_can_write_after_an_error_that_the_parent_has_kept(environment: Environment) -> None:
     """Its traceback refers to the transaction that failed."""
 
@@ -296,7 +290,6 @@ def test_a_forked_child_can_write_after_an_error_that_the_parent_has_kept(enviro
     assert kept.value.__traceback__ is not None
 
 
-@pytest.mark.xfail(reason=FORK_DEFECT)
 def test_a_forked_child_can_write_while_a_thread_has_an_ended_transaction_in_a_variable(
     environment: Environment,
 ) -> None:
