@@ -192,7 +192,7 @@ def test_a_task_ends_at_whichever_line_its_end_is_interrupted() -> None:
 
 
 def test_a_ctrl_c_that_the_script_handles_is_no_stop(scripts: Scripts) -> None:
-    text = "print('go', flush=True)\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"
+    text = "try:\n    print('go', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"
     ran = scripts.start(script(text))
     assert ran.line() == "go"
     ran.send(signal.SIGINT)
