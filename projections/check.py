@@ -1,8 +1,8 @@
 """Whether the views are what the log folds to: fold it again beside them, and compare.
 
-States, events, sessions, text and what says where reports lie are compared byte for byte. The chunks of
-series, and the ordinals of the index, depend on when the views were caught up; so of series the points
-are compared, and the index is compared with what follows from the states that it is for.
+States, events, sessions, text, plots, media and what says where reports lie are compared byte for byte. The
+chunks of series, and the ordinals of the index, depend on when the views were caught up; so of series the
+points are compared, and the index is compared with what follows from the states that it is for.
 """
 
 from collections.abc import Iterator
@@ -40,19 +40,23 @@ def check(store: Store, live: ViewsEnvironment, progress: Progress | None) -> li
             for stream in (STATES, REPORTS):
                 differences += catch_up(store, scratch, (stream,), progress, ends[stream.name])
             with scratch.read() as other:
+
+                def whole(name: str) -> Iterator[str]:
+                    words = name.replace("_", " ")
+                    return _compare(words, _raw(mine, live[name]), _raw(other, scratch[name]))
+
                 for found in (
                     _compare("tasks", _tasks(mine, live), _tasks(other, scratch)),
-                    _compare("events", _raw(mine, live["events"]), _raw(other, scratch["events"])),
-                    _compare("sessions", _raw(mine, live["sessions"]), _raw(other, scratch["sessions"])),
+                    whole("events"),
+                    whole("models"),
+                    whole("sessions"),
                     _index(mine, live),
-                    _compare("series", _raw(mine, live["series"]), _raw(other, scratch["series"])),
+                    whole("series"),
                     _compare("points", _points(mine, live), _points(other, scratch)),
-                    _compare("text", _raw(mine, live["text"]), _raw(other, scratch["text"])),
-                    _compare(
-                        "report batches",
-                        _raw(mine, live["report_batches"]),
-                        _raw(other, scratch["report_batches"]),
-                    ),
+                    whole("text"),
+                    whole("plots"),
+                    whole("media"),
+                    whole("report_batches"),
                 ):
                     differences += _some(found)
         return differences

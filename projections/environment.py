@@ -35,6 +35,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         # The state stream.
         "events",
         "tasks",
+        "models",
         "sessions",
         "rows",
         "terms",
@@ -44,6 +45,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "series",
         "points",
         "text",
+        "plots",
+        "media",
         "report_batches",
     )
 }

@@ -1,4 +1,4 @@
-"""The history of a task: all its events in one order, state events and reports, from the log itself."""
+"""The history of a task or a model: all its events in one order, from the log itself."""
 
 import heapq
 from collections.abc import Iterable, Iterator
@@ -8,9 +8,9 @@ from operator import attrgetter
 from eventlog.batch import NumberedEvent
 from eventlog.errors import DataCorrupt
 from eventlog.projections.environment import ViewsEnvironment
+from eventlog.projections.kept_events import state_events
 from eventlog.projections.keys import task_key
 from eventlog.projections.reports import ReportBatch, report_batches
-from eventlog.projections.states import state_events
 from eventlog.store import Store
 
 __all__ = ["history"]
@@ -25,7 +25,7 @@ def history(
     *,
     reports: bool,
 ) -> Iterator[NumberedEvent]:
-    """The events of a task in the order (time, session, number); the arguments are `Views.events`'s.
+    """The events of a task or a model in the order (time, session, number); described at `Views.events`.
 
     Raises:
         DataCorrupt: a batch with reports of it is not what it was when it was folded.

@@ -21,7 +21,7 @@ from eventlog.projections.terms import TermWriter, read_term, stored_terms, term
 
 __all__ = ["INDEX_VERSION", "IndexWriter", "count_tasks", "find", "read_row"]
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 ORDINAL = struct.Struct(">I")
 # A step along `by_change` costs about this much of what reading and sorting a row does.
 _STEP = 0.2
@@ -138,6 +138,7 @@ class _Search:
         found = (1 << self.size) - 1
         if ordinals_of_ids is not None:
             found = bitmaps.from_numbers(ordinals_of_ids, self.size)
+        found &= ~self.has("deleted")
         if query.project is not None:
             found &= self.any_of("folder" if query.project_prefix else "project", _several(query.project))
         if query.name is not None:
@@ -145,6 +146,11 @@ class _Search:
         found = self.choose(found, "status", query.status)
         found = self.choose(found, "type", query.types)
         found = self.choose(found, "tag", query.tags, together=query.all_tags)
+        found = self.choose(found, "system tag", query.system_tags)
+        if query.parent is not None:
+            found &= self.children_of(_several(query.parent))
+        if query.waiting_deliveries:
+            found &= self.has("waiting")
         if query.project_pattern is not None:
             found &= self.projects(pages.Pattern(query.project_pattern))
         if query.name_pattern is not None:
@@ -153,7 +159,7 @@ class _Search:
             found = self.search(found, "text", pages.Pattern(query.text, lines=True))
         return found
 
-    def has(self, field: str, value: str) -> int:
+    def has(self, field: str, value: str = "") -> int:
         return read_term(self.transaction, self.environment["terms"], term(field, value), self.size)
 
     def any_of(self, field: str, values: Iterable[str]) -> int:
@@ -170,6 +176,15 @@ class _Search:
         elif wanted:
             found &= self.any_of(field, wanted)
         return found & ~self.any_of(field, (value[1:] for value in _several(values) if value[:1] == "-"))
+
+    def children_of(self, parents: Sequence[str]) -> int:
+        found = self.any_of("parent", (parent for parent in parents if parent))
+        if "" in parents:
+            having = 0
+            for _, some in stored_terms(self.transaction, self.environment["terms"], "parent"):
+                having |= some
+            found |= ((1 << self.size) - 1) & ~having
+        return found
 
     def projects(self, pattern: pages.Pattern) -> int:
         found = 0

@@ -17,7 +17,9 @@ class TaskRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A task as a list shows it. Times are in milliseconds since 1970-01-01 UTC.
 
     Attributes:
-        id, name, project, status, type, created, changed, progress, tags, comment: as in `TaskState`.
+        id, name, project, status, type, created, changed, progress, tags, comment, system_tags, parent,
+            is_deleted: as in `TaskState`.
+        has_waiting: a blob of it has not been delivered yet.
     """
 
     id: str
@@ -30,6 +32,10 @@ class TaskRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     progress: int | None
     tags: list[str]
     comment: str
+    system_tags: list[str] = []
+    parent: str = ""
+    is_deleted: bool = False
+    has_waiting: bool = False
 
     def __repr__(self) -> str:
         return f"<TaskRow {self.id[:8]} {self.project}/{self.name}: {self.status}>"
@@ -48,12 +54,18 @@ class TaskRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
             state.progress,
             state.tags,
             state.comment,
+            state.system_tags,
+            state.parent,
+            state.is_deleted,
+            any(delivery.status != "completed" for delivery in state.deliveries.values()),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskQuery:
     """Which tasks to find. Every condition that is given must hold; without any, all tasks match.
+
+    Tasks that are deleted are never found.
 
     Attributes:
         ids: only these tasks, by their whole ids; those that are not here are passed over.
@@ -65,9 +77,12 @@ class TaskQuery:
         text: a regular expression that occurs in what is said of the task: its id, its name, its project,
             each of its tags and its comment, a line each. Capitals do not count, and ``^`` and ``$`` stand
             for the ends of a line.
-        status, types, tags: any one of these, and none of those that begin with "-": ``["best",
+        status, types, tags, system_tags: any one of these, and none of those that begin with "-": ``["best",
             "-archived"]``. With exclusions alone, everything else matches.
         all_tags: all of `tags` at once, not any one of them.
+        parent: the task that they were made from, by its whole id, or any one of several; "" is for those
+            without one.
+        waiting_deliveries: only those with a blob that has not arrived where it was sent, or not yet.
         order: what to sort by, one of `ORDERS`; with "-" before it, the other way round. Tasks that are
             equal in it follow each other by id.
         limit: at most so many tasks, after the first `offset`.
@@ -85,6 +100,9 @@ class TaskQuery:
     types: Sequence[str] = ()
     tags: Sequence[str] = ()
     all_tags: bool = False
+    system_tags: Sequence[str] = ()
+    parent: str | Sequence[str] | None = None
+    waiting_deliveries: bool = False
     order: str = "-changed"
     limit: int | None = None
     offset: int = 0

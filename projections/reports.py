@@ -1,4 +1,4 @@
-"""The report stream: scalars, text, and which batches hold a task's reports.
+"""The report stream: scalars, text, plots, media, and which batches hold a task's reports.
 
 No fold here depends on the order in which batches arrive.
 """
@@ -10,15 +10,16 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from eventlog.batch import Batch
-from eventlog.events import Event, ScalarReported, TextReported
+from eventlog.events import Event, MediaReported, PlotReported, ScalarReported, TextReported
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.keys import TASK_SIZE, task_key
+from eventlog.projections.plots import fold_media, fold_plots
 from eventlog.projections.scalars import fold_scalars
 from eventlog.projections.text import fold_text
 
 __all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
 
-REPORTS_VERSION = 2
+REPORTS_VERSION = 3
 _key = struct.Struct(">16s16sQ")
 _value = struct.Struct(">16sQQQ32s")
 _series_of: Any = attrgetter("task", "title", "series")
@@ -64,9 +65,13 @@ def fold_reports(
         if others:
             tasks.update(event.task for event in others)
             # Not the number of the event, for which state events would have to be read, but in its order.
-            places = enumerate(events, batch.first)
+            places = list(enumerate(events, batch.first))
             text = ((place, event) for place, event in places if isinstance(event, TextReported))
             fold_text(transaction, environment, batch.session, text)
+            plots = ((place, event) for place, event in places if isinstance(event, PlotReported))
+            fold_plots(transaction, environment, batch.session, plots)
+            media = ((place, event) for place, event in places if isinstance(event, MediaReported))
+            fold_media(transaction, environment, batch.session, media)
         where = _value.pack(batch.store, batch.number, batch.first_time, batch.last_time, batch.hash)
         for task in tasks:
             transaction.put(

@@ -1,6 +1,5 @@
 """Which task a person means: the beginning of an id, or "project/name"."""
 
-from itertools import islice
 from typing import Any
 
 from eventlog.errors import InputInvalid, NotFound
@@ -19,7 +18,9 @@ def resolve(transaction: Any, environment: ViewsEnvironment, text: str) -> str:
     """The id of the task meant; described at `Views.resolve`."""
     record = read_record(transaction, environment, task_key(text))
     if record is not None:
-        return read_row(transaction, environment, record.ordinal).id
+        row = read_row(transaction, environment, record.ordinal)
+        if not row.is_deleted:
+            return row.id
     candidates = _by_prefix(transaction, environment, text.lower())
     if len(candidates) == 1:
         return candidates[0].id
@@ -45,16 +46,16 @@ def _by_prefix(transaction: Any, environment: ViewsEnvironment, text: str) -> li
     if not 0 < len(text) <= digits or not all(letter in "0123456789abcdef" for letter in text):
         return []
     last = bytes.fromhex(text.ljust(digits, "f"))
-    ordinals = []
+    rows: list[TaskRow] = []
     with transaction.cursor(environment["tasks"]) as cursor:
-        if cursor.set_range(bytes.fromhex(text.ljust(digits, "0"))):
-            for key, value in islice(cursor.iternext(), 4 * _SHOWN):
-                if bytes(key) > last:
-                    break
-                ordinals.append(TaskRecord.unpack(value).ordinal)
-    rows = (read_row(transaction, environment, ordinal) for ordinal in ordinals)
-    # The key of an id from elsewhere is a hash.
-    return [row for row in rows if row.id.startswith(text)][: _SHOWN + 1]
+        found = cursor.set_range(bytes.fromhex(text.ljust(digits, "0")))
+        while found and cursor.key() <= last and len(rows) <= _SHOWN:
+            row = read_row(transaction, environment, TaskRecord.unpack(cursor.value()).ordinal)
+            # The key of an id from elsewhere is a hash.
+            if row.id.startswith(text) and not row.is_deleted:
+                rows.append(row)
+            found = cursor.next()
+    return rows
 
 
 def _by_name(transaction: Any, environment: ViewsEnvironment, text: str) -> TaskRow | None:

@@ -22,6 +22,7 @@ from eventlog.projections.chain import UNKNOWN, Link, read_chain
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.index import INDEX_VERSION
 from eventlog.projections.left_out import LeftOut, forget, remember
+from eventlog.projections.model import MODEL
 from eventlog.projections.reports import REPORTS_VERSION, fold_reports
 from eventlog.projections.session import SESSION
 from eventlog.projections.states import fold_states
@@ -96,8 +97,8 @@ def _version(*versions: int) -> bytes:
 
 STATES = Stream(
     "states",
-    _version(TASK.version, SESSION.version, INDEX_VERSION),
-    ("events", "tasks", "sessions", "rows", "terms", "pages", "by_change"),
+    _version(TASK.version, MODEL.version, SESSION.version, INDEX_VERSION),
+    ("events", "tasks", "models", "sessions", "rows", "terms", "pages", "by_change"),
     20_000,
     lambda batch: batch.states,
     Batch.state_events,
@@ -106,7 +107,7 @@ STATES = Stream(
 REPORTS = Stream(
     "reports",
     _version(REPORTS_VERSION),
-    ("series", "points", "text", "report_batches"),
+    ("series", "points", "text", "plots", "media", "report_batches"),
     200_000,
     lambda batch: batch.reports,
     Batch.report_events,

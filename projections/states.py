@@ -1,23 +1,25 @@
-"""The state stream: state events kept by task and order, the state of each task, the sessions, the index.
+"""The state stream: state events kept in order, the state of each task and model, the sessions, the index.
 
-Events that come after all that a task has seen are folded onto its state. When some come late, from
-another process or through a sync, that one task is folded again from all its events.
+Events that come after all that a task or a model has seen are folded onto its state. When some come late,
+from another process or through a sync, that one is folded again from all its events. A task, or a model, is
+there from the first event of a kind that is about one; those of unknown kinds alone make neither.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-import zstandard
 
 from eventlog.batch import Batch, NumberedEvent
-from eventlog.errors import DataCorrupt
-from eventlog.events import Event, ExecutionRecorded, Unknown, decode_event, encode_event
+from eventlog.events import Event, ExecutionRecorded, Unknown
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
 from eventlog.projections.index import IndexWriter
-from eventlog.projections.keys import NO_ORDER, ORDER_SIZE, TASK_SIZE, order_key, order_of, task_key, time_key
+from eventlog.projections.kept_events import Ordered, count_events, keep_events, read_event, read_events
+from eventlog.projections.keys import NO_ORDER, order_key, task_key, time_key
+from eventlog.projections.model import ModelState, fold_model
+from eventlog.projections.models import ModelRecord, read_model_record
 from eventlog.projections.query import TaskRow
 from eventlog.projections.session import SessionState, evolve_session
 from eventlog.projections.task import TaskState, fold_task
@@ -30,13 +32,8 @@ __all__ = [
     "read_sessions",
     "read_state",
     "read_state_at",
-    "state_events",
 ]
 
-# Larger events (packages, diffs) are kept compressed.
-_MAX_PLAIN = 1024
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_PAGE = 1000
 _record_head = struct.Struct(">I32s32s")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(TaskState).decode
@@ -44,8 +41,6 @@ _decode_session = msgspec.msgpack.Decoder(SessionState).decode
 _by_order = itemgetter(0)
 # Stands for an execution that is not read, while a task is folded on.
 _KEPT_EXECUTION = ExecutionRecorded(0, "")
-
-Ordered = tuple[bytes, NumberedEvent]
 
 
 class TaskRecord(NamedTuple):
@@ -78,22 +73,23 @@ def fold_states(
     transaction: Any, environment: ViewsEnvironment, batches: Sequence[tuple[Batch, list[NumberedEvent]]]
 ) -> None:
     """Fold the state events of some batches into the views."""
-    of_tasks: dict[str, list[Ordered]] = {}
+    of_ids: dict[str, list[Ordered]] = {}
     of_sessions: dict[bytes, list[NumberedEvent]] = {}
     for _, numbered_events in batches:
         for numbered in numbered_events:
             if numbered.event.task:
-                of_tasks.setdefault(numbered.event.task, []).append((order_key(numbered), numbered))
+                of_ids.setdefault(numbered.event.task, []).append((order_key(numbered), numbered))
             else:
                 of_sessions.setdefault(numbered.session, []).append(numbered)
     for session, own in of_sessions.items():
         _fold_session(transaction, environment, session, own)
-    keys = {task: task_key(task) for task in of_tasks}
-    _keep_events(transaction, environment, keys, of_tasks)
+    of_keys = [(task_key(about), ordered) for about, ordered in of_ids.items()]
+    keep_events(transaction, environment, of_keys)
     index = IndexWriter(transaction, environment)
-    for task, ordered in of_tasks.items():
+    for key, ordered in of_keys:
         ordered.sort(key=_by_order)
-        _fold_task(transaction, environment, index, keys[task], ordered)
+        _fold_task(transaction, environment, index, key, ordered)
+        _fold_model(transaction, environment, key, ordered)
     index.write()
 
 
@@ -116,8 +112,7 @@ def read_state(transaction: Any, environment: ViewsEnvironment, key: bytes) -> T
         return None
     state = _decode_state(record.state)
     if record.execution != NO_ORDER:
-        data = transaction.get(key + record.execution, db=environment["events"])
-        execution = None if data is None else _unpack_event(record.execution, data).event
+        execution = read_event(transaction, environment, key, record.execution)
         if not isinstance(execution, ExecutionRecorded):
             raise ViewsDamaged(f"the views have lost an event of task {state.id}: run `eventlog rebuild`")
         state.execution = execution
@@ -126,7 +121,7 @@ def read_state(transaction: Any, environment: ViewsEnvironment, key: bytes) -> T
 
 def read_state_at(transaction: Any, environment: ViewsEnvironment, key: bytes, time: int) -> TaskState | None:
     """The state of a task after its events up to a time, in ms, inclusive; None if it has none by then."""
-    ordered = _range(transaction, environment, key, NO_ORDER, time_key(time + 1))
+    ordered = read_events(transaction, environment, key, NO_ORDER, time_key(time + 1))
     state = fold_task(TaskState(""), (numbered for _, numbered in ordered))
     return _join_sessions(transaction, environment, state) if state.id else None
 
@@ -135,25 +130,6 @@ def read_sessions(transaction: Any, environment: ViewsEnvironment) -> dict[bytes
     """Every session, by its id."""
     with transaction.cursor(environment["sessions"]) as cursor:
         return {bytes(key): _decode_session(value) for key, value in cursor}
-
-
-def state_events(
-    environment: ViewsEnvironment, key: bytes, first_time: int | None, last_time: int | None
-) -> Iterator[NumberedEvent]:
-    """The state events of a task in order, read some at a time."""
-    start = time_key(first_time or 0)
-    stop = b"\xff" * (ORDER_SIZE + 1) if last_time is None else time_key(last_time + 1)
-    while True:
-        page: list[Ordered] = []
-        with environment.read() as transaction:
-            for ordered in _range(transaction, environment, key, start, stop):
-                page.append(ordered)
-                if len(page) == _PAGE:
-                    break
-        yield from (numbered for _, numbered in page)
-        if len(page) < _PAGE:
-            return
-        start = page[-1][0] + b"\0"
 
 
 def _fold_session(
@@ -166,23 +142,6 @@ def _fold_session(
     transaction.put(session, _encode(state), db=environment["sessions"])
 
 
-def _keep_events(
-    transaction: Any,
-    environment: ViewsEnvironment,
-    keys: dict[str, bytes],
-    of_tasks: dict[str, list[Ordered]],
-) -> None:
-    """Put events where they can be folded again."""
-    compress = zstandard.ZstdCompressor(level=1).compress
-    items = sorted(
-        (keys[task] + order, _pack_event(numbered.event, compress))
-        for task, ordered in of_tasks.items()
-        for order, numbered in ordered
-    )
-    with transaction.cursor(environment["events"]) as cursor:
-        cursor.putmulti(items)
-
-
 def _fold_task(
     transaction: Any,
     environment: ViewsEnvironment,
@@ -190,15 +149,17 @@ def _fold_task(
     key: bytes,
     ordered: Sequence[Ordered],
 ) -> None:
-    record = read_record(transaction, environment, key)
+    ordered = [one for one in ordered if _is_of_task(one[1].event)]
+    record = read_record(transaction, environment, key) if ordered else None
+    if record is None and not _makes_one(ordered):
+        return
+    last = None if record is None else record.last
+    ordered, goes_on = _to_fold(transaction, environment, key, ordered, last, _is_of_task)
     state, old_row = TaskState(""), None
     if record is not None:
         old = _decode_state(record.state)
         old_row = TaskRow.of(old)
-        if ordered[0][0] <= record.last:
-            # Some came late.
-            ordered = list(_range(transaction, environment, key, NO_ORDER, b"\xff" * (ORDER_SIZE + 1)))
-        else:
+        if goes_on:
             state = old
             if record.execution != NO_ORDER:
                 state.execution = _KEPT_EXECUTION
@@ -214,35 +175,53 @@ def _fold_task(
     transaction.put(key, kept.pack(), db=environment["tasks"])
 
 
-def _range(
-    transaction: Any, environment: ViewsEnvironment, key: bytes, start: bytes, stop: bytes
-) -> Iterator[Ordered]:
-    """The events of a task from one order key up to, and without, another."""
-    with transaction.cursor(environment["events"]) as cursor:
-        found = cursor.set_range(key + start)
-        while found:
-            at = bytes(cursor.key())
-            order = at[TASK_SIZE:]
-            if at[:TASK_SIZE] != key or order >= stop:
-                return
-            yield order, _unpack_event(order, cursor.value())
-            found = cursor.next()
+def _fold_model(
+    transaction: Any, environment: ViewsEnvironment, key: bytes, ordered: Sequence[Ordered]
+) -> None:
+    ordered = [one for one in ordered if _is_of_model(one[1].event)]
+    record = read_model_record(transaction, environment, key) if ordered else None
+    if record is None and not _makes_one(ordered):
+        return
+    last = None if record is None else record.last
+    ordered, goes_on = _to_fold(transaction, environment, key, ordered, last, _is_of_model)
+    state = record.state() if record is not None and goes_on else ModelState("")
+    state = fold_model(state, map(itemgetter(1), ordered))
+    kept = ModelRecord(ordered[-1][0], _encode(state))
+    transaction.put(key, kept.pack(), db=environment["models"])
 
 
-def _pack_event(event: Event, compress: Callable[[bytes], bytes]) -> bytes:
-    data = event.raw if isinstance(event, Unknown) else encode_event(event)
-    # An event is an array, which never begins like a compressed one.
-    return data if len(data) <= _MAX_PLAIN else compress(data)
+def _is_of_task(event: Event) -> bool:
+    return not event.is_about_model
 
 
-def _unpack_event(order: bytes, data: bytes) -> NumberedEvent:
-    if data[:4] == _ZSTD_MAGIC:
-        data = zstandard.ZstdDecompressor().decompress(data)
-    _, session, number = order_of(order)
-    try:
-        return NumberedEvent(session, number, decode_event(data))
-    except DataCorrupt as error:
-        raise ViewsDamaged(f"the views hold a damaged event ({error}): run `eventlog rebuild`") from None
+def _is_of_model(event: Event) -> bool:
+    return event.is_about_model or isinstance(event, Unknown)
+
+
+def _makes_one(ordered: Sequence[Ordered]) -> bool:
+    return not all(isinstance(numbered.event, Unknown) for _, numbered in ordered)
+
+
+def _to_fold(
+    transaction: Any,
+    environment: ViewsEnvironment,
+    key: bytes,
+    new: Sequence[Ordered],
+    last: bytes | None,
+    belongs: Callable[[Event], bool],
+) -> tuple[Sequence[Ordered], bool]:
+    """The events to fold, and whether onto the state that there is; if not, they are all that there are.
+
+    Args:
+        new: those that came now.
+        last: order key of the last that the state has seen, or None if there is no state.
+        belongs: tells which of the kept events are the state's.
+    """
+    if last is None and count_events(transaction, environment, key) == len(new):
+        return new, False
+    if last is not None and new[0][0] > last:
+        return new, True
+    return [one for one in read_events(transaction, environment, key) if belongs(one[1].event)], False
 
 
 def _join_sessions(transaction: Any, environment: ViewsEnvironment, state: TaskState) -> TaskState:

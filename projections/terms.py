@@ -1,4 +1,4 @@
-"""The terms of the task index: which tasks have a status, a project, a tag, a type, a name.
+"""The terms of the task index: which tasks have a status, a project, a tag, a type, a name …
 
 A term is a field and a value; its tasks, by their ordinals, are a set in chunks (see
 `eventlog.projections.bitmaps`), each under the key ``field 0 value chunk``.
@@ -22,11 +22,12 @@ _MAX_FOLDERS = 64
 _chunk_number = struct.Struct(">H")
 
 
-def term(field: str, value: str) -> bytes:
+def term(field: str, value: str = "") -> bytes:
     """The key of a term, without its chunk.
 
     Args:
-        field: "status", "type", "tag", "name", "project", or "folder": a project or one that it is in.
+        field: "status", "type", "tag", "system tag", "name", "project", "parent", "folder" (a project or one
+            that it is in), or "deleted" and "waiting", which have no values.
     """
     encoded = value.encode()
     if len(encoded) > _MAX_VALUE:
@@ -45,11 +46,18 @@ def terms_of(row: TaskRow | None) -> set[bytes]:
     if row is None:
         return set()
     terms = {term("tag", tag) for tag in row.tags}
+    terms.update(term("system tag", tag) for tag in row.system_tags)
     terms.add(term("status", row.status))
     terms.add(term("type", row.type))
     terms.add(term("name", row.name))
     terms.add(term("project", row.project))
     terms.update(term("folder", folder) for folder in _folders(row.project))
+    if row.parent:
+        terms.add(term("parent", row.parent))
+    if row.is_deleted:
+        terms.add(term("deleted"))
+    if row.has_waiting:
+        terms.add(term("waiting"))
     return terms
 
 
@@ -116,7 +124,17 @@ class TermWriter:
 
 
 def _what_counts(row: TaskRow) -> tuple[object, ...]:
-    return row.status, row.tags, row.name, row.project, row.type
+    return (
+        row.status,
+        row.tags,
+        row.name,
+        row.project,
+        row.type,
+        row.system_tags,
+        row.parent,
+        row.is_deleted,
+        row.has_waiting,
+    )
 
 
 def _folders(project: str) -> list[str]:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.batch import NumberedEvent
 from eventlog.errors import NotFound, StoreNewer
-from eventlog.projections import index, scalars, states, text
+from eventlog.projections import index, models, plots, scalars, states, text
 from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
 from eventlog.projections.history import history
 from eventlog.projections.keys import task_key
 from eventlog.projections.left_out import LeftOut, read_left_out
+from eventlog.projections.model import ModelState
+from eventlog.projections.models import ModelQuery
+from eventlog.projections.plots import Media, Plot
 from eventlog.projections.query import TaskQuery, TaskRow
 from eventlog.projections.resolve import resolve
 from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, has_version
@@ -68,14 +71,14 @@ class Views:
         self.close()
 
     def catch_up(self, *, reports: bool = False, progress: Progress | None = None) -> None:
-        """Fold what is new in the log: state events, and with `reports` the scalars and text too.
+        """Fold what is new in the log: state events, and with `reports` the scalars, text, plots and media.
 
         A batch that cannot be read, or is not what was written, is passed over, with a warning in the log
         named "eventlog"; `left_out` names it from then on. Views that are damaged are deleted and folded
         anew.
 
         Args:
-            reports: needed before `series`, `scalars`, `text` and `events` with reports.
+            reports: needed before `series`, `scalars`, `text`, `plots`, `media` and `events` with reports.
             progress: called as ``progress(done, total)``, in batches.
 
         Raises:
@@ -93,11 +96,11 @@ class Views:
         """The state of a task, by its whole id.
 
         Raises:
-            NotFound: there is no such task.
+            NotFound: there is no such task, or it is deleted.
         """
         with self._read(STATES) as transaction:
             state = states.read_state(transaction, self._environment, task_key(task_id))
-        if state is None or state.id != task_id:
+        if state is None or state.id != task_id or state.is_deleted:
             raise _no_task(task_id)
         return state
 
@@ -108,14 +111,14 @@ class Views:
             time_ms: milliseconds since 1970-01-01 UTC.
 
         Raises:
-            NotFound: there is no such task, or it did not exist then.
+            NotFound: there is no such task, or it did not exist then, or was deleted by then.
         """
         with self._read(STATES) as transaction:
             key = task_key(task_id)
             if states.read_record(transaction, self._environment, key) is None:
                 raise _no_task(task_id)
             state = states.read_state_at(transaction, self._environment, key, time_ms)
-        if state is None:
+        if state is None or state.is_deleted:
             raise NotFound(
                 f"task {task_id} did not exist at that time: `eventlog log {task_id[:8]}` shows since when"
             )
@@ -137,6 +140,30 @@ class Views:
                 ordinals = [record.ordinal for record in records if record is not None]
             return index.find(transaction, self._environment, query, ordinals)
 
+    def model(self, model_id: str) -> ModelState:
+        """The state of a model, by its whole id.
+
+        Raises:
+            NotFound: there is no such model, or it is deleted.
+        """
+        with self._read(STATES) as transaction:
+            state = models.read_model(transaction, self._environment, model_id)
+        if state is None:
+            raise NotFound(
+                f"no model {model_id} in this store: `eventlog models` lists those it has, `eventlog sync`"
+                " fetches more"
+            )
+        return state
+
+    def models(self, query: ModelQuery | None = None) -> list[ModelState]:
+        """The models that match a query, those changed last first.
+
+        Raises:
+            InputInvalid: a pattern is not a regular expression.
+        """
+        with self._read(STATES) as transaction:
+            return models.find_models(transaction, self._environment, query or ModelQuery())
+
     def resolve(self, text: str) -> str:
         """The id of the task that a person means.
 
@@ -152,10 +179,10 @@ class Views:
             return resolve(transaction, self._environment, text)
 
     def series(self, task_id: str) -> list[SeriesSummary]:
-        """The scalar series of a task, by title and series; only what came after its last reset.
+        """The scalar series of a task, or of a model, by title and series; only since its last reset.
 
         Raises:
-            NotFound: there is no such task.
+            NotFound: there is no such task or model.
         """
         with self._read(STATES, REPORTS) as transaction:
             reset_time = self._reset_time(transaction, task_id)
@@ -164,10 +191,10 @@ class Views:
     def scalars(self, task_id: str, title: str, series: str) -> "pyarrow.Table":
         """The points of a series: columns iteration (int64), time (int64, ms) and value (float64).
 
-        Ordered by (time, iteration, value); only what came after the task's last reset.
+        Ordered by (time, iteration, value); only what came after the last reset of the task, or model.
 
         Raises:
-            NotFound: there is no such task, or it has no such series.
+            NotFound: there is no such task or model, or it has no such series.
         """
         with self._read(STATES, REPORTS) as transaction:
             reset_time = self._reset_time(transaction, task_id)
@@ -190,6 +217,29 @@ class Views:
             reset_time = self._reset_time(transaction, task_id)
             return text.read_text(transaction, self._environment, task_key(task_id), reset_time)
 
+    def plots(self, task_id: str, title: str | None = None, series: str | None = None) -> list[Plot]:
+        """The plots of a task, or of a model: the last report of each title, series and iteration.
+
+        By title, series and iteration; only what came after its last reset.
+
+        Args:
+            title, series: only these, where given.
+
+        Raises:
+            NotFound: there is no such task or model.
+        """
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            key = task_key(task_id)
+            return plots.read_plots(transaction, self._environment, key, title, series, reset_time)
+
+    def media(self, task_id: str, title: str | None = None, series: str | None = None) -> list[Media]:
+        """The images, sounds, films and pages of a task, or of a model; as for `plots`."""
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            key = task_key(task_id)
+            return plots.read_media(transaction, self._environment, key, title, series, reset_time)
+
     def events(
         self,
         task_id: str,
@@ -198,18 +248,20 @@ class Views:
         last_time: int | None = None,
         reports: bool = True,
     ) -> Iterator[NumberedEvent]:
-        """The history of a task in the order (time, session, number), resets and what came before included.
+        """The history of a task or a model in the order (time, session, number).
+
+        It holds everything: resets and what came before them, and what is deleted by now.
 
         Args:
             first_time, last_time: only events from and up to these times, inclusive, in ms.
-            reports: scalars and text too, after ``catch_up(reports=True)``.
+            reports: scalars, text, plots and media too, after ``catch_up(reports=True)``.
 
         Raises:
-            NotFound: there is no such task.
+            NotFound: there never was such a task or model.
             DataCorrupt: the log was damaged since it was folded.
         """
         with self._read(STATES, REPORTS) as transaction:
-            self._reset_time(transaction, task_id)
+            self._reset_time(transaction, task_id, deleted_too=True)
         return history(self.store, self._environment, task_id, first_time, last_time, reports=reports)
 
     def sessions(self) -> dict[bytes, SessionState]:
@@ -253,12 +305,17 @@ class Views:
                     )
             yield transaction
 
-    def _reset_time(self, transaction: Any, task_id: str) -> int | None:
-        """When a task was last reset, if ever; raises NotFound if there is no such task."""
-        state = states.read_plain_state(transaction, self._environment, task_key(task_id))
-        if state is None or state.id != task_id:
+    def _reset_time(self, transaction: Any, task_id: str, *, deleted_too: bool = False) -> int | None:
+        """When a task was last reset, if ever; None for a model. Raises NotFound if it is neither."""
+        key = task_key(task_id)
+        task = states.read_plain_state(transaction, self._environment, key)
+        if task is not None and task.id == task_id and (deleted_too or not task.is_deleted):
+            return task.reset_time
+        model = models.read_model_record(transaction, self._environment, key)
+        state = None if model is None else model.state()
+        if state is None or state.id != task_id or (state.is_deleted and not deleted_too):
             raise _no_task(task_id)
-        return state.reset_time
+        return None
 
 
 def _no_task(task_id: str) -> NotFound:

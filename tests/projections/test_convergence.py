@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from eventlog import events
 from eventlog.batch import Batch
 from eventlog.events import Event, Parameter
-from eventlog.projections import TaskQuery, Views
+from eventlog.projections import ModelQuery, ModelState, TaskQuery, Views
+from eventlog.projections.model import fold_model
 from eventlog.projections.task import TaskState, fold_task
 from eventlog.store import Store
 from tests.projections.logs import OTHER, TASK, Log, close, scratch
@@ -23,7 +24,14 @@ PARAMETERS = st.dictionaries(WORDS, st.builds(Parameter, WORDS), max_size=3)
 VALUES = st.sampled_from([0.0, -0.0, 1.5, -1.5, math.inf, -math.inf, math.nan, -math.nan])
 
 
-UNKNOWN = "TaskPublished"
+MODELS = st.sampled_from(["aa" * 16, "a model from elsewhere"])
+# A model's own events, mixed with those of tasks under the same id, must not spoil either.
+ANY = TASKS | MODELS
+LABELS = st.dictionaries(WORDS, st.integers(0, 3), max_size=2)
+MAYBE = st.none() | WORDS
+NAMES = st.lists(WORDS, max_size=2)
+
+UNKNOWN = "TaskTeleported"
 AT = st.just(0)
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(events.TaskCreated, AT, TASKS, WORDS, WORDS),
@@ -39,11 +47,44 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(events.SingleValueReported, AT, TASKS, WORDS, VALUES),
     st.builds(events.ExecutionRecorded, AT, TASKS, WORDS),
     st.builds(events.ArtifactUploaded, AT, TASKS, WORDS, WORDS, WORDS, st.just(1), WORDS),
+    st.builds(events.TaskStopped, AT, TASKS, WORDS, WORDS),
+    st.builds(events.TaskPublished, AT, TASKS, WORDS),
+    st.builds(events.TaskDeleted, AT, TASKS),
+    st.builds(events.TaskRenamed, AT, TASKS, WORDS),
+    st.builds(events.TaskMoved, AT, TASKS, WORDS),
+    st.builds(events.TaskTypeSet, AT, TASKS, WORDS),
+    st.builds(events.CommentSet, AT, TASKS, WORDS),
+    st.builds(events.ParentSet, AT, TASKS, WORDS),
+    st.builds(events.SystemTagsAdded, AT, TASKS, NAMES),
+    st.builds(events.SystemTagsRemoved, AT, TASKS, NAMES),
+    st.builds(events.ConfigurationSet, AT, TASKS, WORDS, WORDS),
+    st.builds(events.ConfigurationsDeleted, AT, TASKS, NAMES),
+    st.builds(events.LabelsSet, AT, TASKS, LABELS),
+    st.builds(events.PropertiesSet, AT, TASKS, PARAMETERS),
+    st.builds(events.PropertiesDeleted, AT, TASKS, NAMES),
+    st.builds(events.ContainerSet, AT, TASKS, WORDS),
+    st.builds(events.DestinationSet, AT, TASKS, WORDS),
+    st.builds(events.ArtifactsDeleted, AT, TASKS, NAMES),
+    st.builds(events.DeliveryRequested, AT, TASKS, WORDS, WORDS),
+    st.builds(events.DeliveryCompleted, AT, TASKS, WORDS, WORDS),
+    st.builds(events.DeliveryFailed, AT, TASKS, WORDS, WORDS, WORDS),
+    st.builds(events.ModelLinked, AT, TASKS, WORDS, st.sampled_from(["input", "output"]), WORDS),
+    st.builds(events.ModelsUnlinked, AT, TASKS, NAMES, st.sampled_from(["input", "output"])),
+    st.builds(events.ModelCreated, AT, ANY, WORDS, WORDS, WORDS, WORDS, WORDS, NAMES, WORDS, LABELS),
+    st.builds(events.ModelWeightsSet, AT, MODELS, WORDS, st.just(1), WORDS, made_by=WORDS),
+    st.builds(events.ModelChanged, AT, MODELS, MAYBE, MAYBE, tags=st.none() | NAMES),
+    st.builds(events.ModelMetadataSet, AT, MODELS, PARAMETERS, st.booleans()),
+    st.builds(events.ModelPublished, AT, MODELS),
+    st.builds(events.ModelArchived, AT, MODELS),
+    st.builds(events.ModelUnarchived, AT, MODELS),
+    st.builds(events.ModelDeleted, AT, MODELS),
     st.builds(events.EventsDropped, AT, st.just(""), st.integers(1, 9)),
-    st.builds(events.ScalarReported, AT, TASKS, WORDS, WORDS, st.integers(-2, 2), VALUES),
-    st.builds(events.ScalarReported, AT, TASKS, WORDS, WORDS, st.integers(-2, 2), VALUES),
+    st.builds(events.ScalarReported, AT, ANY, WORDS, WORDS, st.integers(-2, 2), VALUES),
+    st.builds(events.ScalarReported, AT, ANY, WORDS, WORDS, st.integers(-2, 2), VALUES),
     st.builds(events.TextReported, AT, TASKS, WORDS),
-    st.builds(events.Unknown, AT, TASKS, st.just(UNKNOWN), st.just(b"")),
+    st.builds(events.PlotReported, AT, ANY, WORDS, WORDS, st.integers(-2, 2), WORDS),
+    st.builds(events.MediaReported, AT, ANY, WORDS, WORDS, st.integers(-2, 2), st.just("image"), WORDS),
+    st.builds(events.Unknown, AT, ANY, st.just(UNKNOWN), st.just(b"")),
 )
 
 
@@ -96,15 +137,28 @@ def everything(views: Views) -> dict[str, Any]:
         task = row.id
         shown[task] = encode(views.task(task))
         shown[task, "at"] = [encode(views.task_at(task, row.changed + late)) for late in (0, 1)]
-        shown[task, "series"] = encode(views.series(task))
-        for one in views.series(task):
-            table = views.scalars(task, one.title, one.series).combine_chunks()
-            shown[task, one.title, one.series] = [
-                column.to_pylist() if name != "value" else encode(column.to_pylist())
-                for name, column in zip(table.column_names, table.columns, strict=True)
-            ]
         shown[task, "text"] = encode(views.text(task))
+        shown[task, "reports"] = reports(views, task)
         shown[task, "events"] = list(history(views, task))
+    models = views.models(ModelQuery(include_archived=True))
+    shown["models"] = encode(models)
+    for model in models:
+        assert encode(views.model(model.id)) == encode(model)
+        shown[model.id, "reports"] = reports(views, model.id)
+        shown[model.id, "events"] = list(history(views, model.id))
+    return shown
+
+
+def reports(views: Views, about: str) -> dict[Any, Any]:
+    encode = msgspec.msgpack.encode
+    shown: dict[Any, Any] = {"series": encode(views.series(about))}
+    for one in views.series(about):
+        table = views.scalars(about, one.title, one.series).combine_chunks()
+        shown[one.title, one.series] = [
+            column.to_pylist() if name != "value" else encode(column.to_pylist())
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
+    shown["plots"], shown["media"] = encode(views.plots(about)), encode(views.media(about))
     return shown
 
 
@@ -139,21 +193,33 @@ def test_whatever_the_order_of_arrival_views_are_the_same(data: st.DataObject) -
 @given(data=st.data())
 def test_folding_as_events_come_is_folding_them_at_once(data: st.DataObject) -> None:
     made = data.draw(logs())
-    of_tasks: dict[str, list[Any]] = {}
+    of_ids: dict[str, list[Any]] = {}
     for log in made:
         for batch in log.batches:
             for numbered in batch.state_events():
-                of_tasks.setdefault(numbered.event.task, []).append(numbered)
-    of_tasks.pop("", None)
+                of_ids.setdefault(numbered.event.task, []).append(numbered)
+    of_ids.pop("", None)
     with scratch() as folder:
         store = Store.open(folder)
         views = Views.open(store)
         for delivery in data.draw(arrivals(made)):
             store.admit(delivery)
             views.catch_up()
-        assert {row.id for row in views.find()} == set(of_tasks)
-        for task, given_events in of_tasks.items():
-            expected = fold_task(TaskState(""), sorted(given_events, key=lambda one: one.order))
+        all_tasks: dict[str, TaskState] = {}
+        all_models: dict[str, ModelState] = {}
+        for about, own in of_ids.items():
+            own.sort(key=lambda one: one.order)
+            all_tasks[about] = fold_task(TaskState(""), own)
+            all_models[about] = fold_model(ModelState(""), own)
+        # What has events of unknown kinds alone is neither, and what is deleted is not shown.
+        tasks = {about: state for about, state in all_tasks.items() if state.id and not state.is_deleted}
+        models = {about: state for about, state in all_models.items() if state.id and not state.is_deleted}
+        assert {row.id for row in views.find()} == set(tasks)
+        shown_models = {model.id: model for model in views.models(ModelQuery(include_archived=True))}
+        assert msgspec.msgpack.encode(shown_models, order="sorted") == msgspec.msgpack.encode(
+            models, order="sorted"
+        )
+        for task, expected in tasks.items():
             shown = views.task(task)
             last = views.sessions().get(expected.sessions[-1]) if expected.sessions else None
             dropped = sum(

@@ -136,7 +136,7 @@ def test_what_comes_before_the_creation_is_known_is_folded_all_the_same() -> Non
 
 
 def test_events_of_unknown_kinds_are_counted_and_reports_change_nothing() -> None:
-    unknown = events.decode_event(msgspec.msgpack.encode(["TaskPublished", 5, TASK, {"by": "someone"}]))
+    unknown = events.decode_event(msgspec.msgpack.encode(["TaskTeleported", 5, TASK, {"by": "someone"}]))
     state = fold(created(1), unknown, unknown)
     assert (state.unknown, state.changed) == (2, 5)
     assert fold_task(state, numbered(events.ScalarReported(9, TASK, "a", "b", 1, 1.0))) == state

@@ -64,7 +64,7 @@ def test_lines_from_before_a_reset_are_not_shown(home: Path) -> None:
 
 def test_the_history_is_every_event_of_the_task_in_order(home: Path) -> None:
     log, other = Log(1), Log(2)
-    unknown = msgspec.msgpack.encode(["TaskPublished", 6, TASK])
+    unknown = msgspec.msgpack.encode(["TaskTeleported", 6, TASK])
     batches = [
         log.add(1, [created(1), scalar(2, 1, 1.0), events.ProgressSet(4, TASK, 5), unknown, text(7, "a")]),
         other.add(1, [scalar(3, 2, 2.0), events.ProgressSet(5, TASK, 6), scalar(5, 3, 3.0, task=OTHER)]),
