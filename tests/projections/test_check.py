@@ -20,6 +20,10 @@ def views(home: Path) -> Views:
     batches = [
         log.add(1, [events.SessionStarted(1, "", "host", "user", 1), created(1), scalar(2, 1, 1.0)]),
         log.add(1, [created(3, OTHER, "other"), events.TextReported(4, TASK, "line"), scalar(5, 2, 2.0)]),
+        log.add(
+            2, [events.ModelCreated(6, "ab" * 16, "a model"), events.PlotReported(7, TASK, "a", "b", 1, "{}")]
+        ),
+        log.add(2, [events.MediaReported(8, TASK, "a", "b", 1, "image", "cd" * 32, 5, "a.png")]),
     ]
     return views_of(home, batches)
 
@@ -49,6 +53,7 @@ def add(name: str, key: bytes) -> Tamper:
 
 DATABASES = (
     "tasks",
+    "models",
     "events",
     "sessions",
     "rows",
@@ -58,8 +63,14 @@ DATABASES = (
     "series",
     "points",
     "text",
+    "plots",
+    "media",
     "report_batches",
 )
+
+
+# Of these, whatever is there too much is named by its key.
+WHOLE = ("events", "models", "sessions", "text", "plots", "media", "by_change", "terms", "report_batches")
 
 
 def test_views_that_are_what_the_log_folds_to_have_no_differences(views: Views) -> None:
@@ -85,7 +96,7 @@ def test_a_changed_or_missing_byte_in_any_view_is_named_and_a_rebuild_mends_it(
     close(views)
 
 
-@pytest.mark.parametrize("name", ["events", "sessions", "text", "by_change", "terms", "report_batches"])
+@pytest.mark.parametrize("name", WHOLE)
 def test_what_the_log_does_not_fold_to_is_named(views: Views, name: str) -> None:
     environment = views._environment
     key = task_key(TASK) + b"x" * 20 if name != "terms" else b"tag\0x\0\0"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from eventlog import events
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.projections import Views
 from eventlog.projections.keys import task_key
@@ -67,6 +68,19 @@ def test_what_no_task_is_called_is_said_in_a_line(views: Views, text: str) -> No
 def test_the_key_of_an_id_from_elsewhere_is_not_an_id(views: Views) -> None:
     with pytest.raises(NotFound):
         views.resolve(task_key("an id from elsewhere").hex()[:8])
+    close(views)
+
+
+def test_a_deleted_task_is_not_meant(home: Path) -> None:
+    log = Log()
+    many = [f"abc{at:029x}" for at in range(50)]
+    views = views_of(home, [log.add(1, [created(1, task, f"run {task[-2:]}", "p") for task in many])])
+    views.store.admit([log.add(1, [events.TaskDeleted(2, task) for task in many[:-1]])])
+    views.catch_up()
+    assert views.resolve("abc") == many[-1]
+    for text in (many[0], many[0][:-1], f"p/run {many[0][-2:]}"):
+        with pytest.raises(NotFound, match="no task"):
+            views.resolve(text)
     close(views)
 
 

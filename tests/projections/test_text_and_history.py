@@ -98,7 +98,7 @@ def test_a_report_of_a_kind_that_is_not_known_is_in_the_history_once(home: Path)
     """Only the frame that it lies in tells that it is a report."""
     log = Log()
     log.add(1, [created(1), scalar(2, 1, 1.0)])
-    raw = msgspec.msgpack.encode(["PlotReported", 2, TASK, "x"])
+    raw = msgspec.msgpack.encode(["SmellReported", 2, TASK, "x"])
     data = events.encode_event(scalar(2, 1, 1.0))
     views = _views_with_report(home, raw, data)
     kinds = [type(one.event).__name__ for one in views.events(TASK)]
