@@ -31,11 +31,14 @@ class Configuration:
             full sync (``EVENTLOG_COMMIT_INTERVAL_SECONDS``).
         task_reuse_time_window_in_hours: how old a task's last run may be for `Task.init` to reuse it
             (``EVENTLOG_TASK_REUSE_TIME_WINDOW_IN_HOURS``).
+        default_output_uri: the folder or URL that artifacts and models of every task are copied to, where
+            the script names none (``EVENTLOG_DEFAULT_OUTPUT_URI``).
     """
 
     remote: str = ""
     commit_interval_seconds: float = 0.2
     task_reuse_time_window_in_hours: float = 72.0
+    default_output_uri: str = ""
 
     @classmethod
     def load(cls, home: Path | None = None) -> "Configuration":

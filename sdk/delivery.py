@@ -1,0 +1,321 @@
+"""Deliveries: blobs that are copied to a destination in the background.
+
+That a delivery was asked for is an event, and so is how it ended; what happens between is never lost, since
+whatever has no end is taken up again: by the next process that delivers something from this store, and at
+`eventlog sync`.
+
+A store delivers only what it was asked for itself, never what another machine's log asks for: a path there
+is not a path here.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eventlog.errors import EventlogError, InputInvalid, RemoteUnreachable
+from eventlog.events import DeliveryRequested
+from eventlog.sdk.carrying import Delivery, attempt, left_deliveries, settle, turn
+from eventlog.sdk.destinations import masked, reveal
+from eventlog.store import Store
+
+__all__ = ["Delivery", "Resumed", "deliver", "is_waiting", "resume", "wait_for_deliveries"]
+
+log = logging.getLogger("eventlog")
+
+# How often it is tried again, after so many seconds each.
+DELAYS_SECONDS = (1.0, 2.0, 4.0, 8.0)
+# How long an end of a process waits while no byte moves.
+PATIENCE_SECONDS = 60.0
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What `resume` did.
+
+    Attributes:
+        completed: how many deliveries arrived.
+        bytes: their size.
+        problems: a line for each that did not.
+    """
+
+    completed: int = 0
+    bytes: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def deliver(
+    store: Store,
+    task_id: str,
+    blob: str,
+    url: str,
+    *,
+    retries: int = 0,
+    on_completed: Callable[[], object] | None = None,
+) -> Delivery:
+    """Copy a blob to a URL in the background; returns at once.
+
+    Appends `DeliveryRequested`, and `DeliveryCompleted` or `DeliveryFailed` in the end. A later delivery to
+    the same URL takes the place of this one.
+
+    Args:
+        store: where the blob is.
+        task_id: the task that it belongs to.
+        blob: SHA-256 of the bytes.
+        url: of the file to be written, as from `destinations.file_url`.
+        retries: how often it is tried again at least; four times in any case.
+        on_completed: is called, in another thread, once it has arrived.
+    """
+    delivery = Delivery(store, task_id, blob, masked(url), retries=retries, on_completed=on_completed)
+    store.session.append(DeliveryRequested, task_id, blob, delivery.url)
+    _courier.take(delivery)
+    return delivery
+
+
+def wait_for_deliveries(store: Store, task_id: str | None = None, seconds: float | None = None) -> bool:
+    """Wait until what this process delivers has ended, or until no byte has moved for a minute.
+
+    Args:
+        store: of the deliveries.
+        task_id: only those of this task.
+        seconds: how long at most.
+
+    Returns:
+        Whether all that this process was asked for has arrived.
+    """
+    _wait(_courier.of(store, task_id), seconds)
+    return not _courier.of(store, task_id) and not _courier.has_failed(store, task_id)
+
+
+def is_waiting(store: Store) -> bool:
+    """Whether this process has deliveries of a store under way."""
+    return bool(_courier.of(store, None))
+
+
+def resume(store: Store, progress: Callable[[int, int], object] | None = None) -> Resumed:
+    """Deliver what waits in a store or has failed, other than what this process has under way.
+
+    What another process is delivering just now is left to it, and what another store was asked for too.
+
+    Args:
+        progress: gets the bytes done so far, and those of all there is to do.
+    """
+    # A destination with a password may be known from the settings alone.
+    masked(store.configuration.default_output_uri)
+    under_way = {(one.blob, one.url) for one in _courier.of(store, None)}
+    waiting = [one for one in left_deliveries(store) if (one.blob, one.url) not in under_way]
+    sizes = {one.blob: _size(one) for one in waiting}
+    total = sum(sizes[one.blob] for one in waiting)
+    completed = done = arrived = 0
+    problems: list[str] = []
+    unreachable: set[str] = set()
+    for one in waiting:
+        host = _host(one.url)
+        if host in unreachable:
+            # What cannot be reached is not asked again for every file.
+            problems.append(f"{one.url} still waits: {host} cannot be reached")
+            continue
+
+        def advance(count: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + count, total)
+
+        with turn(one) as is_ours:
+            if not is_ours:
+                continue
+            error = attempt(one, advance)
+            settle(one, error)
+        done += sizes[one.blob]
+        if error is None:
+            completed += 1
+            arrived += sizes[one.blob]
+        else:
+            problems.append(f"{one.url} still waits: {error}")
+            if isinstance(error, RemoteUnreachable):
+                unreachable.add(host)
+    return Resumed(completed, arrived, tuple(problems))
+
+
+class _Courier:
+    """What this process delivers: a queue, and the threads that work on it."""
+
+    def __init__(self) -> None:
+        self.moved = time.monotonic()
+        self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._under_way: list[Delivery] = []
+        self._failed: dict[str, Delivery] = {}
+        self._threads = 0
+        self._resumed: set[Store] = set()
+
+    def take(self, delivery: Delivery) -> None:
+        _wait_at_exit()
+        with self._lock:
+            self._under_way.append(delivery)
+            start = self._threads < min(_THREADS, len(self._under_way))
+            self._threads += start
+        self.moved = time.monotonic()
+        self._queue.put(delivery)
+        if start:
+            threading.Thread(target=self._work, name="eventlog-delivery", daemon=True).start()
+
+    def of(self, store: Store, task_id: str | None) -> list[Delivery]:
+        with self._lock:
+            return [
+                one
+                for one in self._under_way
+                if one.store is store and (task_id is None or one.task_id == task_id)
+            ]
+
+    def has_failed(self, store: Store, task_id: str | None) -> bool:
+        with self._lock:
+            failed = list(self._failed.values())
+        return any(one.store is store and (task_id is None or one.task_id == task_id) for one in failed)
+
+    def all(self) -> list[Delivery]:
+        with self._lock:
+            return list(self._under_way)
+
+    def _work(self) -> None:
+        while True:
+            delivery = self._queue.get()
+            try:
+                self._take_what_is_left(delivery.store)
+                self._carry(delivery)
+            except Exception as error:
+                # The bytes are in the store, and what was asked for is in the log: the next sync goes on.
+                log.warning("eventlog: %s was not delivered: %s", delivery.url, error)
+            finally:
+                with self._lock:
+                    self._under_way.remove(delivery)
+                    self._failed.pop(delivery.url, None)
+                    if delivery.status != "completed":
+                        self._failed[delivery.url] = delivery
+                delivery.ended.set()
+
+    def _carry(self, delivery: Delivery) -> None:
+        with turn(delivery) as is_ours:
+            if not is_ours or self._is_superseded(delivery):
+                delivery.status = "completed"
+                return
+            delays = list(DELAYS_SECONDS)
+            delays += [DELAYS_SECONDS[-1]] * max(0, delivery.retries - len(delays))
+            while True:
+                error = attempt(delivery, self._advance)
+                if not isinstance(error, RemoteUnreachable) or not delays:
+                    break
+                time.sleep(delays.pop(0))
+            settle(delivery, error)
+        if error is not None:
+            log.warning(
+                "eventlog: %s was not delivered and is kept in the store; `eventlog sync` tries again: %s",
+                delivery.url,
+                error,
+            )
+        elif delivery.on_completed is not None:
+            delivery.on_completed()
+
+    def _take_what_is_left(self, store: Store) -> None:
+        """Go on with what processes before this one left, once."""
+        with self._lock:
+            if store in self._resumed:
+                return
+            self._resumed.add(store)
+            known = {one.url for one in self._under_way}
+        try:
+            left = left_deliveries(store, failed=False)
+        except EventlogError as error:
+            log.debug("eventlog: what waits to be delivered was not taken up: %s", error)
+            return
+        for one in left:
+            with contextlib.suppress(InputInvalid):
+                reveal(one.url)
+                if one.url not in known:
+                    self.take(one)
+
+    def _is_superseded(self, delivery: Delivery) -> bool:
+        with self._lock:
+            later = self._under_way[self._under_way.index(delivery) + 1 :]
+        return any(one.url == delivery.url and one.blob != delivery.blob for one in later)
+
+    def _advance(self, _: int) -> None:
+        self.moved = time.monotonic()
+
+
+def _wait(deliveries: list[Delivery], seconds: float | None) -> bool:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    for one in deliveries:
+        while not one.ended.wait(0.2):
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return False
+            if now - _courier.moved > PATIENCE_SECONDS:
+                log.warning(
+                    "eventlog: nothing has moved to %s for a while: it is kept in the store, and goes on"
+                    " at the next `eventlog sync`",
+                    one.url,
+                )
+                return False
+    return all(one.status == "completed" for one in deliveries)
+
+
+def _size(delivery: Delivery) -> int:
+    try:
+        return delivery.store.blobs.path(delivery.blob).stat().st_size
+    except (EventlogError, OSError):
+        return 0
+
+
+def _host(url: str) -> str:
+    scheme, mark, rest = url.partition("://")
+    return scheme + mark + rest.partition("/")[0]
+
+
+def _wait_at_exit() -> None:
+    """See to it that the end of the interpreter waits for deliveries, before it ends what they need."""
+    global _waits
+    if _waits:
+        return
+    _waits = True
+    import concurrent.futures.thread  # noqa: F401  (what is registered after it is called before it)
+
+    # Before threads are stopped, and so before `atexit`: fsspec's file systems resolve names in a pool.
+    register = getattr(threading, "_register_atexit", None)
+    try:
+        if register is not None:
+            register(_finish)
+            return
+    except RuntimeError:
+        # The interpreter is ending already.
+        return
+    import atexit
+
+    atexit.register(_finish)
+
+
+def _finish() -> None:
+    waiting = [one for one in _courier.all() if not one.is_left]
+    if not waiting:
+        return
+    try:
+        _wait(waiting, None)
+    except KeyboardInterrupt:
+        log.warning("eventlog: uploads were interrupted; they go on at the next `eventlog sync`")
+
+
+_courier = _Courier()
+_waits = False
+
+
+def _after_fork() -> None:
+    # The deliveries are the parent's.
+    global _courier
+    _courier = _Courier()
+
+
+os.register_at_fork(after_in_child=_after_fork)
