@@ -540,9 +540,9 @@ def test_times_that_go_back_or_are_not_the_headers_are_named(copy: Path) -> None
 def test_events_of_unknown_kinds_and_further_fields_are_counted_and_no_problem() -> None:
     newer = [
         encode_event(SessionStarted(5, "", "host", "ada", 1)),
-        msgspec.msgpack.encode(["ModelPublished", 6, TASK, {"model": [1, 2]}]),
+        msgspec.msgpack.encode(["TaskFrozen", 6, TASK, {"model": [1, 2]}]),
         msgspec.msgpack.encode(["ScalarReported", 7, TASK, "loss", "train", 0, 1.0, "a later field"]),
-        msgspec.msgpack.encode(["PlotReported", 7, TASK, 1.5]),
+        msgspec.msgpack.encode(["GaugeReported", 7, TASK, 1.5]),
     ]
     data = encode_batch(
         store=b"s" * 16,
