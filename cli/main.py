@@ -19,6 +19,7 @@ from eventlog.errors import EventlogError
 __all__ = ["command_line", "main"]
 
 MODULES = {
+    "run": "run",
     "ls": "listing",
     "show": "show",
     "log": "log",

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eventlog.sdk.clearml_import import install_as_clearml
     from eventlog.sdk.logger import Logger
     from eventlog.sdk.task import Task
     from eventlog.store import Store
@@ -25,9 +26,10 @@ _HOMES = {
     "Logger": "eventlog.sdk.logger",
     "Store": "eventlog.store",
     "Task": "eventlog.sdk.task",
+    "install_as_clearml": "eventlog.sdk.clearml_import",
 }
 
-__all__ = ["Logger", "Store", "Task", "__version__"]
+__all__ = ["Logger", "Store", "Task", "__version__", "install_as_clearml"]
 
 
 def __getattr__(name: str) -> Any:

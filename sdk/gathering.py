@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from eventlog.blobs import Blobs
 from eventlog.errors import EventlogError
+from eventlog.sdk.clearml_import import FOLDER as AS_CLEARML
 from eventlog.sdk.packages import installed_packages
 from eventlog.sdk.plain_text import INLINE_SIZE, cut_text, plain_text
 from eventlog.sdk.repository import Git, Repository
@@ -54,7 +55,7 @@ class Gathering:
             command=[plain_text(argument) for argument in mask_arguments(launch.command, self._secrets)],
             python=platform.python_version(),
             platform=f"{system.sysname}-{system.release}-{system.machine}",
-            packages=installed_packages(list(sys.path)),
+            packages=installed_packages(folder for folder in sys.path if folder != AS_CLEARML),
         )
         repository = Repository.find(self._git)
         if repository is None:
