@@ -28,21 +28,16 @@ def check_destination(value: Any, configuration: Configuration) -> str:
     """The URL of a destination, as events may hold it: its secrets masked, and remembered here.
 
     Args:
-        value: a URL or a path; True or None for the one that is configured (``default_output_uri``); False
-            or "" for none.
+        value: a URL or a path; True or None for the one that is configured (``default_output_uri``), or for
+            none where none is, since the store keeps everything in any case; False or "" for none.
         configuration: the settings in force.
 
     Returns:
         The URL, without a slash at its end, or "".
 
     Raises:
-        InputInvalid: it can be neither, or True was given and nothing is configured.
+        InputInvalid: it can be neither.
     """
-    if value is True and not configuration.default_output_uri:
-        raise InputInvalid(
-            "output_uri=True stands for the destination that is configured, and none is: set"
-            " EVENTLOG_DEFAULT_OUTPUT_URI, or default_output_uri in config.toml, or give a folder or a URL"
-        )
     if value is None or value is True:
         value = configuration.default_output_uri
     if value is False or value == "":
