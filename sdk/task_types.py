@@ -24,13 +24,18 @@ class TaskTypes(StrEnum):
 
 
 class TaskStatusEnum(StrEnum):
-    """How far a task has got."""
+    """How far a task has got. Here none is ever queued, publishing, closed or unknown."""
 
     created = "created"
+    queued = "queued"
     in_progress = "in_progress"
-    completed = "completed"
-    failed = "failed"
     stopped = "stopped"
+    published = "published"
+    publishing = "publishing"
+    closed = "closed"
+    failed = "failed"
+    completed = "completed"
+    unknown = "unknown"
 
 
 def type_name(task_type: TaskTypes | str) -> str:
