@@ -1,0 +1,34 @@
+"""What libraries that log to ClearML take from inside its Task, besides what it documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from eventlog.sdk.task_base import TaskBase
+
+__all__ = ["TaskIntegrations"]
+
+
+class TaskIntegrations(TaskBase):
+    """Attributes of `Task` that begin with "_" and that libraries use all the same."""
+
+    @property
+    def _arguments(self) -> "_Arguments":
+        # By the trainer of Hugging Face's transformers.
+        return _Arguments(self)
+
+
+class _Arguments:
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def copy_from_dict(
+        self,
+        dictionary: Mapping[str, Any],
+        prefix: str | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        param_types: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """Set the parameters of a section and keep the others; returns `dictionary`."""
+        section = (prefix or "General").rstrip("/")
+        self._task.update_parameters({f"{section}/{name}": value for name, value in dictionary.items()})
+        return dictionary
