@@ -4,10 +4,12 @@ from typing import Any
 
 from eventlog.errors import InputInvalid
 
-__all__ = ["INLINE_SIZE", "check_text", "cut_text", "plain_text"]
+__all__ = ["INLINE_SIZE", "check_text", "check_title", "cut_text", "plain_text"]
 
 # Bytes; what is larger goes to a blob.
 INLINE_SIZE = 64 << 10
+# Characters; what a plot is called is shown above it.
+_LONGEST_TITLE = 1024
 
 
 def plain_text(value: Any) -> str:
@@ -51,6 +53,23 @@ def check_text(what: str, value: Any) -> str:
     if size > INLINE_SIZE:
         raise InputInvalid(f"{what} is longer than 64 KiB: choose a shorter one")
     return plain_text(value)
+
+
+def check_title(title: Any, series: Any) -> tuple[str, str]:
+    """What a plot, an image or a sound is called, as plain text; the series may be empty.
+
+    Raises:
+        InputInvalid: one of them is not text or is longer than 1,024 characters, or the title is empty.
+    """
+    names = check_text("the title", title), check_text("the series", series)
+    for what, name in zip(("title", "series"), names, strict=True):
+        if len(name) > _LONGEST_TITLE:
+            raise InputInvalid(
+                f"the {what} has {len(name):,} characters: choose one of {_LONGEST_TITLE:,} at most"
+            )
+    if not names[0].strip():
+        raise InputInvalid("the title is empty: give one that says what is reported")
+    return names
 
 
 def cut_text(text: str, size: int = INLINE_SIZE) -> str:
