@@ -32,6 +32,12 @@ class TaskReports(TaskBase):
 
         return reported_scalars(current_views(self._store, reports=True), self._id, max_samples, x_axis)
 
+    def get_all_reported_scalars(self, x_axis: str = "iter") -> dict[str, dict[str, dict[str, list[Any]]]]:
+        """The curves with every point of them; `x_axis` as of `get_reported_scalars`."""
+        from eventlog.sdk.scalars import reported_scalars
+
+        return reported_scalars(current_views(self._store, reports=True), self._id, None, x_axis)
+
     def get_last_scalar_metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """The curves at a glance: ``{title: {series: {"last": …, "min": …, "max": …}}}``."""
         from eventlog.sdk.scalars import last_metrics
@@ -39,7 +45,61 @@ class TaskReports(TaskBase):
         return last_metrics(current_views(self._store, reports=True), self._id)
 
     def get_last_iteration(self) -> int:
-        """The largest iteration that was reported, or 0."""
+        """The largest iteration that a scalar, a plot, an image or another medium was reported for, or 0."""
         from eventlog.sdk.scalars import last_iteration
 
         return last_iteration(current_views(self._store, reports=True), self._id)
+
+    def get_reported_plots(self, max_iterations: int | None = None) -> list[dict[str, Any]]:
+        """The plots, the last iteration first; the last report of each title, series and iteration.
+
+        Args:
+            max_iterations: of each title and series only those of so many last iterations; None for all.
+
+        Returns:
+            Of each its "metric" (title), "variant" (series), "iter", "timestamp" (milliseconds since
+            1970-01-01 UTC), "task", "type" and "plot_str", a Plotly figure as JSON.
+
+        Raises:
+            InputInvalid: the number is no whole one above 0.
+            BlobMissing, DataCorrupt: a large figure is not in this store, or damaged.
+        """
+        from eventlog.sdk.reported import reported_plots
+
+        views = current_views(self._store, reports=True)
+        return reported_plots(self._store, views, self._id, max_iterations)
+
+    def get_debug_samples(
+        self, title: str, series: str, n_last_iterations: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The images and other media of a title and a series, the last iteration first.
+
+        Args:
+            title, series: what they are called.
+            n_last_iterations: only those of so many last iterations; None for all.
+
+        Returns:
+            Of each its "url" (of a file in the store, to be read and never written; or where it is else),
+            "iter", "metric" (title), "variant" (series), "timestamp", "task", "type" and "key", a file name.
+
+        Raises:
+            InputInvalid: the number is no whole one above 0.
+        """
+        from eventlog.sdk.reported import debug_samples
+
+        views = current_views(self._store, reports=True)
+        return debug_samples(self._store, views, self._id, title, series, n_last_iterations)
+
+    def get_reported_console_output(self, number_of_reports: int = 1) -> list[str]:
+        """The last reports to the console, the oldest of them first.
+
+        Args:
+            number_of_reports: how many; a report is what one call or one line wrote.
+
+        Raises:
+            InputInvalid: the number is no whole one above 0.
+        """
+        from eventlog.sdk.reported import console_output
+
+        lines = current_views(self._store, reports=True).text(self._id)
+        return console_output(self._store, lines, number_of_reports)
