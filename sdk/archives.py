@@ -14,7 +14,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
@@ -50,12 +50,15 @@ def folder_members(folder: Path) -> Iterator[tuple[Path, str]]:
             yield here, here.relative_to(folder).as_posix() + "/"
 
 
-def write_archive(members: Iterable[tuple[Path, str]], to: Writable) -> list[tuple[str, int]]:
+def write_archive(
+    members: Iterable[tuple[Path, str]], to: Writable, progress: Callable[[int], object] | None = None
+) -> list[tuple[str, int]]:
     """Write files into a zip archive; the same files, unchanged, give the same bytes.
 
     Args:
         members: paths, and the names that they get in the archive.
         to: where to.
+        progress: gets the number of bytes read so far.
 
     Returns:
         The names and the sizes in bytes of what was written.
@@ -64,6 +67,7 @@ def write_archive(members: Iterable[tuple[Path, str]], to: Writable) -> list[tup
         InputInvalid: a file cannot be read.
     """
     written: list[tuple[str, int]] = []
+    done = 0
     with zipfile.ZipFile(_Stream(to), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path, name in members:
             try:
@@ -75,8 +79,13 @@ def write_archive(members: Iterable[tuple[Path, str]], to: Writable) -> list[tup
                     archive.writestr(info, b"")
                     continue
                 with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
-                    shutil.copyfileobj(source, target, _PIECE)
-                written.append((name, status.st_size))
+                    before = done
+                    while piece := source.read(_PIECE):
+                        target.write(piece)
+                        done += len(piece)
+                        if progress is not None:
+                            progress(done)
+                written.append((name, done - before))
             except UnicodeEncodeError:
                 raise InputInvalid(f"the name of {str(path)!r} is not UTF-8: rename the file") from None
             except EventlogError:

@@ -8,6 +8,7 @@ A store delivers only what it was asked for itself, never what another machine's
 is not a path here.
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -23,7 +24,7 @@ from eventlog.sdk.carrying import Delivery, attempt, left_deliveries, settle, tu
 from eventlog.sdk.destinations import masked, reveal
 from eventlog.store import Store
 
-__all__ = ["Delivery", "Resumed", "deliver", "is_waiting", "resume", "wait_for_deliveries"]
+__all__ = ["Delivery", "Resumed", "before_exit", "deliver", "is_waiting", "resume", "wait_for_deliveries"]
 
 log = logging.getLogger("eventlog")
 
@@ -154,7 +155,7 @@ class _Courier:
         self._resumed: set[Store] = set()
 
     def take(self, delivery: Delivery) -> None:
-        _wait_at_exit()
+        _listen()
         with self._lock:
             self._under_way.append(delivery)
             start = self._threads < min(_THREADS, len(self._under_way))
@@ -276,40 +277,46 @@ def _host(url: str) -> str:
     return scheme + mark + rest.partition("/")[0]
 
 
-def _wait_at_exit() -> None:
-    """See to it that the end of the interpreter waits for deliveries, before it ends what they need."""
-    global _waits
-    if _waits:
-        return
-    _waits = True
-    import concurrent.futures.thread  # noqa: F401  (what is registered after it is called before it)
+def before_exit(function: Callable[[], object]) -> None:
+    """Call a function as the interpreter begins to end, once, and before deliveries are waited for."""
+    _listen()
+    if function not in _at_exit:
+        _at_exit.append(function)
 
-    # Before threads are stopped, and so before `atexit`: fsspec's file systems resolve names in a pool.
-    register = getattr(threading, "_register_atexit", None)
-    try:
-        if register is not None:
-            register(_finish)
-            return
-    except RuntimeError:
-        # The interpreter is ending already.
-        return
-    import atexit
 
-    atexit.register(_finish)
+def _listen() -> None:
+    """See to it that the end of the interpreter waits for deliveries."""
+    global _listens
+    if _listens:
+        return
+    _listens = True
+    # What is registered after the pools of threads is called before they stop. fsspec's file systems resolve
+    # names in one, so `atexit`, which comes later, would be too late.
+    import concurrent.futures.thread  # noqa: F401
+
+    register = getattr(threading, "_register_atexit", atexit.register)
+    # It may be ending already.
+    with contextlib.suppress(RuntimeError):
+        register(_end)
+
+
+def _end() -> None:
+    for function in reversed(_at_exit):
+        function()
+    _finish()
 
 
 def _finish() -> None:
-    waiting = [one for one in _courier.all() if not one.is_left]
-    if not waiting:
-        return
+    """Wait for what this process was asked for; what it has taken over from others is left again."""
     try:
-        _wait(waiting, None)
+        _wait([one for one in _courier.all() if not one.is_left], None)
     except KeyboardInterrupt:
         log.warning("eventlog: uploads were interrupted; they go on at the next `eventlog sync`")
 
 
 _courier = _Courier()
-_waits = False
+_listens = False
+_at_exit: list[Callable[[], object]] = []
 
 
 def _after_fork() -> None:

@@ -21,7 +21,7 @@ from eventlog.errors import (
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.secrets import mask_text
 
-__all__ = ["fetch_file", "file_system", "local_path", "put_file"]
+__all__ = ["delete_file", "fetch_file", "file_system", "local_path", "put_file"]
 
 Advance = Callable[[int], None]
 
@@ -98,6 +98,22 @@ def fetch_file(url: str, path: Path, progress: Advance | None = None) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def delete_file(url: str) -> None:
+    """Delete what is at a URL.
+
+    Raises:
+        NotFound: nothing is there.
+        RemoteUnreachable, RemoteInvalid, NotAvailable, InputInvalid: it cannot be deleted.
+    """
+    with _errors(url, "deleted"):
+        local = local_path(url)
+        if local is not None:
+            local.unlink()
+        else:
+            system, place = file_system(url)
+            system.rm_file(place)
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -261,7 +277,7 @@ def _errors(url: str, doing: str) -> Iterator[None]:
     except EventlogError:
         raise
     except FileNotFoundError as error:
-        if doing == "read":
+        if doing != "written":
             raise NotFound(f"{url} is not there") from None
         raise RemoteUnreachable(f"{url} cannot be written ({_line(error)}): check that it is there") from None
     except (NotADirectoryError, FileExistsError, IsADirectoryError):
@@ -276,7 +292,7 @@ def _errors(url: str, doing: str) -> Iterator[None]:
         # The packages behind fsspec raise whatever theirs raise.
         number = getattr(error, "errno", None)
         code = getattr(error, "code", None)
-        if code in {404, 410} and doing == "read":
+        if code in {404, 410} and doing != "written":
             raise NotFound(f"{url} is not there (HTTP {code})") from None
         if number in _NO_RIGHT or code in {401, 403, 405}:
             raise RemoteInvalid(
