@@ -1,0 +1,106 @@
+"""The models of a task, as it lists them: by number, by name, and as slices."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from eventlog.errors import NotFound
+from eventlog.sdk.model import Model
+from eventlog.sdk.stores import current_views
+from eventlog.store import Store
+
+if TYPE_CHECKING:
+    from eventlog.events import ModelLinked
+
+__all__ = ["ModelsList", "TaskModels"]
+
+
+class ModelsList(list[Model]):
+    """Models in the order in which a task was given them; they are found by its names for them, too.
+
+    Args:
+        models: names and models. Of several with one name, the last is found by it.
+    """
+
+    def __init__(self, models: Sequence[tuple[str, Model]]) -> None:
+        super().__init__(model for _, model in models)
+        self._names = [name for name, _ in models]
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Model: ...
+    @overload
+    def __getitem__(self, key: slice) -> "ModelsList": ...
+    @overload
+    def __getitem__(self, key: str) -> Model: ...
+    def __getitem__(self, key: Any) -> Any:
+        """The model of a number, from the end where that is below zero, or of a name; or those of a slice.
+
+        Raises:
+            NotFound: the task has no model of that name.
+            IndexError: it has not so many.
+        """
+        if isinstance(key, str):
+            model = self.get(key)
+            if model is None:
+                known = ", ".join(self.keys()) or "none"
+                raise NotFound(f"there is no model called {key[:100]!r} here; there are: {known[:500]}")
+            return model
+        if isinstance(key, slice):
+            return ModelsList(list(zip(self._names, self, strict=True))[key])
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._names if isinstance(key, str) else super().__contains__(key)
+
+    def get(self, key: str | int, default: Any = None) -> Any:
+        """The model of a name or a number, or `default`."""
+        if isinstance(key, str):
+            return self._by_name().get(key, default)
+        return self[key] if -len(self) <= key < len(self) else default
+
+    def keys(self) -> list[str]:
+        """The task's names for the models, each once."""
+        return list(self._by_name())
+
+    def values(self) -> list[Model]:
+        """The models that are found by a name."""
+        return list(self._by_name().values())
+
+    def items(self) -> list[tuple[str, Model]]:
+        """Names, and the models found by them."""
+        return list(self._by_name().items())
+
+    def _by_name(self) -> dict[str, Model]:
+        return dict(zip(self._names, self, strict=True))
+
+
+class TaskModels(dict[str, ModelsList]):
+    """What a task reads, under "input", and has made, under "output"."""
+
+    @classmethod
+    def of(cls, store: Store, links: Sequence["ModelLinked"]) -> "TaskModels":
+        """The models that a task is linked to; those that are deleted, or not here yet, are passed over."""
+        from eventlog.projections import ModelQuery
+
+        ids = sorted({link.model for link in links})
+        found = current_views(store).models(ModelQuery(ids=ids, include_archived=True)) if ids else []
+        here = {state.id for state in found}
+        models = cls()
+        for direction in ("input", "output"):
+            models[direction] = ModelsList(
+                [
+                    (link.name, Model._of(store, link.model))
+                    for link in links
+                    if link.direction == direction and link.model in here
+                ]
+            )
+        return models
+
+    @property
+    def input(self) -> ModelsList:
+        """The models that the task reads."""
+        return self["input"]
+
+    @property
+    def output(self) -> ModelsList:
+        """The models that the task has made."""
+        return self["output"]
