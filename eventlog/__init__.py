@@ -16,20 +16,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eventlog.sdk.clearml_import import install_as_clearml
+    from eventlog.sdk.input_model import InputModel
     from eventlog.sdk.logger import Logger
+    from eventlog.sdk.model import Model
+    from eventlog.sdk.output_model import OutputModel
+    from eventlog.sdk.storage_manager import StorageManager
     from eventlog.sdk.task import Task
+    from eventlog.sdk.task_types import TaskTypes
     from eventlog.store import Store
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "InputModel": "eventlog.sdk.input_model",
     "Logger": "eventlog.sdk.logger",
+    "Model": "eventlog.sdk.model",
+    "OutputModel": "eventlog.sdk.output_model",
+    "StorageManager": "eventlog.sdk.storage_manager",
     "Store": "eventlog.store",
     "Task": "eventlog.sdk.task",
+    "TaskTypes": "eventlog.sdk.task_types",
     "install_as_clearml": "eventlog.sdk.clearml_import",
 }
 
-__all__ = ["Logger", "Store", "Task", "__version__", "install_as_clearml"]
+__all__ = [
+    "InputModel",
+    "Logger",
+    "Model",
+    "OutputModel",
+    "StorageManager",
+    "Store",
+    "Task",
+    "TaskTypes",
+    "__version__",
+    "install_as_clearml",
+]
 
 
 def __getattr__(name: str) -> Any:
