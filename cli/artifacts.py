@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """List the artifacts of a task, or with NAME fetch one; its SHA-256 is checked on the way.
 
-    With --json: a list, each artifact with name, kind, format, file_name, size, sha256, uploaded, preview,
-    metadata; with NAME that one alone, and the path that it was fetched to.
+    With --json: a list, each artifact with name, kind, format, file_name, size, sha256, uploaded, url,
+    content_type, preview, metadata; with NAME that one alone, and the path that it was fetched to.
     """
     if name is None and (output is not None or force):
         raise click.UsageError("say which artifact to fetch: eventlog artifacts TASK NAME --output PATH")
@@ -68,6 +68,10 @@ def command(
             known = ", ".join(sorted(artifacts)) or "none"
             raise NotFound(f"the task has no artifact '{name}'; it has {known}")
         artifact = artifacts[name]
+        if not artifact.blob:
+            raise NotFound(
+                f"artifact '{name}' is not in the store, but at {artifact.url}: fetch it from there"
+            )
         if output == Path("-"):
             _write(store, artifact, sys.stdout.buffer)
             return
@@ -97,10 +101,10 @@ def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
         [
             one.name,
             one.kind,
-            size(one.size),
+            size(one.size) if one.blob else "",
             one.file_name,
             local(one.time),
-            one.blob[:12] if drawn() else one.blob,
+            (one.blob[:12] if drawn() else one.blob) or one.url,
         ]
         for one in artifacts
     ]

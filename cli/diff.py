@@ -15,7 +15,8 @@ from eventlog.cli.opening import as_json, examples, opened_views, task_argument,
 from eventlog.cli.past import state_of
 from eventlog.cli.printing import document, line
 from eventlog.cli.tables import Cell, Column, table
-from eventlog.cli.task_page import changes, heading
+from eventlog.cli.task_page import changes, container_words, heading
+from eventlog.events import ConfigurationSet
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState, Views
@@ -51,8 +52,9 @@ def command(
 ) -> None:
     """Compare two tasks, or one task at two moments: parameters, metrics' last values, artifacts, code.
 
-    With --json: left, right, and the sections task, parameters, metrics, single_values, artifacts, execution,
-    packages, each of which maps a name to the pair of its values, null where there is none.
+    With --json: left, right, and the sections task, properties, parameters, configurations, labels, metrics,
+    single_values, artifacts, models, execution, packages, each of which maps a name to the pair of its
+    values, null where there is none.
     """
     if (len(tasks), len(moments)) not in ((2, 0), (1, 2)):
         raise click.UsageError("give two tasks, or one task and --at twice")
@@ -96,20 +98,38 @@ def _sections(state: "TaskState", metrics: dict[str, str]) -> Sections:
                 "type": state.type,
                 "status": state.status,
                 "reason": state.status_reason,
+                "message": state.status_message,
                 "progress": "" if state.progress is None else f"{state.progress}%",
                 "tags": ", ".join(state.tags),
+                "system tags": ", ".join(state.system_tags),
                 "comment": state.comment,
                 "host": state.host,
                 "user": state.user,
+                "container": container_words(state),
+                "destination": state.destination,
             }
         ),
+        "properties": {name: one.value for name, one in state.properties.items()},
         "parameters": {name: parameter.value for name, parameter in state.parameters.items()},
+        "configurations": {name: _configuration(one) for name, one in state.configurations.items()},
+        "labels": {name: str(label) for name, label in state.labels.items()},
         "metrics": metrics,
         "single_values": {name: number(value) for name, value in state.single_values.items()},
-        "artifacts": {name: f"{one.blob[:12]}, {size(one.size)}" for name, one in state.artifacts.items()},
+        "artifacts": {
+            name: f"{one.blob[:12]}, {size(one.size)}" if one.blob else one.url
+            for name, one in state.artifacts.items()
+        },
+        "models": {f"{link.direction} {link.name or link.model}": link.model for link in state.models},
         "execution": _execution(state),
         "packages": dict(state.execution.packages) if state.execution else {},
     }
+
+
+def _configuration(one: ConfigurationSet) -> str:
+    if one.blob:
+        return f"{one.blob[:12]}, more than 64 KiB"
+    text = one.text.encode()
+    return f"{hashlib.sha256(text).hexdigest()[:12]}, {size(len(text))}"
 
 
 def _execution(state: "TaskState") -> dict[str, str]:
@@ -130,6 +150,8 @@ def _execution(state: "TaskState") -> dict[str, str]:
             "command": " ".join(execution.command),
             "python": execution.python,
             "platform": execution.platform,
+            "requirements": ", ".join(execution.requirements.splitlines()),
+            "binary": execution.binary,
         }
     )
 

@@ -1,6 +1,7 @@
 """`eventlog ls`: the tasks in a table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,19 +9,20 @@ import click
 
 from eventlog.cli.documents import row_document
 from eventlog.cli.moments import how_long_ago, local
-from eventlog.cli.naming import close_to, listed
+from eventlog.cli.naming import close_to, listed, prefix_length
 from eventlog.cli.opening import as_json, examples, opened_views
 from eventlog.cli.printing import document, drawn, line, width
 from eventlog.cli.tables import Cell, Column, progress_cell, status_cell, table
 
 if TYPE_CHECKING:
-    from eventlog.projections import TaskRow, Views
+    from eventlog.projections import TaskQuery, TaskRow, Views
 
 __all__ = ["command"]
 
 SORTS = ("changed", "created", "name", "project", "status", "type", "progress")
 SHOWN_ON_A_TERMINAL = 50
 WIDE = 100
+ARCHIVED = "archived"
 
 
 @click.command(
@@ -35,6 +37,7 @@ WIDE = 100
 @click.option("--project", "-p", help="Tasks of this project and of those under it.")
 @click.option("--status", "-s", "statuses", multiple=True, help="With this status; '-failed' excludes.")
 @click.option("--tag", "-t", "tags", multiple=True, help="With this tag; '-draft' excludes.")
+@click.option("--archived", is_flag=True, help="Those that are archived, too.")
 @click.option("--all-tags", is_flag=True, help="With all tags given, not any one of them.")
 @click.option("--type", "types", multiple=True, help="Of this type, such as training; '-testing' excludes.")
 @click.option("--text", "-g", help="A regular expression that occurs in id, name, project, tags or comment.")
@@ -50,6 +53,7 @@ def command(
     project: str | None,
     statuses: tuple[str, ...],
     tags: tuple[str, ...],
+    archived: bool,
     all_tags: bool,
     types: tuple[str, ...],
     text: str | None,
@@ -63,8 +67,8 @@ def command(
     On a terminal the first 50 are shown, elsewhere all, unless --limit says otherwise. Options that may be
     given several times widen: --status failed --status stopped.
 
-    With --json: a list, each task with id, project, name, type, status, progress, tags, comment, created,
-    changed.
+    With --json: a list, each task with id, project, name, type, status, progress, tags, system_tags, comment,
+    created, changed.
     """
     from eventlog.projections import STATUSES, TaskQuery
 
@@ -81,6 +85,7 @@ def command(
         status=statuses,
         tags=tags,
         all_tags=all_tags,
+        system_tags=() if archived else (f"-{ARCHIVED}",),
         types=types,
         text=text,
         order=_order(sort, reverse),
@@ -88,7 +93,7 @@ def command(
     )
     with opened_views(home) as views:
         rows = views.find(query)
-        hint = "" if rows or as_json else _hint(views, project, types)
+        hint = "" if rows or as_json else _hint(views, query, project, types)
     more = bool(shown and len(rows) > shown)
     rows = rows[:shown]
     if as_json:
@@ -103,8 +108,10 @@ def command(
         line((f"the first {shown}; --limit 0 shows all", "dim"))
 
 
-def _hint(views: "Views", project: str | None, types: Sequence[str]) -> str:
-    """Why nothing may have been found: a project or a type that no task has."""
+def _hint(views: "Views", query: "TaskQuery", project: str | None, types: Sequence[str]) -> str:
+    """Why nothing may have been found: all are archived, or no task has that project or type."""
+    if archived := views.find(replace(query, system_tags=(ARCHIVED,), limit=None)):
+        return f": {len(archived):,} {'is' if len(archived) == 1 else 'are'} archived; --archived shows them"
     everything = views.find()
     known = sorted({row.type for row in everything})
     unknown = [kind for kind in types if not kind.startswith("-") and kind not in known]
@@ -142,7 +149,7 @@ def _columns() -> Sequence[Column]:
 
 
 def _cells(rows: Sequence["TaskRow"]) -> list[list[Cell | str]]:
-    length = _prefix_length([row.id for row in rows])
+    length = prefix_length([row.id for row in rows])
     columns = width()
     bar_length = 10 if columns and columns >= WIDE else 5
     return [
@@ -152,7 +159,7 @@ def _cells(rows: Sequence["TaskRow"]) -> list[list[Cell | str]]:
             status_cell(row.status),
             progress_cell(row.progress, bar_length),
             how_long_ago(row.changed) if drawn() else local(row.changed),
-            ", ".join(row.tags),
+            ", ".join([*row.tags, *(tag for tag in row.system_tags if tag == ARCHIVED)]),
         ]
         for row in rows
     ]
@@ -162,8 +169,3 @@ def _name(row: "TaskRow") -> Cell:
     if not row.project:
         return Cell(row.name)
     return Cell(f"{row.project}/{row.name}", ((f"{row.project}/", "dim"), row.name))
-
-
-def _prefix_length(ids: Sequence[str]) -> int:
-    """How much of the ids tells these apart; eight digits at least."""
-    return next((length for length in range(8, 32) if len({one[:length] for one in ids}) == len(ids)), 32)

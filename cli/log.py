@@ -1,4 +1,4 @@
-"""`eventlog log`: a task's history, event by event."""
+"""`eventlog log`: the history of a task or a model, event by event."""
 
 import sys
 from collections import deque
@@ -11,7 +11,7 @@ import click
 from eventlog.cli.documents import event_document
 from eventlog.cli.following import Following
 from eventlog.cli.moments import local
-from eventlog.cli.naming import resolve
+from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import (
     as_json,
     catch_up,
@@ -23,6 +23,7 @@ from eventlog.cli.opening import (
 )
 from eventlog.cli.printing import Part, clean, cut_line, document, drawn, line
 from eventlog.cli.wording import kind_of, wording
+from eventlog.errors import NotFound
 from eventlog.events import EVENT_KINDS, REPORTS, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ KIND_STYLES = {
     "TaskCompleted": "green",
     "ScalarReported": "blue",
     "TextReported": "blue",
+    "PlotReported": "blue",
+    "MediaReported": "blue",
+    "TaskPublished": "magenta",
+    "TaskDeleted": "red",
+    "ModelDeleted": "red",
+    "DeliveryFailed": "red",
 }
 ENDS = (TaskCompleted, TaskFailed, TaskStopped)
 
@@ -55,7 +62,7 @@ ENDS = (TaskCompleted, TaskFailed, TaskStopped)
 )
 @task_argument()
 @click.option("--follow", "-f", is_flag=True, help="Go on with new events until the task ends.")
-@click.option("--reports/--no-reports", help="With scalars and text; without them by default.")
+@click.option("--reports/--no-reports", help="With scalars, text, plots and media; without them by default.")
 @click.option("--kind", "-k", "kinds", multiple=True, help="Only events of this kind, such as ParametersSet.")
 @time_option("--since", help="Only from this moment on.")
 @time_option("--until", help="Only up to this moment.")
@@ -77,6 +84,8 @@ def command(
 ) -> None:
     """Show the events of a task, the newest first: time, host, session and number in it, kind, what it says.
 
+    TASK may also be the whole id of a model, or of a task that is deleted.
+
     With --follow the order is oldest first.
 
     With --json: a list (with --follow a document a line), each event with time, kind, task, session, number,
@@ -92,23 +101,33 @@ def command(
 
     with opened_store(home) as store:
         views = views_of(store)
-        found = resolve(views, task)
+        found = resolve_any(views, task)
         following = Following(store, found, reports=reports)
         catch_up(views, reports=reports)
-        printer = _Printer(store, views, views.task(found).sessions, as_json=as_json, one_a_line=follow)
+        sessions, ended = _standing(views, found)
+        printer = _Printer(store, views, sessions, as_json=as_json, one_a_line=follow)
         history: Iterator[NumberedEvent] = filter(
             wanted, following.passing(views.events(found, first_time=since, last_time=until, reports=reports))
         )
         if follow:
             for one in deque(history, limit or BEFORE_FOLLOWING):
                 printer.show(one)
-            for one in _until_the_end(following, ended=views.task(found).ended is not None):
+            for one in _until_the_end(following, ended=ended):
                 if wanted(one):
                     printer.show(one)
             return
         if limit:
             history = iter(deque(history, limit))
         printer.show_all(history if reverse else reversed(list(history)))
+
+
+def _standing(views: "Views", found: str) -> tuple[Sequence[bytes], bool]:
+    """The sessions that events are expected of, and whether no more are, of a task or of anything else."""
+    try:
+        state = views.task(found)
+    except NotFound:
+        return sorted({one.session for one in views.events(found, reports=False)}), True
+    return state.sessions, state.ended is not None
 
 
 def _until_the_end(following: Following, *, ended: bool) -> Iterator["NumberedEvent"]:

@@ -1,15 +1,15 @@
-"""Which task a person means, and what he may have meant where there is none of that name."""
+"""Which task or model a person means, and what he may have meant where there is none of that name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from eventlog.errors import NotFound
+from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskRow, Views
 
-__all__ = ["close_to", "full_name", "listed", "resolve"]
+__all__ = ["close_to", "full_name", "listed", "prefix_length", "resolve", "resolve_any"]
 
 # Looked through for names that are nearly the one given: those that changed last.
 MOST_COMPARED = 2000
@@ -31,6 +31,34 @@ def resolve(views: "Views", text: str) -> str:
         raise NotFound(f"no task '{text}': did you mean {listed(meant)}?") from error
 
 
+def resolve_any(views: "Views", text: str) -> str:
+    """As `resolve`; also a model by the beginning of its id, and what is deleted by its whole id.
+
+    Raises:
+        NotFound: `text` means nothing of these.
+        InputInvalid: it means several.
+    """
+    from eventlog.projections import ModelQuery
+
+    try:
+        return resolve(views, text)
+    except NotFound:
+        models = views.models(ModelQuery(include_archived=True)) if text else []
+        meant = [model.id for model in models if model.id.startswith(text.lower())]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            some = ", ".join(meant[:MOST_SUGGESTED])
+            raise InputInvalid(f"several models have an id that begins with {text}: {some} …") from None
+        try:
+            views.events(text, reports=False)
+        except NotFound:
+            pass
+        else:
+            return text
+        raise
+
+
 def full_name(row: "TaskRow") -> str:
     """As a person names the task: project/name."""
     return f"{row.project}/{row.name}" if row.project else row.name
@@ -50,6 +78,11 @@ def close_to(word: str, known: Iterable[str]) -> list[str]:
 def listed(words: Iterable[str]) -> str:
     """As "'a' or 'b'"."""
     return " or ".join(f"'{word}'" for word in words)
+
+
+def prefix_length(ids: Sequence[str]) -> int:
+    """How much of the ids tells these apart; eight digits at least."""
+    return next((length for length in range(8, 32) if len({one[:length] for one in ids}) == len({*ids})), 32)
 
 
 def _distinct(words: Iterable[str]) -> list[str]:

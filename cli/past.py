@@ -1,4 +1,4 @@
-"""A task as of a moment."""
+"""A task, or a model, as of a moment."""
 
 import time
 from typing import TYPE_CHECKING
@@ -9,9 +9,9 @@ from eventlog.cli.moments import local
 from eventlog.errors import NotFound
 
 if TYPE_CHECKING:
-    from eventlog.projections import TaskState, Views
+    from eventlog.projections import ModelState, TaskState, Views
 
-__all__ = ["check_moment", "state_of"]
+__all__ = ["check_moment", "model_of", "state_of"]
 
 
 def state_of(views: "Views", task: str, at: int | None) -> "TaskState":
@@ -24,6 +24,27 @@ def state_of(views: "Views", task: str, at: int | None) -> "TaskState":
         return views.task(task)
     check_moment(views, task, at)
     return views.task_at(task, at)
+
+
+def model_of(views: "Views", model: str, at: int | None) -> "ModelState | None":
+    """The state of a model, or what it was at the moment `at`; None if the id is not a model's.
+
+    Raises:
+        NotFound: it did not exist then.
+    """
+    from eventlog.projections.model import MODEL, fold_model
+
+    try:
+        state = views.model(model)
+    except NotFound:
+        return None
+    if at is None:
+        return state
+    then = fold_model(MODEL.initial(), views.events(model, last_time=at, reports=False))
+    if not then.id:
+        since = local(state.created, precise=True)
+        raise NotFound(f"model {model} did not exist at {local(at, precise=True)}: it was created at {since}")
+    return then
 
 
 def check_moment(views: "Views", task: str, at: int) -> None:

@@ -12,7 +12,7 @@ import click
 from eventlog.cli.curve import Axes, Span
 from eventlog.cli.documents import series_document
 from eventlog.cli.moments import iso
-from eventlog.cli.naming import resolve
+from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
@@ -79,7 +79,7 @@ def command(
     if parquet is not None and not parquet.parent.is_dir():
         raise InputInvalid(f"the folder {parquet.parent} is not there: make it, or choose another file")
     with opened_views(home, reports=True) as views:
-        found = resolve(views, task)
+        found = resolve_any(views, task)
         chosen = _choose(views.series(found), title, names)
         if as_csv:
             _write_csv(views, found, chosen)

@@ -21,6 +21,9 @@ STATUS_STYLES = {
     "completed": "green",
     "failed": "red",
     "stopped": "yellow",
+    "published": "magenta",
+    # Of deliveries.
+    "waiting": "cyan",
 }
 
 
@@ -82,7 +85,7 @@ def progress_cell(progress: int | None, length: int) -> Cell:
 
 
 def status_cell(status: str) -> Cell:
-    """A task's status in its colour."""
+    """The status of a task, or of a delivery, in its colour."""
     style = STATUS_STYLES.get(status, "")
     return Cell(status, (("● ", style), (status.replace("_", " "), style)))
 

@@ -2,28 +2,43 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from eventlog.cli.curve import number
 from eventlog.cli.moments import duration, how_long_ago, local, size
-from eventlog.cli.printing import Part, drawn, line
+from eventlog.cli.printing import Part, counted, drawn, line
 from eventlog.cli.tables import Cell, Column, fields, progress_cell, status_cell, table
-from eventlog.events import ExecutionRecorded
+from eventlog.events import ExecutionRecorded, Parameter
 
 if TYPE_CHECKING:
     from eventlog.projections import SeriesSummary, TaskState
 
-__all__ = ["changes", "figures", "heading", "print_metrics", "print_task"]
+__all__ = [
+    "changes",
+    "container_words",
+    "figures",
+    "heading",
+    "print_metrics",
+    "print_parameters",
+    "print_task",
+]
 
 INDENT = 2
 BAR_LENGTH = 20
+# Of a configuration, so many letters are shown.
+BEGINNING = 60
 
 
 def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | None = None) -> None:
     """Print everything that a task is, or was at the moment `at`."""
     _print_top(state, at)
-    _print_parameters(state)
+    print_parameters("Properties", state.properties)
+    print_parameters("Parameters", state.parameters)
+    _print_configurations(state)
+    if state.labels:
+        heading("Labels")
+        fields([(name, str(label)) for name, label in sorted(state.labels.items())], INDENT)
     if series:
         heading("Metrics")
         print_metrics(series, INDENT)
@@ -31,6 +46,8 @@ def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | 
         heading("Single values")
         fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)
     _print_artifacts(state)
+    _print_models(state)
+    _print_deliveries(state)
     if state.execution is not None:
         heading("Execution")
         _print_execution(state.execution)
@@ -95,16 +112,21 @@ def _print_top(state: "TaskState", at: int | None) -> None:
     fields(
         [
             ("reason", state.status_reason),
+            ("message", state.status_message),
             ("progress", progress_cell(state.progress, BAR_LENGTH)),
             ("type", state.type),
             ("tags", ", ".join(state.tags)),
+            ("system tags", ", ".join(state.system_tags)),
             ("comment", state.comment),
             ("parent", state.parent),
             ("created", _when(state.created, at)),
             ("ran", _ran(state, at)),
+            ("published", _when(state.published, at)),
             ("changed", _when(state.changed, at)),
             ("on", " by ".join(part for part in (state.host, state.user) if part)),
             ("sessions", str(len(state.sessions)) if len(state.sessions) > 1 else ""),
+            ("container", container_words(state)),
+            ("destination", state.destination),
             ("reset", local(state.reset_time)),
             ("dropped", f"{state.dropped} reports had no room" if state.dropped else ""),
             ("unknown", f"{state.unknown} events of a newer eventlog" if state.unknown else ""),
@@ -128,13 +150,23 @@ def _ran(state: "TaskState", at: int | None) -> str:
     return f"for {duration(max(0, now - state.started))} so far"
 
 
-def _print_parameters(state: "TaskState") -> None:
-    if not state.parameters:
+def container_words(state: "TaskState") -> str:
+    """What a task is meant to run in, on one line; "" if nothing."""
+    if state.container is None:
+        return ""
+    script = "with a setup script" if state.container.setup_script else ""
+    command = f"{state.container.image} {state.container.arguments}".strip()
+    return ", ".join(part for part in (command, script) if part)
+
+
+def print_parameters(title: str, parameters: Mapping[str, Parameter]) -> None:
+    """Print a section of values by name, with their types and descriptions; nothing if there are none."""
+    if not parameters:
         return
-    heading("Parameters")
+    heading(title)
     rows: list[list[Cell | str]] = [
         [Cell(name, _sectioned(name)), parameter.value, parameter.type, parameter.description]
-        for name, parameter in sorted(state.parameters.items())
+        for name, parameter in sorted(parameters.items())
     ]
     table(
         [Column("", cut=1), Column("", cut=1, style="bold"), Column("", style="dim"), Column("", cut=2)],
@@ -148,12 +180,60 @@ def _sectioned(name: str) -> tuple[Part, ...]:
     return ((section + slash, "dim"), rest) if slash else (name,)
 
 
+def _print_configurations(state: "TaskState") -> None:
+    if not state.configurations:
+        return
+    heading("Configurations")
+    rows: list[list[Cell | str]] = [
+        [
+            name,
+            one.type,
+            counted(len(one.text.splitlines()), "line")
+            if not one.blob
+            else f"more than 64 KiB ({one.blob[:12]})",
+            one.description or _beginning(one.text),
+        ]
+        for name, one in sorted(state.configurations.items())
+    ]
+    columns = [Column("", cut=1), Column("", style="dim"), Column("", style="dim"), Column("", cut=2)]
+    table(columns, rows, INDENT)
+
+
+def _beginning(words: str) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= BEGINNING else f"{words[:BEGINNING]} …"
+
+
+def _print_models(state: "TaskState") -> None:
+    if not state.models:
+        return
+    heading("Models")
+    rows: list[list[Cell | str]] = [[one.direction, one.name, one.model] for one in state.models]
+    table([Column(""), Column("", cut=1, style="bold"), Column("", style="yellow")], rows, INDENT)
+
+
+def _print_deliveries(state: "TaskState") -> None:
+    if not state.deliveries:
+        return
+    heading("Deliveries")
+    rows: list[list[Cell | str]] = [
+        [status_cell(one.status), url, one.reason] for url, one in sorted(state.deliveries.items())
+    ]
+    table([Column(""), Column("", cut=1, keep_end=True), Column("", cut=2)], rows, INDENT)
+
+
 def _print_artifacts(state: "TaskState") -> None:
     if not state.artifacts:
         return
     heading("Artifacts")
     rows: list[list[Cell | str]] = [
-        [artifact.name, artifact.kind, size(artifact.size), artifact.file_name, artifact.blob[:12]]
+        [
+            artifact.name,
+            artifact.kind,
+            size(artifact.size) if artifact.blob else "",
+            artifact.file_name,
+            artifact.blob[:12] or artifact.url,
+        ]
         for _, artifact in sorted(state.artifacts.items())
     ]
     table(
@@ -183,9 +263,16 @@ def _print_execution(execution: ExecutionRecorded) -> None:
             ("python", execution.python),
             ("platform", execution.platform),
             ("packages", f"{len(packages)} installed" if packages else ""),
+            ("requirements", _requirements(execution)),
+            ("binary", execution.binary),
         ],
         INDENT,
     )
+
+
+def _requirements(execution: ExecutionRecorded) -> str:
+    count = len(execution.requirements.splitlines())
+    return f"{counted(count, 'line')} asked for" if count else ""
 
 
 def _script(execution: ExecutionRecorded) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from eventlog import events
 from eventlog.store import Store
-from tests.cli.running import BASELINE, BROKEN, EVENTLOG, WIDER, Outcome, Run, tick, train
+from tests.cli.running import BASELINE, BROKEN, EVENTLOG, WIDER, Outcome, Run, enrich, tick, train
 
 
 @pytest.fixture
@@ -62,3 +62,13 @@ def tasks(home: Path) -> Path:
         append(events.ProgressSet, BROKEN, 7)
         append(events.TaskFailed, BROKEN, "ValueError: no data", "Traceback …\nValueError: no data\n")
     return home
+
+
+@pytest.fixture
+def rich(tasks: Path) -> Path:
+    """The home with three tasks, one more that has everything, and two models."""
+    with Store.open(tasks) as opened:
+        # After all that is there already.
+        tick(opened, 5)
+        enrich(opened)
+    return tasks

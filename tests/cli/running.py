@@ -1,6 +1,7 @@
 """The command as a person runs it, and the tasks it is run on."""
 
 import itertools
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,12 @@ EVENTLOG = (sys.executable, "-c", "from eventlog.cli.main import main; main()")
 BASELINE = "3fa9" + "0" * 27 + "1"
 WIDER = "3fb0" + "0" * 27 + "2"
 BROKEN = "77cc" + "0" * 27 + "3"
+RICH = "51c4" + "0" * 27 + "4"
+MODEL = "bb11" + "0" * 27 + "5"
+BASE_MODEL = "aa22" + "0" * 27 + "6"
+FIGURE = json.dumps({"data": [{"type": "bar", "x": ["</script>", "b"], "y": [1, 2]}], "layout": {}})
+LARGE_FIGURE = json.dumps({"data": [{"y": [0] * 40_000}], "layout": {}})
+IMAGE = b"\x89PNG of some sort"
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,9 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
-def tick(store: Store) -> None:
+def tick(store: Store, seconds_ago: int = 10) -> None:
     """Give the session a clock that goes on by a millisecond at each event, so that each is a moment."""
-    start = time.time_ns() - 10_000_000_000
+    start = time.time_ns() - seconds_ago * 1_000_000_000
     readings = itertools.count(start, 1_000_000)
     store.session._wall = readings.__next__
 
@@ -73,3 +80,44 @@ def train(store: Store, task: str, name: str, *, learning_rate: str, steps: int)
     digest = store.blobs.put_bytes(content)
     append(events.ArtifactUploaded, task, "model", "file", digest, len(content), "model.bin")
     append(events.TaskCompleted, task)
+
+
+def enrich(store: Store) -> None:
+    """A task with all that a task can have beside parameters and scalars, and two models."""
+    append, put = store.session.append, store.blobs.put_bytes
+    weights, table = put(b"weights"), put(b"a,b\n")
+    far = "https://host/far.zip"
+    copied, waiting = "s3://bucket/rich/model.keras", "s3://bucket/rich/table.csv"
+    append(events.TaskCreated, RICH, "rich", "digits")
+    append(events.TaskStarted, RICH)
+    append(events.SystemTagsAdded, RICH, ["development"])
+    append(events.PropertiesSet, RICH, {"owner": Parameter("mara", "str", "who answers")})
+    append(events.ConfigurationSet, RICH, "net", "layers: 3\nwidth: 64\n", "", "yaml")
+    append(events.LabelsSet, RICH, {"cat": 1, "dog": 2})
+    append(events.ContainerSet, RICH, "python:3.11", "--gpus all", "apt install x")
+    append(events.DestinationSet, RICH, "s3://bucket")
+    append(events.ModelCreated, BASE_MODEL, "base", "digits", "", "PyTorch")
+    append(events.ModelWeightsSet, BASE_MODEL, "", 0, "", "", "https://host/base.pt")
+    append(
+        events.ModelCreated, MODEL, "rich - 3", "digits", RICH, "Keras", "", ["best"], "layers: 3", {"cat": 1}
+    )
+    append(events.ModelWeightsSet, MODEL, weights, 7, "model.keras", "", copied, 3, RICH)
+    append(events.ModelMetadataSet, MODEL, {"accuracy": Parameter("0.97", "float")})
+    append(events.ModelPublished, MODEL)
+    append(events.ModelLinked, RICH, BASE_MODEL, "input", "base")
+    append(events.ModelLinked, RICH, MODEL, "output", "model")
+    append(events.DeliveryRequested, RICH, weights, copied)
+    append(events.DeliveryCompleted, RICH, weights, copied)
+    append(events.ArtifactUploaded, RICH, "table", "file", table, 4, "t.csv", "", "", {}, waiting)
+    append(events.ArtifactUploaded, RICH, "elsewhere", "file", "", 0, "", "", "", {}, far)
+    append(events.DeliveryRequested, RICH, table, waiting)
+    append(events.DeliveryFailed, RICH, table, waiting, "no credentials")
+    append(events.ScalarReported, MODEL, "accuracy", "test", 3, 0.97)
+    append(events.PlotReported, RICH, "confusion matrix", "validation", 1, "{}")
+    append(events.PlotReported, RICH, "confusion matrix", "validation", 1, FIGURE)
+    append(events.PlotReported, RICH, "roc", "", 0, "", put(LARGE_FIGURE.encode()))
+    append(events.PlotReported, RICH, "broken", "", 0, "no figure </script>")
+    append(events.MediaReported, RICH, "samples", "../../x", 1, "image", put(IMAGE), len(IMAGE), "../a.png")
+    append(events.MediaReported, RICH, "samples", "far", 1, "image", "", 0, "", "https://host/<b>.png")
+    append(events.TaskCompleted, RICH, "done", "all epochs ran")
+    append(events.TaskPublished, RICH, "for the paper")

@@ -20,6 +20,14 @@ def test_artifacts_are_listed_with_size_and_hash(eventlog: Run, tasks: Path) -> 
     assert eventlog("artifacts", "77cc").out == "no artifacts\n"
 
 
+def test_an_artifact_that_is_at_a_url_alone_is_listed_and_said_to_be_there(eventlog: Run, rich: Path) -> None:
+    elsewhere = eventlog("artifacts", "digits/rich").lines[1].split()
+    assert (elsewhere[:2], elsewhere[-1]) == (["elsewhere", "file"], "https://host/far.zip")
+    outcome = eventlog("artifacts", "digits/rich", "elsewhere")
+    assert outcome.code == 1
+    assert "is not in the store, but at https://host/far.zip" in outcome.err
+
+
 def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
     (artifact,) = json.loads(eventlog("artifacts", BASELINE, "--json").out)
     assert list(artifact) == [
@@ -30,6 +38,8 @@ def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
         "size",
         "sha256",
         "uploaded",
+        "url",
+        "content_type",
         "preview",
         "metadata",
     ]

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from eventlog.store import Store
-from tests.cli.running import BASELINE, Run
+from tests.cli.running import BASELINE, BROKEN, MODEL, Run
 
 
 def test_two_tasks_differ_in_what_they_differ(eventlog: Run, tasks: Path) -> None:
@@ -11,10 +11,14 @@ def test_two_tasks_differ_in_what_they_differ(eventlog: Run, tasks: Path) -> Non
         "left",
         "right",
         "task",
+        "properties",
         "parameters",
+        "configurations",
+        "labels",
         "metrics",
         "single_values",
         "artifacts",
+        "models",
         "execution",
         "packages",
     ]
@@ -50,6 +54,18 @@ def test_two_moments_of_a_task_differ_in_what_happened_between(eventlog: Run, ta
     assert document["task"] == {"progress": ["25%", "75%"]}
     assert list(document["metrics"]) == ["loss/train", "loss/validation"]
     assert document["parameters"] == {}
+
+
+def test_what_a_task_has_beside_parameters_is_compared(eventlog: Run, rich: Path) -> None:
+    document = json.loads(eventlog("diff", BROKEN, "digits/rich", "--json").out)
+    assert document["task"]["container"] == [None, "python:3.11 --gpus all, with a setup script"]
+    assert document["task"]["system tags"] == [None, "development"]
+    assert document["properties"] == {"owner": [None, "mara"]}
+    assert document["labels"] == {"cat": [None, "1"], "dog": [None, "2"]}
+    assert document["models"]["output model"] == [None, MODEL]
+    assert document["artifacts"]["elsewhere"] == [None, "https://host/far.zip"]
+    (net,) = document["configurations"].values()
+    assert net[1].endswith(", 20 B")
 
 
 def test_a_task_and_itself_do_not_differ(eventlog: Run, tasks: Path) -> None:

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import BASELINE, WIDER, Run
+from tests.cli.running import BASELINE, RICH, WIDER, Run
 
 # What is under these keys is named by a person, not by eventlog.
-NAMED_BY_PEOPLE = {"parameters", "single_values", "packages", "metadata", "fields"}
-OF_ANOTHER_COMMAND = {"metrics", "artifacts", "task"}
+NAMED_BY_PEOPLE = {
+    "parameters",
+    "properties",
+    "configurations",
+    "labels",
+    "single_values",
+    "packages",
+    "metadata",
+    "fields",
+}
+OF_ANOTHER_COMMAND = {"metrics", "artifacts", "models", "task"}
 
 
 def keys(document: object, *, skip: set[str]) -> set[str]:
@@ -32,6 +41,11 @@ def keys(document: object, *, skip: set[str]) -> set[str]:
         (["scalars", BASELINE, "loss"], set()),
         (["artifacts", BASELINE], NAMED_BY_PEOPLE),
         (["artifacts", BASELINE, "model"], NAMED_BY_PEOPLE),
+        (["models"], NAMED_BY_PEOPLE),
+        (["models", RICH], NAMED_BY_PEOPLE),
+        (["plots", RICH], set()),
+        (["plots", RICH, "--save", "pictures"], set()),
+        (["show", RICH], NAMED_BY_PEOPLE | OF_ANOTHER_COMMAND),
         (["diff", BASELINE, WIDER], NAMED_BY_PEOPLE | OF_ANOTHER_COMMAND | {"execution"}),
         (["replay", BASELINE], NAMED_BY_PEOPLE | OF_ANOTHER_COMMAND),
         (["replay", "--check"], set()),
@@ -43,7 +57,7 @@ def keys(document: object, *, skip: set[str]) -> set[str]:
 )
 def test_every_key_is_in_the_help(
     eventlog: Run,
-    tasks: Path,
+    rich: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],

@@ -43,6 +43,7 @@ def test_json_has_the_documented_keys_and_whole_values(eventlog: Run, tasks: Pat
         "status",
         "progress",
         "tags",
+        "system_tags",
         "comment",
         "created",
         "changed",
@@ -152,3 +153,19 @@ def test_where_nothing_is_found_a_slip_is_pointed_out(
 ) -> None:
     assert eventlog("ls", *arguments).out == said
     assert eventlog("ls", *arguments, "--json").out == "[]\n"
+
+
+def test_archived_tasks_are_listed_when_asked_for_and_deleted_ones_never(eventlog: Run, store: Store) -> None:
+    append = store.session.append
+    for task, name in ((BASELINE, "kept"), (WIDER, "put away"), (BROKEN, "deleted")):
+        append(events.TaskCreated, task, name, name)
+    append(events.SystemTagsAdded, WIDER, ["archived"])
+    append(events.TaskDeleted, BROKEN)
+    append(events.TaskPublished, BASELINE)
+    store.flush()
+    assert names(eventlog("ls", "--json")) == ["kept"]
+    assert names(eventlog("ls", "--archived", "--json", "--sort", "name")) == ["kept", "put away"]
+    assert eventlog("ls", "--archived", "--project", "put away").lines[1].endswith("archived")
+    nothing = eventlog("ls", "--project", "put away").out
+    assert nothing == "no tasks: 1 is archived; --archived shows them\n"
+    assert names(eventlog("ls", "--status", "published", "--json")) == ["kept"]

@@ -6,9 +6,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from eventlog import events
+from eventlog.cli.wording import wording
+from eventlog.events import Parameter
 from eventlog.store import Store
-from tests.cli.running import BASELINE, BROKEN, EVENTLOG, Run
+from tests.cli.running import BASELINE, BROKEN, EVENTLOG, MODEL, Run
 
 
 def kinds(outcome: object) -> list[str]:
@@ -68,7 +72,7 @@ def test_an_event_is_one_line_whatever_it_says(eventlog: Run, store: Store) -> N
     store.session.append(events.TextReported, BASELINE, "10%\r20%\r30%\nsecond \x1b[31mline\n")
     store.flush()
     (line,) = eventlog("log", BASELINE, "--kind", "TextReported").lines
-    assert line.endswith("TextReported         30%␊second ␛[31mline")
+    assert line.split(None, 4)[4].split(None, 1) == ["TextReported", "30%␊second ␛[31mline"]
 
 
 def test_an_unknown_kind_is_shown_as_unknown(eventlog: Run, store: Store, monkeypatch) -> None:
@@ -151,3 +155,67 @@ def test_following_a_task_that_has_ended_shows_its_last_events(eventlog: Run, ta
 def test_a_history_without_events_says_so(eventlog: Run, tasks: Path) -> None:
     assert eventlog("log", BASELINE, "--since", "2099-01-01").out == "no events\n"
     assert eventlog("log", BASELINE, "--since", "2099-01-01", "--json").out == "[]\n"
+
+
+# Their names say all that there is to say.
+WITHOUT_WORDS = {
+    events.TaskStarted,
+    events.TaskReset,
+    events.TaskDeleted,
+    events.ModelPublished,
+    events.ModelArchived,
+    events.ModelUnarchived,
+    events.ModelDeleted,
+}
+
+
+@pytest.mark.parametrize("kind", [*events.EVENT_KINDS.values()], ids=[*events.EVENT_KINDS])
+def test_every_kind_of_event_says_what_it_holds(kind: type[events.Event]) -> None:
+    """Of an event with something in each field, the words hold at least the first."""
+    values: dict[str, object] = {
+        "name": "a name",
+        "names": ["a name"],
+        "tags": ["a tag"],
+        "models": ["a model"],
+        "text": "a text",
+        "parameters": {"a name": Parameter("1")},
+        "properties": {"a name": Parameter("1")},
+        "metadata": {"a name": Parameter("1")},
+        "labels": {"a label": 1},
+        "count": 7,
+        "progress": 7,
+        "size": 7,
+        "value": 7.5,
+        "iteration": 7,
+        "process": 7,
+        "packages": {"numpy": "2.0"},
+        "command": ["train.py"],
+        "replace": False,
+        "level": 20,
+    }
+    fields = kind.__struct_fields__[2:]
+    said = wording(kind(1, "a task", *(values.get(field, f"a {field}") for field in fields)))
+    if kind in WITHOUT_WORDS:
+        assert said == ""
+        return
+    first = values.get(fields[0], f"a {fields[0]}")
+    shown = str(first if not isinstance(first, list | dict) else next(iter(first)))
+    known = {events.ExecutionRecorded: "a entry_point", events.ModelWeightsSet: "a file_name"}
+    if fields[0] == "blob":
+        shown = "a blob"
+    assert known.get(kind, shown) in said
+
+
+def test_the_history_of_a_model_and_of_what_is_deleted_can_be_asked_for(eventlog: Run, rich: Path) -> None:
+    assert kinds(eventlog("log", MODEL[:5])) == [
+        "ModelPublished",
+        "ModelMetadataSet",
+        "ModelWeightsSet",
+        "ModelCreated",
+    ]
+    with Store.open(rich) as store:
+        store.session.append(events.TaskDeleted, BROKEN)
+    assert eventlog("log", "digits/other/broken").code == 1
+    assert kinds(eventlog("log", BROKEN))[0] == "TaskDeleted"
+    assert kinds(eventlog("log", BROKEN, "--follow"))[-1] == "TaskDeleted"
+    assert eventlog("show", BROKEN).code == 1

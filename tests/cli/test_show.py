@@ -8,7 +8,7 @@ import pytest
 from eventlog import events
 from eventlog.cli.documents import task_document
 from eventlog.store import Store
-from tests.cli.running import BASELINE, BROKEN, Run
+from tests.cli.running import BASE_MODEL, BASELINE, BROKEN, MODEL, RICH, Run
 
 KEYS = [
     "id",
@@ -17,23 +17,33 @@ KEYS = [
     "type",
     "status",
     "status_reason",
+    "status_message",
     "traceback",
     "progress",
     "tags",
+    "system_tags",
     "comment",
     "parent",
     "created",
     "started",
     "ended",
+    "published",
     "changed",
     "reset",
     "host",
     "user",
     "sessions",
     "parameters",
+    "properties",
+    "configurations",
+    "labels",
+    "container",
     "metrics",
     "single_values",
     "artifacts",
+    "models",
+    "destination",
+    "deliveries",
     "execution",
     "unknown_events",
     "dropped_reports",
@@ -59,6 +69,55 @@ def test_a_task_is_on_one_page(eventlog: Run, tasks: Path) -> None:
     (loss,) = (line.split() for line in outcome.lines if line.split()[:2] == ["loss", "train"])
     assert loss == ["loss", "train", "0.05", "0.05", "1", "20", "0-19"]
     assert page.isascii()
+
+
+def test_everything_that_a_task_can_have_is_on_its_page(eventlog: Run, rich: Path) -> None:
+    page = eventlog("show", "digits/rich").out
+    for fact in (
+        "digits/rich  published",
+        "  reason       done",
+        "  message      for the paper",
+        "  system tags  development",
+        "  published    20",
+        "  container    python:3.11 --gpus all, with a setup script",
+        "  destination  s3://bucket",
+        "Properties\n  owner  mara  str  who answers",
+        "Configurations\n  net  yaml  2 lines  layers: 3 width: 64",
+        "Labels\n  cat  1\n  dog  2",
+        f"Models\n  input   base   {BASE_MODEL}\n  output  model  {MODEL}",
+        "Deliveries\n  completed  s3://bucket/rich/model.keras",
+        "\n  failed     s3://bucket/rich/table.csv    no credentials",
+    ):
+        assert fact in page, page
+    state = json.loads(eventlog("show", RICH, "--json").out)
+    assert state["configurations"]["net"]["text"] == "layers: 3\nwidth: 64\n"
+    assert state["models"][1] == {"id": MODEL, "direction": "output", "name": "model"}
+    assert [one["status"] for one in state["deliveries"]] == ["completed", "failed"]
+    assert state["container"]["setup_script"] == "apt install x"
+
+
+def test_a_model_is_on_one_page_now_and_as_of_a_moment(eventlog: Run, rich: Path) -> None:
+    page = eventlog("show", MODEL[:4]).out
+    for fact in (
+        "digits/rich - 3  model",
+        "  framework  Keras",
+        f"  made by    {RICH}",
+        "Weights\n  file       model.keras\n  size       7 B",
+        "Metadata\n  accuracy  0.97  float",
+        "Labels\n  cat  1",
+        "Design\n  layers: 3",
+        "  accuracy  test    0.97",
+    ):
+        assert fact in page, page
+    now = json.loads(eventlog("show", MODEL, "--json").out)
+    assert [one["last"] for one in now.pop("metrics")] == [0.97]
+    assert now in json.loads(eventlog("models", "--json").out)
+    created = json.loads(eventlog("log", MODEL, "--json", "--reverse").out)[0]["time"]
+    then = json.loads(eventlog("show", MODEL, "--at", created, "--json").out)
+    assert (then["name"], then["size"], then["metadata"], then["metrics"]) == ("rich - 3", 0, {}, [])
+    before = eventlog("show", MODEL, "--at", "1999-01-01")
+    assert (before.code, before.out) == (1, "")
+    assert f"model {MODEL} did not exist" in before.err
 
 
 def test_a_failed_task_shows_why(eventlog: Run, tasks: Path) -> None:
@@ -95,7 +154,8 @@ def test_a_moment_shows_what_was_then(eventlog: Run, tasks: Path) -> None:
     assert document["artifacts"] == []
     seen = [event for event in history if event["time"] <= half["time"] and event["kind"] == "ScalarReported"]
     assert sum(series["points"] for series in document["metrics"]) == len(seen)
-    assert f"as of {half['time'][:10]}" in eventlog("show", BASELINE, "--at", half["time"]).out
+    there = datetime.fromisoformat(half["time"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"as of {there:%Y-%m-%d %H:%M:%S}" in eventlog("show", BASELINE, "--at", half["time"]).out
 
 
 def test_a_moment_before_a_reset_shows_the_scalars_of_then(eventlog: Run, store: Store) -> None:
