@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "Framework",
     "LoggerRoot",
     "cast_basic_type",
     "cast_str_to_bool",
@@ -31,33 +30,6 @@ __all__ = [
     "running_remotely",
     "sha256sum",
 ]
-
-
-class Framework:
-    """What models are made with, as ClearML writes it."""
-
-    tensorflow = "TensorFlow"
-    tensorflowjs = "TensorFlow_js"
-    tensorflowlite = "TensorFlow_Lite"
-    pytorch = "PyTorch"
-    torchscript = "TorchScript"
-    caffe = "Caffe"
-    caffe2 = "Caffe2"
-    onnx = "ONNX"
-    keras = "Keras"
-    mknet = "MXNet"
-    cntk = "CNTK"
-    torch = "Torch"
-    darknet = "Darknet"
-    paddlepaddle = "PaddlePaddle"
-    scikitlearn = "ScikitLearn"
-    xgboost = "XGBoost"
-    lightgbm = "LightGBM"
-    parquet = "Parquet"
-    megengine = "MegEngine"
-    catboost = "CatBoost"
-    tensorrt = "TensorRT"
-    openvino = "OpenVINO"
 
 
 def running_remotely() -> bool:
