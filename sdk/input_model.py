@@ -51,14 +51,12 @@ class InputModel(Model):
             raise InputInvalid("InputModel needs a model_id, or a name, a project or tags")
         from eventlog.sdk.model_queries import find_models, no_model
 
-        store = open_store()
-        found = find_models(
-            store, name=name, project=project, tags=tags, only_published=only_published, limit=1
-        )
+        found = find_models(name=name, project=project, tags=tags, only_published=only_published, limit=1)
         if not found:
             asked = "/".join(part for part in (project, name) if part) or "with those tags"
-            raise no_model(f"'{asked[:200]}'", store)
-        BaseModel.__init__(self, store, found[0].id)
+            raise no_model(f"'{asked[:200]}'", open_store())
+        store, state = found[0]
+        BaseModel.__init__(self, store, state.id)
 
     @classmethod
     def _of(cls, store: Any, model_id: str) -> "InputModel":
@@ -110,8 +108,8 @@ class InputModel(Model):
         url = check_text("the URL of a model's weights", url)
         task = Task.current_task()
         store = open_store(create=True) if task is None else task._store
-        if (known := known_model(store, url)) is not None:
-            return cls._of(store, known.id)
+        if (known := known_model(url)) is not None:
+            return cls._of(known[0], known[1].id)
         design = design_text(config_text, config_dict) or ""
         labels = check_labels(label_enumeration)
         here = local_path(url)
@@ -154,12 +152,9 @@ class InputModel(Model):
             load_archived: also one that is archived.
         """
         from eventlog.sdk.model_queries import known_model
-        from eventlog.sdk.task import Task
 
-        task = Task.current_task()
-        store = open_store() if task is None else task._store
-        known = known_model(store, weights_url, load_archived=load_archived)
-        return None if known is None else cls._of(store, known.id)
+        known = known_model(weights_url, load_archived=load_archived)
+        return None if known is None else cls._of(known[0], known[1].id)
 
     @classmethod
     def empty(

@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from eventlog.errors import EventlogError, InputInvalid
 from eventlog.events import ModelDeleted
 from eventlog.sdk.model_base import BaseModel
-from eventlog.sdk.stores import current_views, open_store
+from eventlog.sdk.stores import current_views, stores_to_search
 from eventlog.store import Store
+
+if TYPE_CHECKING:
+    from eventlog.projections import Views
 
 __all__ = ["Model"]
 
@@ -84,9 +87,7 @@ class Model(BaseModel):
         """
         from eventlog.sdk.model_queries import find_models
 
-        store = open_store()
         found = find_models(
-            store,
             project=project_name,
             name=model_name,
             tags=tags,
@@ -95,7 +96,7 @@ class Model(BaseModel):
             limit=max_results,
             metadata=metadata,
         )
-        return [Model._of(store, state.id) for state in found]
+        return [Model._of(store, state.id) for store, state in found]
 
     @classmethod
     def remove(
@@ -153,7 +154,11 @@ def _check_removable(model: BaseModel, *, force: bool) -> None:
     state = model._state()
     if state.published is not None:
         raise InputInvalid(f"model {model.id} is published: pass force=True to remove it all the same")
-    views = current_views(model._store)
+    for store in stores_to_search():
+        _check_unread(model, current_views(store))
+
+
+def _check_unread(model: BaseModel, views: "Views") -> None:
     for row in views.find():
         if any(link.model == model.id and link.direction == "input" for link in views.task(row.id).models):
             raise InputInvalid(

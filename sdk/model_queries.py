@@ -1,5 +1,6 @@
 """Finding models: by id, by name, by filter, by their bytes or their URL."""
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.sdk.destinations import is_url, masked
 from eventlog.sdk.plain_text import check_text, plain_text
-from eventlog.sdk.stores import current_views, open_store
+from eventlog.sdk.stores import current_views, stores_to_search
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -29,14 +30,16 @@ def store_of_model(model_id: object) -> tuple[Store, "ModelState"]:
     """
     if not isinstance(model_id, str) or not model_id.strip():
         raise InputInvalid(f"a model is named by its id, as text, not by {plain_text(model_id)[:50]!r}")
-    store = open_store()
-    state = current_views(store).model(model_id)
-    store.session.observe(state.changed)
-    return store, state
+    stores = stores_to_search()
+    for store in stores:
+        with contextlib.suppress(NotFound):
+            state = current_views(store).model(model_id)
+            store.session.observe(state.changed)
+            return store, state
+    raise no_model(plain_text(model_id)[:200], stores[-1])
 
 
 def find_models(
-    store: Store,
     *,
     project: str | None = None,
     name: str | None = None,
@@ -45,8 +48,8 @@ def find_models(
     include_archived: bool = False,
     limit: int | None = None,
     metadata: Mapping[str, object] | None = None,
-) -> list["ModelState"]:
-    """The models that match, those changed last first.
+) -> list[tuple[Store, "ModelState"]]:
+    """The models that match, those changed last first, and the store of each.
 
     Args:
         project, name: exactly.
@@ -56,6 +59,7 @@ def find_models(
 
     Raises:
         InputInvalid: a filter is of a wrong type.
+        NotFound: there is no store.
     """
     from eventlog.projections import ModelQuery
     from eventlog.sdk.parameters import to_parameter
@@ -72,16 +76,18 @@ def find_models(
         or None,
         limit=None if tags else limit,
     )
-    found = current_views(store).models(query)
-    if tags:
-        wanted = [check_text("a tag", tag) for tag in ([tags] if isinstance(tags, str) else tags)]
-        found = [state for state in found if matches_tags(state.tags, wanted)][:limit]
-    store.session.observe(max((state.changed for state in found), default=0))
-    return found
+    wanted = [check_text("a tag", tag) for tag in ([tags] if isinstance(tags, str) else tags or [])]
+    found: dict[str, tuple[Store, ModelState]] = {}
+    for store in stores_to_search():
+        states = [state for state in current_views(store).models(query) if matches_tags(state.tags, wanted)]
+        store.session.observe(max((state.changed for state in states), default=0))
+        for state in states:
+            found.setdefault(state.id, (store, state))
+    return sorted(found.values(), key=lambda pair: (pair[1].changed, pair[1].id), reverse=True)[:limit]
 
 
-def known_model(store: Store, weights: str | Path, *, load_archived: bool = True) -> "ModelState | None":
-    """The model that has the weights at a URL or in a local file or folder; None if none is known to.
+def known_model(weights: str | Path, *, load_archived: bool = True) -> "tuple[Store, ModelState] | None":
+    """The model that has the weights at a URL or a local path, and its store; None if none is known to.
 
     A local path is known by its bytes, wherever it lies, so that copies of a model are that model. Of
     several, the one changed last; those that are not archived first.
@@ -91,16 +97,19 @@ def known_model(store: Store, weights: str | Path, *, load_archived: bool = True
     """
     from eventlog.projections import ModelQuery
 
-    views = current_views(store)
     text = check_text("the URL of a model's weights", str(weights))
-    found = views.models(ModelQuery(url=masked(text), include_archived=load_archived))
-    if not found and (digest := _digest_of(store, text)):
-        found = views.models(ModelQuery(blob=digest, include_archived=load_archived))
-    if not found:
-        return None
-    best = min(found, key=lambda state: state.is_archived)
-    store.session.observe(best.changed)
-    return best
+    stores = stores_to_search()
+    queries = [ModelQuery(url=masked(text), include_archived=load_archived)]
+    if digest := _digest_of(stores, text):
+        queries.append(ModelQuery(blob=digest, include_archived=load_archived))
+    for query in queries:
+        for store in stores:
+            found = current_views(store).models(query)
+            if found:
+                best = min(found, key=lambda state: state.is_archived)
+                store.session.observe(best.changed)
+                return store, best
+    return None
 
 
 def matches_tags(tags: Sequence[str], wanted: Sequence[str]) -> bool:
@@ -138,7 +147,7 @@ def no_model(what: str, store: Store) -> NotFound:
     )
 
 
-def _digest_of(store: Store, text: str) -> str:
+def _digest_of(stores: Sequence[Store], text: str) -> str:
     """The SHA-256 of what lies at a local path; "" where nothing does."""
     from eventlog.sdk.model_weights import digest_of_path
     from eventlog.sdk.transfers import local_path
@@ -146,7 +155,9 @@ def _digest_of(store: Store, text: str) -> str:
     here = local_path(text) if not is_url(text) or text.startswith("file://") else None
     if here is None or not here.exists():
         return ""
-    if _DIGEST.match(here.name) and here == store.blobs.folder / here.name[:2] / here.name:
-        # The URL that a model in the store has.
-        return here.name
+    if _DIGEST.match(here.name):
+        for store in stores:
+            # The URL that a model in a store has.
+            if here == store.blobs.folder / here.name[:2] / here.name:
+                return here.name
     return digest_of_path(here)

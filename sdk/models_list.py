@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from eventlog.errors import NotFound
 from eventlog.sdk.model import Model
-from eventlog.sdk.stores import current_views
+from eventlog.sdk.stores import current_views, stores_to_search
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -81,14 +81,18 @@ class TaskModels(dict[str, ModelsList]):
         """The models that a task is linked to; those that are deleted, or not here yet, are passed over."""
         from eventlog.projections import ModelQuery
 
-        ids = sorted({link.model for link in links})
-        found = current_views(store).models(ModelQuery(ids=ids, include_archived=True)) if ids else []
-        here = {state.id for state in found}
+        missing = {link.model for link in links}
+        here: dict[str, Store] = {}
+        for searched in (store, *stores_to_search()) if links else ():
+            if missing:
+                found = current_views(searched).models(ModelQuery(ids=sorted(missing), include_archived=True))
+                here.update((state.id, searched) for state in found)
+                missing -= here.keys()
         models = cls()
         for direction in ("input", "output"):
             models[direction] = ModelsList(
                 [
-                    (link.name, Model._of(store, link.model))
+                    (link.name, Model._of(here[link.model], link.model))
                     for link in links
                     if link.direction == direction and link.model in here
                 ]

@@ -73,8 +73,15 @@ class OutputModel(BaseModel):
             super().__init__(self._task._store, os.urandom(16).hex())
             self._create(given)
         else:
-            super().__init__(self._task._store, base_model_id)
-            state = self._state()
+            from eventlog.sdk.model_queries import store_of_model
+
+            store, state = store_of_model(base_model_id)
+            if store is not self._task._store:
+                raise InputInvalid(
+                    f"model {base_model_id} is in the store at {store.home}, and the task is in the one at"
+                    f" {self._task._store.home}: make a new OutputModel"
+                )
+            super().__init__(store, base_model_id)
             changes = {field: value for field, value in given.items() if value is not None}
             if changes:
                 self._change(**changes)
