@@ -11,6 +11,7 @@ from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import Parameter
 from eventlog.projections import ModelQuery, ModelState, Views
 from eventlog.projections.model import MODEL, evolve_model, fold_model
+from eventlog.projections.models import _Beginning
 from eventlog.store import Store
 from tests.projections.logs import OTHER, TASK, Log, close, created, numbered, scalar, views_of
 
@@ -203,6 +204,11 @@ def test_a_query_finds_the_models_that_all_its_conditions_hold_for(
 ) -> None:
     assert "".join(model.id for model in views.models(query)) == found
     close(views)
+
+
+def test_a_query_reads_the_beginning_of_a_state_by_the_names_that_it_has() -> None:
+    read = _Beginning.__struct_fields__
+    assert ModelState.__struct_fields__[: len(read)] == read
 
 
 def test_what_cannot_be_asked_of_models_is_said(views: Views) -> None:

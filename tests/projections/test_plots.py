@@ -7,7 +7,7 @@ import pytest
 
 from eventlog import events
 from eventlog.errors import NotFound
-from eventlog.projections import Media, Plot, Views
+from eventlog.projections import Media, Plot, TaskQuery, Views
 from eventlog.store import Store
 from tests.projections.logs import OTHER, TASK, Log, close, created, views_of
 
@@ -110,7 +110,7 @@ def test_a_deleted_task_is_not_shown_but_its_history_and_what_it_was_before_are(
     views = views_of(home, [log.add(1, [created(1), plot(2, "a", "b", 1, "x"), events.TaskDeleted(4, TASK)])])
     with pytest.raises(NotFound):
         views.task(TASK)
-    assert views.find() == []
+    assert views.find() == views.find(TaskQuery(ids=[TASK])) == views.find(TaskQuery(limit=5)) == []
     with pytest.raises(NotFound):
         views.task_at(TASK, 4)
     assert views.task_at(TASK, 3).name == "baseline"
