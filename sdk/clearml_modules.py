@@ -77,7 +77,7 @@ MODULES: dict[str, dict[str, str]] = {
         "SeriesInfo": "eventlog.sdk.clearml_functions:SeriesInfo",
         "StdStreamPatch": _INNER,
     },
-    "clearml.model": {**_MODELS, "BaseModel": "eventlog:Model", "Framework": _FRAMEWORK},
+    "clearml.model": {**_MODELS, "BaseModel": "eventlog.sdk.model_base:BaseModel", "Framework": _FRAMEWORK},
     "clearml.task_parameters": {
         "TaskParameters": "eventlog:TaskParameters",
         "param": "eventlog.sdk.task_parameters_class:param",
