@@ -205,7 +205,7 @@ class _Courier:
                 delivery.status = "completed"
                 return
             delays = list(DELAYS_SECONDS)
-            delays += [DELAYS_SECONDS[-1]] * max(0, delivery.retries - len(delays))
+            delays += delays[-1:] * max(0, delivery.retries - len(delays))
             while True:
                 error = attempt(delivery, self._advance)
                 if not isinstance(error, RemoteUnreachable) or not delays:

@@ -141,8 +141,8 @@ def _store_text(
         return StoredObject("url", "", 0, name, "", "", url, content_type(name))
     if (path := _existing(text)) is not None:
         return _store_path(blobs, path)
-    if members := _matches(text):
-        return _store_members(blobs, lambda: members, Path(text))
+    if _matches(text):
+        return _store_members(blobs, lambda: _matches(text), Path(text))
     if _looks_like_path(text):
         log.warning(
             "eventlog: there is no file or folder %s: the text itself is kept as the artifact", text[:200]
@@ -188,8 +188,8 @@ def _store_path(blobs: Blobs, path: Path) -> StoredObject:
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
-        if members := _matches(str(path)):
-            return _store_members(blobs, lambda: members, path)
+        if _matches(str(path)):
+            return _store_members(blobs, lambda: _matches(str(path)), path)
         raise InputInvalid(
             f"there is no file or folder {str(path)[:200]!r} to upload: check the path"
         ) from None
