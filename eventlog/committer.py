@@ -282,9 +282,10 @@ class Committer:
     # What its thread does.
 
     def _work(self) -> None:
-        interval = self.store.configuration.commit_interval_seconds
         while True:
             hurry = self.wake.get()
+            # A script may set another one as it runs.
+            interval = self.store.configuration.commit_interval_seconds
             end = time.monotonic() + (interval if self.error is None else max(interval, RETRY_SECONDS))
             while not hurry and (left := end - time.monotonic()) > 0:
                 try:

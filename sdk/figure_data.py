@@ -13,6 +13,10 @@ from eventlog.sdk.plain_text import plain_text
 __all__ = ["labels_of", "matrix_of", "plain_values", "points_of", "vector_of"]
 
 
+# What whoever draws reads as a floating-point number in any case.
+_LARGEST = 1 << 64
+
+
 def plain_values(what: str, data: Any) -> Any:
     """Data as lists, within lists, of Python's own values; what is no collection stays as it is.
 
@@ -46,6 +50,8 @@ def vector_of(what: str, data: Any) -> list[int | float]:
         InputInvalid: it has more dimensions, or something in it is no number.
     """
     values = plain_values(what, data)
+    if values is None:
+        raise InputInvalid(f"{what} are missing: give a list of numbers")
     if not isinstance(values, list):
         values = [values]
     if any(isinstance(value, list) for value in values):
@@ -127,11 +133,11 @@ def _rows(what: str, data: Any, meant: str) -> list[list[Any]]:
 
 
 def _number(what: str, value: Any) -> int | float:
-    if type(value) in (int, float):
-        return value  # type: ignore[no-any-return]
-    if value is None:
-        return float("nan")
-    return int(value) if type(value) is bool else as_float(f"each of {what}", value)
+    if type(value) is float:
+        return value
+    if type(value) in (int, bool) and abs(value) < _LARGEST:
+        return int(value)
+    return float("nan") if value is None else as_float(f"each of {what}", value)
 
 
 def _coordinate(what: str, value: Any) -> Any:

@@ -37,6 +37,8 @@ _MARKERS = {
     "h": "hexagon",
     "H": "hexagon2",
 }
+# Axes as matplotlib draws them: a frame with ticks.
+_FRAME = {"zeroline": False, "showline": True, "mirror": True, "ticks": "outside"}
 _NOTHING = frozenset({"None", "none", "", " ", None})
 # Points (1/72 inch) to the pixels that Plotly counts in.
 _PIXELS = 4 / 3
@@ -133,7 +135,7 @@ def _figure(figure: Any, title: str, series: str) -> dict[str, Any]:
     if one.name != "rectilinear" or not one.axison or one.get_aspect() != "auto" or one.child_axes:
         raise _NotSimple
     bars, taken = _bars(one)
-    traces = bars
+    traces = list(bars)
     for artist in one.lines:
         if artist.get_visible():
             traces.append(_line(one, artist))
@@ -264,7 +266,8 @@ def _axis(axis: Any, limits: tuple[float, float]) -> dict[str, Any]:
     scale = axis.get_scale()
     if scale not in {"linear", "log"}:
         raise _NotSimple
-    made: dict[str, Any] = {}
+    has_grid = any(line.get_visible() for line in axis.get_gridlines()[:1])
+    made: dict[str, Any] = {"showgrid": has_grid, **_FRAME}
     if text := axis.get_label_text():
         made["title"] = {"text": text}
     low, high = (float(limit) for limit in limits)
