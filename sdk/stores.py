@@ -10,19 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog.configuration import home_folder
-from eventlog.errors import StoreReadOnly
+from eventlog.errors import InputInvalid, StoreReadOnly
+from eventlog.home import is_there
 from eventlog.recovery import recover
+from eventlog.sdk import offline
 from eventlog.sdk.whole_import import import_whole
 from eventlog.store import Store
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState, Views
 
-__all__ = ["close_stores", "current_views", "open_store", "read_state"]
+__all__ = [
+    "close_stores",
+    "current_views",
+    "open_store",
+    "open_store_at",
+    "read_state",
+    "release_views",
+    "store_for_task",
+    "stores_to_search",
+]
 
 
 def open_store(*, create: bool = False) -> Store:
     """The store at ``EVENTLOG_HOME`` as it is set now; one that cannot be written is opened for reading.
+
+    In offline mode it is that of the session that this process records into.
 
     Args:
         create: to write to it; make a store where there is none.
@@ -31,8 +44,22 @@ def open_store(*, create: bool = False) -> Store:
         NotFound: there is none, and `create` is off.
         StoreReadOnly: it cannot be written, and `create` is on.
         StoreInvalid, StoreFull: it cannot be opened.
+        InputInvalid: it is to be written, in offline mode, and no task is open.
     """
     home = home_folder()
+    if offline.is_offline():
+        home = offline.current_session() or home
+        if create and home == home_folder():
+            raise InputInvalid(
+                "offline mode is on, and no offline task is open to write to: call Task.init first, or"
+                " Task.set_offline(False)"
+            )
+    return open_store_at(home, create=create)
+
+
+def open_store_at(home: Path, *, create: bool = False) -> Store:
+    """The store in a folder; the arguments and the errors are those of `open_store`."""
+    home = home.absolute()
     with _lock:
         store = _stores.get(home)
         if store is None:
@@ -42,6 +69,45 @@ def open_store(*, create: bool = False) -> Store:
                 f"the store at {home} cannot be written: make it writable or set EVENTLOG_HOME"
             )
         return store
+
+
+def stores_to_search(task_id: str = "") -> list[Store]:
+    """Where tasks are looked for: in offline mode, the sessions of this machine before the store at home.
+
+    Args:
+        task_id: the one that is looked for, or "" for any: of the sessions only that of this process is
+            then searched.
+
+    Raises:
+        NotFound: there is no store.
+    """
+    if not offline.is_offline():
+        return [open_store()]
+    homes = [offline.current_session()]
+    if offline.is_task_id(task_id):
+        homes.append(offline.session_folder(task_id))
+    homes.append(home_folder())
+    found = [open_store_at(home) for home in dict.fromkeys(homes) if home is not None and is_there(home)]
+    return found or [open_store()]
+
+
+def store_for_task(
+    project: str, name: str, reuse: bool | str = True, last: bool | str | int = False
+) -> Store:
+    """The store that a task begins in: that at home or, in offline mode, that of its session.
+
+    Args:
+        project, name, reuse, last: as of `start.start_task`.
+
+    Raises:
+        NotFound: offline, there is no task of the id given.
+        StoreReadOnly, StoreInvalid, StoreFull: it cannot be opened.
+    """
+    if not offline.is_offline():
+        return open_store(create=True)
+    from eventlog.sdk.offline_continuation import session_for
+
+    return session_for(project, name, reuse, last)
 
 
 def current_views(store: Store, *, reports: bool = False) -> "Views":
@@ -77,6 +143,14 @@ def read_state(store: Store, task_id: str) -> "TaskState":
     state = current_views(store).task(task_id)
     store.session.observe(state.changed)
     return state
+
+
+def release_views(store: Store) -> None:
+    """Close the views of a store, before whoever opened it closes it; a later call opens them again."""
+    with _lock:
+        views = _views.pop(store, None)
+    if views is not None:
+        views.close()
 
 
 def close_stores() -> None:

@@ -47,9 +47,14 @@ def _run(work: Callable[[str, OnBytes], None], digests: Sequence[str], count: On
 
     executor = ThreadPoolExecutor(min(jobs, len(digests)), thread_name_prefix="eventlog-sync")
     try:
-        done, _ = wait(
-            [executor.submit(work, digest, counted) for digest in digests], return_when=FIRST_EXCEPTION
-        )
+        try:
+            futures = [executor.submit(work, digest, counted) for digest in digests]
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            futures = []
+            for digest in digests:
+                work(digest, counted)
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
     finally:

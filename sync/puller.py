@@ -1,8 +1,11 @@
 """Pulling: what a remote holds and a store does not, checked before it is let in, blobs first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from eventlog.batch import FIRST_PREVIOUS, Batch
+from eventlog.blobs import BlobWriter
 from eventlog.errors import (
     BlobMissing,
     DataCorrupt,
@@ -18,15 +21,28 @@ from eventlog.sync.forks import check_agreement, forked
 from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, blob_object, covering
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import named_blobs
-from eventlog.sync.remote import Remote
 from eventlog.sync.results import Tally
 from eventlog.sync.segment import confirmed
 
-__all__ = ["Puller"]
+__all__ = ["Puller", "Source"]
 
 BEFORE_FIRST = Head(-1, FIRST_PREVIOUS)
 # What is wrong with one segment, or one store, and does not stop the others.
 ONE_BAD_THING = (BlobMissing, DataCorrupt, NotFound, RemoteInvalid, StoreForked, StoreNewer)
+
+
+class Source(Protocol):
+    """What a pull reads from: a `Remote`, or another store."""
+
+    url: str
+
+    def read_segment(
+        self, segment: Segment, progress: OnBytes
+    ) -> AbstractContextManager[Iterator[Batch]]: ...
+
+    def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]: ...
+
+    def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None: ...
 
 
 class Puller:
@@ -36,7 +52,7 @@ class Puller:
         holdings: what the remote holds, as listed.
     """
 
-    def __init__(self, store: Store, remote: Remote, holdings: Holdings, tally: Tally) -> None:
+    def __init__(self, store: Store, remote: Source, holdings: Holdings, tally: Tally) -> None:
         self.store = store
         self.remote = remote
         self.holdings = holdings

@@ -22,6 +22,7 @@ from eventlog.sync.layout import (
     marker_format,
     parse_segment,
 )
+from eventlog.sync.objects import Objects
 from eventlog.sync.segment import read_batches, segment_pieces, segment_size
 from eventlog.sync.urls import objects_at
 
@@ -32,14 +33,14 @@ class Remote:
     """The copies of stores under a URL. Nothing there is ever changed once written.
 
     Args:
-        url: any URL that fsspec knows, or the path of a folder.
+        url: any URL that fsspec knows, or the path of a folder; or the objects themselves.
 
     Raises:
         InputInvalid, RemoteInvalid: the URL cannot be used.
     """
 
-    def __init__(self, url: str | os.PathLike[str]) -> None:
-        self.objects = objects_at(url)
+    def __init__(self, url: str | os.PathLike[str] | Objects) -> None:
+        self.objects = url if isinstance(url, Objects) else objects_at(url)
         self.url = self.objects.shown
 
     def __repr__(self) -> str:

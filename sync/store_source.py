@@ -1,0 +1,85 @@
+"""Another store on this machine as what a pull reads from: batches and blobs, with no remote between."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from eventlog.batch import Batch
+from eventlog.blobs import BlobWriter
+from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
+from eventlog.store import Head, Store
+from eventlog.sync.copying import OnBytes, opened
+from eventlog.sync.layout import Holdings, Segment
+
+__all__ = ["StoreSource"]
+
+
+class StoreSource:
+    """A store to pull from. It is not believed more than a remote is.
+
+    Args:
+        store: the store.
+        known: the last batches that the pulling store has, by store id.
+    """
+
+    def __init__(self, store: Store, known: Mapping[bytes, Head]) -> None:
+        self.url = str(store.home)
+        self._store = store
+        self._known = known
+
+    def __repr__(self) -> str:
+        return f"<StoreSource {self.url}>"
+
+    def holdings(self) -> Holdings:
+        """What there is to be pulled, as one segment of each store, from the first batch that is lacking."""
+        held: Holdings = {}
+        for copy_of, head in self._store.heads().items():
+            known = self._known.get(copy_of)
+            first = 0 if known is None else min(known.number + 1, head.number)
+            held[copy_of] = [Segment(first, head.number, head.hash.hex()[:16], copy_of, 0)]
+        return held
+
+    @contextmanager
+    def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
+        """The batches of a segment, one by one, as a context manager.
+
+        Args:
+            progress: gets the number of bytes of each batch.
+        """
+        yield self._batches(segment, progress)
+
+    def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]:
+        """The sizes, in bytes, of those of these blobs that are there."""
+        sizes = {}
+        for digest in digests:
+            with suppress(BlobMissing, OSError):
+                sizes[digest] = self._store.blobs.path(digest).stat().st_size
+        return sizes
+
+    def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
+        """Write a blob's bytes to a writer, which hashes them.
+
+        Raises:
+            NotFound: it is not there.
+            DataCorrupt: it cannot be read.
+            StoreFull, StoreReadOnly: the writer cannot keep them.
+        """
+        before = 0
+
+        def advance(done: int) -> None:
+            nonlocal before
+            progress(done - before)
+            before = done
+
+        try:
+            path = self._store.blobs.path(digest)
+            with opened(path) as descriptor:
+                writer.take(descriptor, path, advance)
+        except BlobMissing as error:
+            raise NotFound(str(error)) from None
+        except InputInvalid as error:
+            raise DataCorrupt(str(error)) from None
+
+    def _batches(self, segment: Segment, progress: OnBytes) -> Iterator[Batch]:
+        for batch in self._store.batches(segment.store, segment.first, segment.last):
+            progress(len(batch.data))
+            yield batch
