@@ -5,9 +5,9 @@ No fold here depends on the order in which batches arrive.
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from eventlog.batch import Batch
 from eventlog.events import Event, MediaReported, PlotReported, ScalarReported, TextReported
@@ -22,6 +22,7 @@ __all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
 REPORTS_VERSION = 3
 _key = struct.Struct(">16s16sQ")
 _value = struct.Struct(">16sQQQ32s")
+E = TypeVar("E", bound=Event)
 _series_of: Any = attrgetter("task", "title", "series")
 
 
@@ -52,26 +53,24 @@ def fold_reports(
     points: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
     for batch, events in batches:
         of_batch: defaultdict[tuple[str, str, str], list[ScalarReported]] = defaultdict(list)
-        others: list[Event] = []
+        others: list[tuple[int, Event]] = []
         scalars: list[Any] = events
         if set(map(type, events)) != {ScalarReported}:
             scalars = [event for event in events if isinstance(event, ScalarReported)]
-            others = [event for event in events if not isinstance(event, ScalarReported)]
+            # Not the number of the event, for which state events would have to be read, but in its order.
+            places = enumerate(events, batch.first)
+            others = [(place, event) for place, event in places if not isinstance(event, ScalarReported)]
         for key, event in zip(map(_series_of, scalars), scalars, strict=True):
             of_batch[key].append(event)
         for key, reported in of_batch.items():
             points[key] += reported
         tasks = {task for task, _, _ in of_batch}
         if others:
-            tasks.update(event.task for event in others)
-            # Not the number of the event, for which state events would have to be read, but in its order.
-            places = list(enumerate(events, batch.first))
-            text = ((place, event) for place, event in places if isinstance(event, TextReported))
-            fold_text(transaction, environment, batch.session, text)
-            plots = ((place, event) for place, event in places if isinstance(event, PlotReported))
-            fold_plots(transaction, environment, batch.session, plots)
-            media = ((place, event) for place, event in places if isinstance(event, MediaReported))
-            fold_media(transaction, environment, batch.session, media)
+            tasks.update(event.task for _, event in others)
+            session = batch.session
+            fold_text(transaction, environment, session, _only(TextReported, others))
+            fold_plots(transaction, environment, session, _only(PlotReported, others))
+            fold_media(transaction, environment, session, _only(MediaReported, others))
         where = _value.pack(batch.store, batch.number, batch.first_time, batch.last_time, batch.hash)
         for task in tasks:
             transaction.put(
@@ -94,3 +93,7 @@ def report_batches(transaction: Any, environment: ViewsEnvironment, key: bytes) 
             _, session, first = _key.unpack(cursor.key())
             yield ReportBatch(session, first, *_value.unpack(cursor.value()))
             found = cursor.next()
+
+
+def _only(kind: type[E], placed: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, E]]:
+    return ((place, event) for place, event in placed if isinstance(event, kind))
