@@ -58,7 +58,7 @@ def store_json(
     Raises:
         InputInvalid: it has no form in JSON, and is not to be pickled.
     """
-    ending = _known(kind, extension, ".json", ".yaml")
+    ending = _known(f"a {kind}", extension, ".json", ".yaml")
     try:
         try:
             text = _dumped(value, ending, sort_keys=sort_keys, is_strict=may_pickle)
@@ -95,7 +95,7 @@ def store_array(
     """
     import numpy
 
-    ending = _known("numpy array", extension, ".npz", ".csv.gz")
+    ending = _known("a numpy array", extension, ".npz", ".csv.gz")
     if ending == ".csv.gz":
         if value.ndim not in (1, 2) or value.dtype.kind not in "biuf":
             raise InputInvalid(
@@ -127,7 +127,7 @@ def store_frame(
     Raises:
         InputInvalid: it cannot be written.
     """
-    ending = _known("pandas frame", extension, ".csv.gz", ".parquet", ".feather", ".pickle")
+    ending = _known("a pandas frame", extension, ".csv.gz", ".parquet", ".feather", ".pickle")
     preview = text_of(value, str)
     if ending in {".parquet", ".feather"}:
         save = value.to_parquet if ending == ".parquet" else value.to_feather
@@ -176,7 +176,7 @@ def store_image(
 
     Image.init()
     formats = {ending: name for ending, name in Image.registered_extensions().items() if name in Image.SAVE}
-    ending = _known("image", extension, ".png", *sorted(set(formats) - {".png"}))
+    ending = _known("an image", extension, ".png", *sorted(set(formats) - {".png"}))
     for last, one in ((ending == ".png", ending), (True, ".png")):
         buffer = io.BytesIO()
         try:
@@ -246,7 +246,7 @@ def _known(what: str, extension: str | None, *known: str) -> str:
     if extension.lower() in known:
         return extension.lower()
     log.warning(
-        "eventlog: a %s cannot be kept as '%s', and '%s' is taken instead; there are %s%s and .pkl",
+        "eventlog: %s cannot be kept as '%s', and '%s' is taken instead; there are %s%s and .pkl",
         what,
         extension,
         known[0],

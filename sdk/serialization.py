@@ -203,20 +203,29 @@ def _store_path(blobs: Blobs, path: Path) -> StoredObject:
 
 
 def _matches(pattern: str) -> list[tuple[Path, str]]:
-    """What matches wildcards: files, and folders with what is in them."""
+    """What matches wildcards: files, and folders with what is in them, named below the folder without any."""
     if not _WILDCARDS.intersection(pattern) or len(pattern) > _LONGEST_PATH or "\0" in pattern:
         return []
-    members: list[tuple[Path, str]] = []
+    root = _fixed_part(pattern)
+    members: dict[str, Path] = {}
     try:
-        found = sorted(glob.glob(pattern))  # noqa: PTH207 (pathlib's needs a fixed root)
+        for path in sorted(map(Path, glob.iglob(pattern, recursive=True))):  # noqa: PTH207 (the root varies)
+            name = path.relative_to(root).as_posix()
+            if path.is_dir():
+                members.update((f"{name}/{below}", inner) for inner, below in folder_members(path))
+            elif path.is_file():
+                members[name] = path
     except (OSError, ValueError):
         return []
-    for path in map(Path, found):
-        if path.is_dir():
-            members += [(inner, f"{path.name}/{name}") for inner, name in folder_members(path)]
-        elif path.is_file():
-            members.append((path, path.name))
-    return members
+    return [(path, name) for name, path in members.items()]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders at the beginning of a pattern that have no wildcards in their names."""
+    path = Path(pattern)
+    while _WILDCARDS.intersection(str(path)):
+        path = path.parent
+    return path
 
 
 def _listed_paths(value: Any) -> list[Path]:
@@ -253,7 +262,9 @@ def _store_paths(blobs: Blobs, paths: list[Path]) -> StoredObject:
 def _store_members(
     blobs: Blobs, members: Callable[[], Members], shown: Path, folder_name: str | None = None
 ) -> StoredObject:
-    name = safe_file_name(shown.parent.absolute().name if folder_name is None else folder_name) or "folder"
+    if folder_name is None:
+        folder_name = _fixed_part(str(shown)).absolute().name
+    name = safe_file_name(folder_name) or "folder"
     digest, size, written = take_members(blobs, members, plain_text(shown))
     lines = [f"{one} - {shown_size(count)}" for one, count in written]
     preview = cut_preview(plain_text("\n".join((f"Archive content {shown}:", *lines, ""))))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 __all__ = ["StoredObject", "content_type", "cut_preview", "safe_file_name", "shown_size"]
 
-_LONGEST_PREVIEW = 20_000
+_LONGEST_PREVIEW = 60_000
 _LONGEST_NAME = 200
 _CONTENT_TYPES = {
     ".csv.gz": "text/csv",

@@ -83,14 +83,24 @@ def test_a_folder_comes_back_as_a_folder(task: Task, tmp_path: Path) -> None:
 
 
 def test_wildcards_keep_what_they_match(task: Task, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
     for name in ("a.csv", "b.csv", "c.txt"):
-        (tmp_path / name).write_text(name)
-    for given in (str(tmp_path / "*.csv"), tmp_path / "*.csv"):
+        (folder / name).write_text(name)
+    for given in (str(folder / "*.csv"), folder / "*.csv"):
         artifact = put(task, "tables", given)
         assert sorted(path.name for path in artifact.get().iterdir()) == ["a.csv", "b.csv"]
         assert artifact.type == "archive"
     with pytest.raises(InputInvalid, match="no file or folder"):
-        task.upload_artifact("none", tmp_path / "*.parquet")
+        task.upload_artifact("none", folder / "*.parquet")
+    (folder / "one" / "two").mkdir(parents=True)
+    (folder / "one" / "a.csv").write_text("another")
+    (folder / "one" / "two" / "a.csv").write_text("a third")
+    copy = put(task, "tables", str(folder / "**" / "a.csv")).get()
+    found = {str(path.relative_to(copy)): path.read_text() for path in copy.rglob("*.csv")}
+    assert found == {"a.csv": "a.csv", "one/a.csv": "another", "one/two/a.csv": "a third"}
+    copy = put(task, "folders", str(folder / "o*")).get()
+    assert sorted(path.name for path in (copy / "one").iterdir()) == ["a.csv", "two"]
 
 
 def test_a_list_of_paths_is_kept_as_one_archive(task: Task, tmp_path: Path) -> None:
