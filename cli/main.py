@@ -31,6 +31,7 @@ MODULES = {
     "replay": "replay",
     "status": "status",
     "sync": "sync",
+    "import": "importing",
     "verify": "verify",
     "rebuild": "rebuild",
 }

@@ -1,0 +1,118 @@
+"""`eventlog import`: bring home what was recorded offline."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventlog.cli.opening import as_json, examples, opened_store
+from eventlog.cli.printing import counted, document, line
+from eventlog.cli.progress import progress_bar
+from eventlog.cli.tables import Cell, Column, status_cell, table
+from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreFull, StoreReadOnly
+
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState
+    from eventlog.sdk.importing import Imported
+    from eventlog.store import Store
+
+__all__ = ["command"]
+
+_COLUMNS = (
+    Column("task", cut=0),
+    Column("name", cut=1),
+    Column("status", cut=0),
+    Column("came in", cut=0),
+    Column("from", cut=2, keep_end=True),
+)
+
+
+@click.command(
+    "import",
+    short_help="Bring home what was recorded offline.",
+    epilog=examples("eventlog import session.zip", "eventlog import /media/stick/offline/*.zip"),
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--into", metavar="TASK", help="A task's id: go on with it, instead of making another.")
+@click.option(
+    "--iteration-offset", metavar="N", type=int, default=0, help="Add N to the iterations of all reports."
+)
+@as_json
+@click.pass_context
+def command(
+    context: click.Context, paths: tuple[Path, ...], into: str | None, iteration_offset: int, as_json: bool
+) -> None:
+    """Let offline sessions into the store, each with all that belongs to it.
+
+    PATH is the folder or the zip file of a session: of eventlog's offline mode, or of ClearML's. What was
+    imported before is not imported again. What cannot be read is named, the rest goes on, and the exit code
+    is then 1.
+
+    With --json: imported (path, kind, tasks, new, blobs), problems.
+    """
+    found: list[Imported] = []
+    problems: list[str] = []
+    if not any(path.exists() for path in paths):
+        # A store is not begun by a slip in a name.
+        raise InputInvalid(f"{paths[0]} is not there: name the folder or the zip file of a session")
+    with opened_store(context.obj, create=True) as store:
+        for path in paths:
+            try:
+                found.append(_imported(store, path, into, iteration_offset))
+            except (StoreFull, StoreReadOnly):
+                raise
+            except EventlogError as error:
+                problems.append(str(error))
+        problems += [problem for one in found for problem in one.problems]
+        if as_json:
+            document({"imported": [_document(one) for one in found], "problems": problems})
+        elif found:
+            _show(store, found)
+    if not as_json:
+        for problem in problems:
+            line((problem, "red"))
+    context.exit(1 if problems else 0)
+
+
+def _imported(store: "Store", path: Path, into: str | None, offset: int) -> "Imported":
+    from eventlog.sdk.importing import import_session
+
+    with progress_bar(f"importing {path.name}", sized=True) as advance:
+        return import_session(
+            store, path, previous_task_id=into or "", iteration_offset=offset, progress=advance
+        )
+
+
+def _show(store: "Store", found: list["Imported"]) -> None:
+    from eventlog.projections import Views
+
+    with Views.open(store) as views:
+        views.catch_up()
+        rows = []
+        for one in found:
+            came = f"{counted(one.blobs, 'file')}" if one.is_new else "nothing new"
+            for task in one.tasks or [""]:
+                try:
+                    state: TaskState | None = views.task(task)
+                except NotFound:
+                    state = None
+                rows.append(
+                    (
+                        Cell(task),
+                        Cell(f"{state.project}/{state.name}" if state else ""),
+                        status_cell(state.status) if state else Cell("no task"),
+                        Cell(came),
+                        Cell(str(one.path)),
+                    )
+                )
+    table(_COLUMNS, rows)
+
+
+def _document(one: "Imported") -> dict[str, Any]:
+    return {
+        "path": str(one.path),
+        "kind": one.kind,
+        "tasks": one.tasks,
+        "new": one.is_new,
+        "blobs": one.blobs,
+    }
