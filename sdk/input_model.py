@@ -170,8 +170,10 @@ class InputModel(Model):
             label_enumeration: the number of each label that it tells apart.
         """
         from eventlog.projections import ModelState
+        from eventlog.sdk.task import Task
 
-        model = cls._of(open_store(create=True), "")
+        task = Task.current_task()
+        model = cls._of(open_store(create=True) if task is None else task._store, "")
         design = design_text(config_text, config_dict) or ""
         model._empty = ModelState("", labels=check_labels(label_enumeration), design=design)
         return model

@@ -1,17 +1,18 @@
 """Model: a model as it is looked up, and the query over all of them."""
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from eventlog.errors import EventlogError, InputInvalid
+from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import ModelDeleted
 from eventlog.sdk.model_base import BaseModel
 from eventlog.sdk.stores import current_views, stores_to_search
 from eventlog.store import Store
 
 if TYPE_CHECKING:
-    from eventlog.projections import Views
+    from eventlog.projections import ModelState, Views
 
 __all__ = ["Model"]
 
@@ -127,23 +128,12 @@ class Model(BaseModel):
             _check_removable(removed, force=force)
             state = removed._state()
             removed._append(ModelDeleted)
-            if delete_weights_file and state.url and state.blob:
-                from eventlog.sdk.transfers import file_system
-
-                system, place = file_system(state.url)
-                if system.exists(place):
-                    system.rm_file(place)
+            if delete_weights_file:
+                _delete_copy(removed, state)
         except EventlogError as error:
             if raise_on_errors:
                 raise
             log.warning("eventlog: model %s was not wholly removed: %s", getattr(model, "id", model), error)
-            return False
-        except Exception as error:
-            # The packages behind fsspec raise whatever theirs raise.
-            text = f"the weights of model {getattr(model, 'id', model)} cannot be deleted: {error}"
-            if raise_on_errors:
-                raise InputInvalid(text) from None
-            log.warning("eventlog: %s", text)
             return False
         return True
 
@@ -165,3 +155,16 @@ def _check_unread(model: BaseModel, views: "Views") -> None:
                 f"task {row.id} '{row.name[:100]}' reads model {model.id}: pass force=True to remove it"
                 " all the same"
             )
+
+
+def _delete_copy(model: BaseModel, state: "ModelState") -> None:
+    """Delete what its task has put at a destination, and never what a model merely names."""
+    from eventlog.sdk.delivery import wait_for_deliveries
+    from eventlog.sdk.transfers import delete_file
+
+    if not (state.blob and state.url and state.made_by):
+        return
+    with contextlib.suppress(NotFound):
+        if state.url in current_views(model._store).task(state.made_by).deliveries:
+            wait_for_deliveries(model._store, state.made_by)
+            delete_file(state.url)

@@ -122,7 +122,7 @@ class BaseModel(ModelMetadata, ModelReports):
 
         Raises:
             InputInvalid: the text is neither JSON nor HOCON.
-            NotAvailable: it may be HOCON, and pyhocon is not installed.
+            NotAvailable: it has a substitution or an include, and pyhocon is not installed.
         """
         return design_dict(self._state().design)
 

@@ -1,10 +1,9 @@
 """What a model was built from: its design, as text or as a dictionary, and its labels."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from eventlog.errors import InputInvalid, NotAvailable
+from eventlog.errors import InputInvalid
 from eventlog.sdk.plain_text import check_text, plain_text
 
 __all__ = ["LARGEST_DESIGN", "check_labels", "design_dict", "design_text"]
@@ -14,7 +13,7 @@ LARGEST_DESIGN = 4 << 20
 
 
 def design_text(config_text: str | None, config_dict: Mapping[str, Any] | None) -> str | None:
-    """The design that was given as text or as a dictionary, which becomes JSON; None where neither was.
+    """The design that was given as text or as a dictionary, which is written as HOCON; None for neither.
 
     Raises:
         InputInvalid: both were given, it is neither, it contains itself, or it is larger than 4 MiB.
@@ -26,12 +25,9 @@ def design_text(config_text: str | None, config_dict: Mapping[str, Any] | None) 
     if config_dict is not None:
         if not isinstance(config_dict, Mapping):
             raise InputInvalid(f"config_dict must be a dictionary, not {type(config_dict).__name__}")
-        try:
-            text = json.dumps(dict(config_dict), indent=2, ensure_ascii=False, default=plain_text)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InputInvalid(
-                f"config_dict cannot be written as JSON ({type(error).__name__}: {error}): give config_text"
-            ) from None
+        from eventlog.sdk.hocon import to_hocon
+
+        text = to_hocon(config_dict)
     elif config_text is not None:
         if not isinstance(config_text, str):
             raise InputInvalid(f"config_text must be text, not {type(config_text).__name__}")
@@ -49,14 +45,13 @@ def design_dict(text: str) -> dict[str, Any]:
 
     Raises:
         InputInvalid: it is neither, such as Python code or a prototxt file: it is read as text then.
-        NotAvailable: it may be HOCON, and pyhocon is not installed.
+        NotAvailable: it has a substitution or an include, and pyhocon is not installed.
     """
     if not text.strip():
         return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = _parse_hocon(text)
+    from eventlog.sdk.hocon import parse_hocon
+
+    value = parse_hocon(text)
     if not isinstance(value, dict):
         raise InputInvalid("the model's design is not a dictionary: read it as config_text")
     return value
@@ -84,21 +79,3 @@ def check_labels(labels: Mapping[str, int] | None) -> dict[str, int]:
             )
         checked[name] = number
     return checked
-
-
-def _parse_hocon(text: str) -> Any:
-    try:
-        from pyhocon import ConfigFactory, ConfigTree
-    except ImportError:
-        raise NotAvailable(
-            "the model's design is not JSON, and reading HOCON needs pyhocon, which is not installed:"
-            " pip install 'eventlog[hocon]', or read config_text"
-        ) from None
-    try:
-        tree = ConfigFactory.parse_string(text)
-    except Exception as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputInvalid(
-            f"the model's design is neither JSON nor HOCON ({line[:200]}): read it as config_text"
-        ) from None
-    return tree.as_plain_ordered_dict() if isinstance(tree, ConfigTree) else tree

@@ -82,7 +82,7 @@ def test_labels_that_are_no_numbers_are_refused(task: Task, labels: object) -> N
 def test_a_circular_design_is_refused(task: Task) -> None:
     circle: dict[str, object] = {}
     circle["self"] = circle
-    with pytest.raises(InputInvalid, match="config_dict cannot be written"):
+    with pytest.raises(InputInvalid):
         OutputModel(task, config_dict=circle)
     with pytest.raises(InputInvalid, match="leave one of them out"):
         OutputModel(task, config_dict={}, config_text="")
