@@ -74,7 +74,7 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "clearml.logger": {
         "Logger": _LOGGER,
-        "SeriesInfo": "eventlog.sdk.clearml_functions:SeriesInfo",
+        "SeriesInfo": "eventlog.sdk.series_info:SeriesInfo",
         "StdStreamPatch": _INNER,
     },
     "clearml.model": {**_MODELS, "BaseModel": "eventlog.sdk.model_base:BaseModel", "Framework": _FRAMEWORK},
@@ -105,7 +105,7 @@ MODULES: dict[str, dict[str, str]] = {
     "clearml.binding.matplotlib_bind": {"PatchedMatplotlib": f"{_BINDINGS}:PatchedMatplotlib"},
     "clearml.utilities": {},
     "clearml.utilities.dicts": {name: f"{_FUNCTIONS}:{name}" for name in ("cast_str_to_bool", "merge_dicts")},
-    "clearml.utilities.plotly_reporter": {"SeriesInfo": "eventlog.sdk.clearml_functions:SeriesInfo"},
+    "clearml.utilities.plotly_reporter": {"SeriesInfo": "eventlog.sdk.series_info:SeriesInfo"},
     "clearml.utilities.proxy_object": {
         name: f"{_FUNCTIONS}:{name}"
         for name in (

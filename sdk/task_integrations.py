@@ -16,6 +16,10 @@ class TaskIntegrations(TaskBase):
         # By the trainer of Hugging Face's transformers.
         return _Arguments(self)
 
+    def _get_default_report_storage_uri(self) -> str | None:
+        # By NeMo, for where to put weights.
+        return getattr(self, "output_uri", None) or None
+
 
 class _Arguments:
     def __init__(self, task: Any) -> None:

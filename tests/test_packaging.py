@@ -124,7 +124,11 @@ def test_a_wheel_installed_elsewhere_works(distributions: Path, tmp_path: Path):
     script.write_text(
         "import eventlog, eventlog.cli.main, eventlog.sdk, eventlog.sync, eventlog.projections\n"
         "from eventlog import Logger, Store, Task\n"
-        "print(eventlog.__file__, eventlog.sdk.__file__, eventlog.cli.main.__file__, sep='\\n')\n"
+        "eventlog.install_as_clearml()\n"
+        "import clearml, importlib.metadata\n"
+        "assert importlib.metadata.version('clearml') == clearml.__version__ == '2.1.0'\n"
+        "modules = (eventlog, eventlog.sdk, eventlog.cli.main, clearml)\n"
+        "print(*(module.__file__ for module in modules), sep='\\n')\n"
     )
     for path in run(python, script, cwd=tmp_path).split():
         assert Path(path).is_relative_to(own)
