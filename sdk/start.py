@@ -1,109 +1,185 @@
-"""How a task begins: with which names, and as a new task or as one that is run again."""
+"""How a task begins in this process: as a new one, as one that is run again, or as one that goes on."""
 
-import os
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from eventlog.errors import InputInvalid
+from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
-from eventlog.sdk.last_runs import LastRun, LastRuns
-from eventlog.sdk.plain_text import check_text
-from eventlog.sdk.stores import read_state
+from eventlog.sdk.last_runs import Choice, LastRun, LastRuns
+from eventlog.sdk.main_task import task_of_main_process
+from eventlog.sdk.offline import new_task_id
+from eventlog.sdk.overrides import given_task_id
+from eventlog.sdk.stores import current_views, read_state
 from eventlog.store import Store
 
-__all__ = ["check_name", "default_project_name", "default_task_name", "start_task", "tag_list"]
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState
 
-_SHORTEST_NAME = 3
+__all__ = ["Start", "start_task"]
 
 
-def check_name(what: str, name: object) -> str:
-    """The name of a project or a task, if it can be one.
+@dataclass(frozen=True)
+class Start:
+    """How a task began in this process.
 
-    Args:
-        what: "project" or "task", for the message.
-
-    Raises:
-        InputInvalid: it is no text, has fewer than 3 characters, or cannot be written as UTF-8.
+    Attributes:
+        task_id, project, name, task_type: of the task.
+        is_own: its end is this process's to tell; else it runs elsewhere, and this process only adds to it.
+        is_given: it was taken by its id, whatever names the script gives.
+        offset: what is added to the iterations that are reported.
+        asked: what was asked for in a draft, of the fields of `ExecutionRecorded`.
+        goes_on: it was there before, and nothing of it was reset.
     """
-    text = check_text(f"the {what} name", name)
-    if len(text.strip()) < _SHORTEST_NAME:
-        raise InputInvalid(
-            f"the {what} name {name!r} is too short: give at least {_SHORTEST_NAME} characters"
-        )
-    return text
 
-
-def default_project_name() -> str:
-    """The name of the folder of the repository around the script, or "Untitled"."""
-    script = _script()
-    for folder in script.parents if script else ():
-        if (folder / ".git").exists():
-            return folder.name if len(folder.name) >= _SHORTEST_NAME else f"{folder.name} project"
-    return "Untitled"
-
-
-def default_task_name() -> str:
-    """The script's file name without its ending, or "untitled"."""
-    script = _script()
-    name = script.stem if script else ""
-    return name if len(name) >= _SHORTEST_NAME else f"{name} task".strip() if name else "untitled"
-
-
-def tag_list(tags: Sequence[str] | str) -> list[str]:
-    """Tags as a list without repetitions; of one text, its words.
-
-    Raises:
-        InputInvalid: a tag is not text, or empty.
-    """
-    wanted: list[Any] = tags.split() if isinstance(tags, str) else list(tags)
-    texts = list(dict.fromkeys(check_text("a tag", tag) for tag in wanted))
-    if not all(text.strip() for text in texts):
-        raise InputInvalid("a tag must not be empty")
-    return texts
+    task_id: str
+    project: str
+    name: str
+    task_type: str
+    is_own: bool = True
+    is_given: bool = False
+    offset: int = 0
+    asked: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
 
 
 def start_task(
-    store: Store, project: str, name: str, task_type: str, tags: list[str], reuse: bool | str
-) -> str:
-    """Append what begins a task, and return its id.
+    store: Store,
+    project: str,
+    name: str,
+    task_type: str,
+    tags: list[str],
+    reuse: bool | str,
+    last: bool | str | int = False,
+) -> Start:
+    """Append what begins a task.
+
+    A task that this process was told to run, by ``EVENTLOG_TASK_ID``, comes before all others, and after it
+    the one that runs in the process that started this one.
 
     Args:
         reuse: True to run the last task of that name again where ClearML would, False for a new one, or
             the id of the task to run again.
+        last: True, or the id of a task, to go on with it where it ended; a number says what to add to the
+            iterations.
 
     Raises:
         NotFound: there is no task of the id given.
-        InputInvalid: that task runs in another process, or has other names.
+        InputInvalid: that task runs in another process, is published, or has other names.
     """
-    last_runs = LastRuns(store)
-    with last_runs.choose(project, name, task_type) as choice:
+    given = given_task_id() or task_of_main_process(store)
+    if given:
+        return _go_on(store, given, tags, last, is_given=True)
+    if last is not False:
+        going = last if isinstance(last, str) else reuse if isinstance(reuse, str) else ""
+        going = going or _last_task(store, project, name, task_type)
+        if going:
+            return _go_on(store, going, tags, last, is_given=isinstance(last, str))
+        reuse = False
+    return _begin(store, project, name, task_type, tags, reuse)
+
+
+def _begin(
+    store: Store, project: str, name: str, task_type: str, tags: list[str], reuse: bool | str
+) -> Start:
+    """Begin a new task, or one that is run again."""
+    with LastRuns(store).choose(project, name, task_type) as choice:
         again = ""
         if isinstance(reuse, str):
             again = _named_task(store, reuse, project, name)
         elif reuse and choice.run is not None and choice.take(choice.run.task, None):
             again = choice.run.task
             _see_end_of(store, choice.run)
-        task = again or os.urandom(16).hex()
+        task = again or new_task_id(store)
         append = store.session.append
         if again:
             append(TaskReset, task)
         else:
             append(TaskCreated, task, name, project, task_type)
-        if tags:
-            append(TagsAdded, task, tags)
+        _run(store, task, tags, choice)
+    return Start(task, project, name, task_type)
+
+
+def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, is_given: bool) -> Start:
+    """Go on with a task where it stands: start it, unless it runs elsewhere."""
+    last_runs = LastRuns(store)
+    # Two processes that are given one task take turns, so that only one of them starts it.
+    with last_runs.choose("", task, ""):
+        state = read_state(store, task)
+        if state.status == "published":
+            raise InputInvalid(
+                f"task {task} is published and does not run any more: run a copy of it, from Task.clone"
+            )
+        offset = _offset(store, task, last)
+        is_own = not _is_running(store, state)
+        if is_own:
+            with last_runs.choose(state.project, state.name, state.type) as choice:
+                _run(store, task, tags, choice)
+            store.flush()
+        elif tags:
+            store.session.append(TagsAdded, task, tags)
+    if state.artifacts or state.models or state.system_tags:
+        last_runs.note_kept(state.project, state.name, state.type, task)
+    execution = state.execution
+    asked = {} if execution is None else {"requirements": execution.requirements, "binary": execution.binary}
+    return Start(task, state.project, state.name, state.type, is_own, is_given, offset, asked, True)
+
+
+def _run(store: Store, task: str, tags: list[str], choice: Choice) -> None:
+    append = store.session.append
+    if tags:
+        append(TagsAdded, task, tags)
+    try:
+        append(TaskStarted, task)
+        choice.take(task, store.session.id)
+    except BaseException as error:
+        append(TaskStopped, task, f"{type(error).__name__} at its start")
+        raise
+
+
+def _is_running(store: Store, state: "TaskState") -> bool:
+    """Whether a session has started the task that has not ended: of another process, host or call."""
+    if state.status != "in_progress":
+        return False
+    record = store.record_of(state.sessions[-1]) if state.sessions else None
+    return record is None or not record.ended
+
+
+def _offset(store: Store, task: str, last: bool | str | int) -> int:
+    """What is added to iterations: one more than the last that was reported, unless a number is given."""
+    if last is False:
+        return 0
+    if last is not True and not isinstance(last, str):
+        return last
+    series = current_views(store, reports=True).series(task)
+    return max((one.last_iteration for one in series), default=-1) + 1
+
+
+def _last_task(store: Store, project: str, name: str, task_type: str) -> str:
+    """The task that these names last ran as, by the note of this machine or else by the log, or ""."""
+    from eventlog.projections import TaskQuery
+
+    noted = LastRuns(store).last_task(project, name, task_type)
+    if noted:
         try:
-            append(TaskStarted, task)
-            choice.take(task, store.session.id)
-        except BaseException as error:
-            append(TaskStopped, task, f"{type(error).__name__} at its start")
-            raise
-    return task
+            state = read_state(store, noted)
+        except NotFound:
+            pass
+        else:
+            return "" if state.status == "published" or "archived" in state.system_tags else noted
+    query = TaskQuery(
+        project=project,
+        name=name,
+        types=[task_type],
+        status=["-published"],
+        system_tags=["-archived"],
+        limit=1,
+    )
+    rows = current_views(store).find(query)
+    return rows[0].id if rows else ""
 
 
 def _named_task(store: Store, task: str, project: str, name: str) -> str:
-    """The id of a task that is to be run again, or "" where it has artifacts and a new one is made."""
+    """The id of a task that is to be run again, or "" where it is to be kept and a new one is made."""
     state = read_state(store, task)
     if state.status == "in_progress":
         raise InputInvalid(
@@ -115,7 +191,8 @@ def _named_task(store: Store, task: str, project: str, name: str) -> str:
             f"task {task} is '{state.project}/{state.name}', not '{project}/{name}': give its own names to"
             " run it again"
         )
-    return "" if state.artifacts else task
+    is_kept = state.artifacts or state.models or state.status == "published"
+    return "" if is_kept or "archived" in state.system_tags else task
 
 
 def _see_end_of(store: Store, run: LastRun) -> None:
@@ -123,8 +200,3 @@ def _see_end_of(store: Store, run: LastRun) -> None:
     record = store.record_of(bytes.fromhex(run.session))
     if record is not None:
         store.session.observe(record.last_time)
-
-
-def _script() -> Path | None:
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(file).absolute() if file else None
