@@ -1,7 +1,7 @@
 """`eventlog sync`: make copies of the log meet."""
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -10,9 +10,10 @@ from eventlog.cli.opening import as_json, examples, opened_store
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.configuration import Configuration
-from eventlog.errors import InputInvalid, NotFound
+from eventlog.errors import EventlogError, InputInvalid, NotFound
 
 if TYPE_CHECKING:
+    from eventlog.sdk.delivery import Resumed
     from eventlog.store import Store
     from eventlog.sync import PullResult, PushResult
     from eventlog.sync.results import Progress
@@ -39,7 +40,11 @@ def command(
     (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named, the rest goes on, and
     the exit code is then 1.
 
-    With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes), problems.
+    Unless only pulling, what waits to be copied to a task's destination (output_uri) goes there first;
+    without a remote, that is all that is done.
+
+    With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes), problems; delivered
+    (files, bytes) where something waited.
     """
     from eventlog.sync import Remote
 
@@ -47,7 +52,11 @@ def command(
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
     url = remote or Configuration.load(context.obj).remote
     if not url:
-        raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
+        delivered = None if only_pull else _deliver_alone(context)
+        if delivered is None:
+            raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
+        _tell(context, url, delivered, None, None, as_json=as_json)
+    delivered = None
     with ExitStack() as stack:
         try:
             store = stack.enter_context(opened_store(context.obj, write=not only_push))
@@ -57,24 +66,69 @@ def command(
             # A store is begun with what a remote holds, not by a slip in the remote's name.
             Remote(url).require()
             store = stack.enter_context(opened_store(context.obj, create=True))
+        if not only_pull:
+            delivered = _deliver(store)
         pulled, pushed = _transfer(store, url, pull=not only_push, push=not only_pull)
-    problems = list(dict.fromkeys(line for one in (pulled, pushed) if one for line in one.problems))
+    _tell(context, url, delivered, pulled, pushed, as_json=as_json)
+
+
+def _tell(
+    context: click.Context,
+    url: str,
+    delivered: "Resumed | None",
+    pulled: "PullResult | None",
+    pushed: "PushResult | None",
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Print what was done, and exit."""
+    results = (delivered, pulled, pushed)
+    problems = list(dict.fromkeys(line for one in results if one for line in one.problems))
     if as_json:
-        document(
-            {
-                "remote": url,
-                "pulled": _document(pulled),
-                "pushed": _document(pushed),
-                "problems": problems,
-            }
-        )
+        told = {
+            "remote": url or None,
+            "pulled": _document(pulled),
+            "pushed": _document(pushed),
+            "problems": problems,
+        }
+        if delivered is not None:
+            told["delivered"] = {"files": delivered.completed, "bytes": delivered.bytes}
+        document(told)
     else:
+        if delivered is not None and delivered.completed:
+            line(f"delivered {counted(delivered.completed, 'file')} ({size(delivered.bytes)})")
         for verb, result in (("pulled", pulled), ("pushed", pushed)):
             if result is not None:
                 line(f"{verb} {_words(result)}")
         for problem in problems:
             line((problem, "red"))
     context.exit(1 if problems else 0)
+
+
+def _deliver_alone(context: click.Context) -> "Resumed | None":
+    try:
+        with opened_store(context.obj, write=True) as store:
+            return _deliver(store)
+    except NotFound:
+        return None
+
+
+def _deliver(store: "Store") -> "Resumed | None":
+    """Copy what waits for it to its destination; None where nothing does."""
+    from eventlog.sdk.delivery import Resumed, resume
+    from eventlog.sdk.stores import release_views
+
+    if store.read_only:
+        return None
+    try:
+        with progress_bar("delivering", sized=True) as advance:
+            delivered = resume(store, advance)
+    except EventlogError as error:
+        # The log goes on to meet others' all the same.
+        return Resumed(problems=(f"what waits to be delivered still does: {error}",))
+    finally:
+        release_views(store)
+    return delivered if delivered.completed or delivered.problems else None
 
 
 def _transfer(

@@ -15,16 +15,28 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from eventlog.errors import EventlogError, InputInvalid, RemoteUnreachable
 from eventlog.events import DeliveryRequested
 from eventlog.sdk.carrying import Delivery, attempt, left_deliveries, settle, turn
 from eventlog.sdk.destinations import masked, reveal
+from eventlog.sdk.offline import is_offline
+from eventlog.sdk.stores import current_views
+from eventlog.sdk.transfers import local_path
 from eventlog.store import Store
 
-__all__ = ["Delivery", "Resumed", "before_exit", "deliver", "is_waiting", "resume", "wait_for_deliveries"]
+__all__ = [
+    "Delivery",
+    "Resumed",
+    "ask_again",
+    "before_exit",
+    "deliver",
+    "is_waiting",
+    "resume",
+    "wait_for_deliveries",
+]
 
 log = logging.getLogger("eventlog")
 
@@ -74,8 +86,36 @@ def deliver(
     """
     delivery = Delivery(store, task_id, blob, masked(url), retries=retries, on_completed=on_completed)
     store.session.append(DeliveryRequested, task_id, blob, delivery.url)
-    _courier.take(delivery)
+    if is_offline():
+        # Whoever imports the session asks for it again.
+        delivery.ended.set()
+    else:
+        _courier.take(delivery)
     return delivery
+
+
+def ask_again(store: Store, task_ids: Iterable[str]) -> int:
+    """Ask for what waits in tasks that came from an offline session; `eventlog sync` then delivers it.
+
+    What was to be a file on the machine that it came from is left out: a path there is not a path here.
+
+    Args:
+        store: that the session was imported into.
+        task_ids: of the session.
+
+    Returns:
+        How many deliveries were asked for.
+    """
+    views = current_views(store)
+    known = {(one.blob, one.url) for one in left_deliveries(store)}
+    asked = 0
+    for task_id in task_ids:
+        for url, one in views.task(task_id).deliveries.items():
+            is_new = one.status != "completed" and (one.blob, url) not in known
+            if is_new and local_path(url) is None and one.blob in store.blobs:
+                store.session.append(DeliveryRequested, task_id, one.blob, url)
+                asked += 1
+    return asked
 
 
 def wait_for_deliveries(store: Store, task_id: str | None = None, seconds: float | None = None) -> bool:

@@ -86,7 +86,13 @@ def import_session(
     if isinstance(iteration_offset, bool) or not isinstance(iteration_offset, int):
         raise InputInvalid(f"the iteration offset must be a whole number, not {iteration_offset!r}")
     importer = _Importer(store, path, previous_task_id, after, iteration_offset, progress)
-    return importer.from_folder() if path.is_dir() else importer.from_zip()
+    imported = importer.from_folder() if path.is_dir() else importer.from_zip()
+    if imported.is_new:
+        from eventlog.sdk.delivery import ask_again
+
+        # What the session could not copy to its destination is copied from here.
+        ask_again(store, imported.tasks)
+    return imported
 
 
 class _Importer:

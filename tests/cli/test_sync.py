@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Run
+from eventlog.events import DeliveryRequested
+from eventlog.store import Store
+from tests.cli.running import BASELINE, Run
 
 
 @pytest.fixture
@@ -89,3 +91,40 @@ def test_what_cannot_go_through_is_named_and_exits_with_1(
     outcome = eventlog("sync", remote, "--pull", EVENTLOG_HOME=str(tmp_path / "second"))
     assert outcome.code == 1
     assert segment.parent.name in outcome.out
+
+
+@pytest.mark.parametrize("has_remote", [True, False])
+def test_what_waits_for_its_destination_goes_there(
+    eventlog: Run, tasks: Path, remote: str, tmp_path: Path, has_remote: bool
+) -> None:
+    (tmp_path / "out").write_text("in the way")
+    with Store.open(tasks) as store:
+        digest = store.blobs.put_bytes(b"weights")
+        store.session.append(DeliveryRequested, BASELINE, digest, f"file://{tmp_path}/out/a/weights.bin")
+        store.session.append(DeliveryRequested, BASELINE, digest, f"file://{tmp_path}/other/weights.bin")
+    arguments = ["sync", remote] if has_remote else ["sync"]
+    outcome = eventlog(*arguments)
+    assert outcome.code == 1
+    assert outcome.lines[0] == "delivered 1 file (7 B)"
+    assert f"file://{tmp_path}/out/a/weights.bin still waits: " in outcome.lines[-1]
+    assert (tmp_path / "other" / "weights.bin").read_bytes() == b"weights"
+    (tmp_path / "out").unlink()
+    document = json.loads(eventlog(*arguments, "--json").out)
+    assert document["delivered"] == {"files": 1, "bytes": 7}
+    assert document["problems"] == []
+    assert (tmp_path / "out" / "a" / "weights.bin").read_bytes() == b"weights"
+    if has_remote:
+        # The outcome goes along.
+        assert document["pushed"]["batches"] > 0
+        assert "delivered" not in json.loads(eventlog(*arguments, "--json").out)
+    else:
+        assert eventlog(*arguments).err.startswith("eventlog: no remote")
+
+
+def test_a_pull_alone_delivers_nothing(eventlog: Run, tasks: Path, remote: str, tmp_path: Path) -> None:
+    eventlog("sync", remote)
+    with Store.open(tasks) as store:
+        digest = store.blobs.put_bytes(b"weights")
+        store.session.append(DeliveryRequested, BASELINE, digest, f"file://{tmp_path}/out/weights.bin")
+    assert eventlog("sync", remote, "--pull").code == 0
+    assert not (tmp_path / "out").exists()

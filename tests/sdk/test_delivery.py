@@ -15,7 +15,7 @@ from eventlog.errors import InputInvalid
 from eventlog.events import DeliveryCompleted, DeliveryFailed, DeliveryRequested, Event, TaskCreated
 from eventlog.projections import DeliveryState
 from eventlog.sdk import carrying, delivery
-from eventlog.sdk.delivery import deliver, resume, wait_for_deliveries
+from eventlog.sdk.delivery import ask_again, deliver, resume, wait_for_deliveries
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.stores import current_views
 from eventlog.store import Store
@@ -250,3 +250,28 @@ def test_a_damaged_blob_is_not_delivered(task: Task, tmp_path: Path) -> None:
     assert not one.wait()
     assert "damaged" in one.reason
     assert not (tmp_path / "x").exists()
+
+
+def test_offline_nothing_is_delivered_until_the_session_was_imported(
+    home: Path, memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "session") as session:
+        monkeypatch.setenv("EVENTLOG_OFFLINE_MODE", "1")
+        session.session.append(TaskCreated, "ab" * 16, "a task", "a project")
+        digest = session.blobs.put_bytes(b"data")
+        for url in ("memory://bucket/x.bin", f"file://{tmp_path}/planted"):
+            one = deliver(session, "ab" * 16, digest, url)
+            assert not one.wait()
+            assert one.status == "waiting"
+        session.flush()
+        monkeypatch.delenv("EVENTLOG_OFFLINE_MODE")
+        with Store.open(home) as store:
+            store.admit(list(session.batches(session.id)))
+            store.blobs.put_bytes(b"data")
+            assert resume(store) == delivery.Resumed()
+            assert ask_again(store, ["ab" * 16]) == 1
+            assert ask_again(store, ["ab" * 16]) == 0
+            assert resume(store).completed == 1
+            assert ask_again(store, ["ab" * 16]) == 0
+    assert memory.cat("/bucket/x.bin") == b"data"
+    assert not (tmp_path / "planted").exists()
