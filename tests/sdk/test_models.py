@@ -355,5 +355,5 @@ def test_an_empty_model_has_a_design_alone(task: Task) -> None:
     with pytest.raises(InputInvalid, match="empty model"):
         model.set_metadata("a", 1)
     model.connect(task)
-    assert list(task.models["input"]) == []
+    assert task.input_models_id == {}
     assert OutputModel(task).labels == {"cat": 1}

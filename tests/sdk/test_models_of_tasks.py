@@ -156,6 +156,18 @@ def test_an_archived_model_is_loaded_when_asked_for(task: Task, weights: Path) -
     assert InputModel.load_model(str(weights), load_archived=True) == model
 
 
+def test_of_several_models_with_the_same_bytes_the_last_one_in_use_is_loaded(
+    task: Task, weights: Path
+) -> None:
+    models = [OutputModel(task) for _ in range(3)]
+    for model in models:
+        model.update_weights(weights)
+    assert InputModel.import_model(str(weights)) == models[2]
+    models[0].publish()
+    models[2].archive()
+    assert InputModel.import_model(str(weights)) == models[0]
+
+
 def test_an_unknown_file_is_imported_with_its_bytes(task: Task, weights: Path) -> None:
     model = InputModel.import_model(
         str(weights), name="net", tags=["a"], comment="from elsewhere", label_enumeration={"cat": 1}
