@@ -284,10 +284,8 @@ class Committer:
     def _work(self) -> None:
         while True:
             hurry = self.wake.get()
-            # A script may set another one as it runs.
-            interval = self.store.configuration.commit_interval_seconds
-            end = time.monotonic() + (interval if self.error is None else max(interval, RETRY_SECONDS))
-            while not hurry and (left := end - time.monotonic()) > 0:
+            start = time.monotonic()
+            while not hurry and (left := start + self._interval() - time.monotonic()) > 0:
                 try:
                     hurry = self.wake.get(timeout=left)
                 except Empty:
@@ -299,6 +297,11 @@ class Committer:
             self._session.rest()
             if self._is_behind():
                 self.wake.put(False)
+
+    def _interval(self) -> float:
+        """How long an event waits, in seconds; a script may set another one as it runs."""
+        interval = self.store.configuration.commit_interval_seconds
+        return interval if self.error is None else max(interval, RETRY_SECONDS)
 
     def _is_behind(self) -> bool:
         _, chunk, taken = self._cut

@@ -1,5 +1,6 @@
 """What a script reports: scalars, single values and text here; plots and media in the classes below it."""
 
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -162,6 +163,9 @@ class Logger(MediaReports):
         if not 0 < seconds <= _NEVER:
             raise InputInvalid(f"the flush period must be from 0 to {_NEVER:,.0f} seconds, not {seconds:g}")
         self._store.configuration = replace(self._store.configuration, commit_interval_seconds=seconds)
+        # What waits already does so for the former period.
+        with contextlib.suppress(EventlogError):
+            self._store.flush()
 
     def get_flush_period(self) -> float | None:
         """How many seconds what is reported may wait before it is committed, or None for no such period."""

@@ -4,6 +4,8 @@ import io
 import logging
 import math
 import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 
 from eventlog import Logger, Task
 from eventlog.errors import InputInvalid
+from eventlog.events import TaskPublished
 from eventlog.sdk.stores import current_views
+from tests.sdk.scripts import Scripts
 
 
 def curve(task: Task, title: str = "loss", series: str = "train") -> dict[str, list[Any]]:
@@ -240,3 +244,180 @@ def test_flush_commits(task: Task) -> None:
     record = task._store.record_of(task._store.session.id or b"")
     assert record is not None
     assert record.next >= 4
+
+
+def test_arguments_are_put_into_the_text_as_logging_does(task: Task) -> None:
+    logger = task.get_logger()
+    logger.report_text("epoch %d of %s", logging.INFO, False, 3, "ten", unknown=1)
+    logger.report_text("100 %", print_console=False)
+    assert task.get_reported_console_output(2) == ["epoch 3 of ten", "100 %"]
+    with pytest.raises(InputInvalid, match="arguments"):
+        logger.report_text("%d", logging.INFO, False, "x")
+
+
+def test_the_last_lines_of_the_console_are_read(task: Task) -> None:
+    for number in range(5):
+        task.get_logger().report_text(str(number), print_console=False)
+    task.get_logger().report_text("x" * 100_000, print_console=False)
+    assert task.get_reported_console_output() == ["x" * 100_000]
+    assert task.get_reported_console_output(number_of_reports=3)[:2] == ["3", "4"]
+    assert len(task.get_reported_console_output(number_of_reports=100)) == 6
+    for wrong in (0, -1, "2", 1.5):
+        with pytest.raises(InputInvalid, match="number_of_reports"):
+            task.get_reported_console_output(wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_logged_in_a_context_goes_to_the_console_at_its_level(task: Task) -> None:
+    other = logging.getLogger("tests.of.logging")
+    logger = task.get_logger()
+    before = list(logging.getLogger().handlers)
+    other.warning("before")
+    with logger.capture_logging():
+        other.warning("number %d", 7)
+        other.debug("too quiet to be handled")
+        # What reporting itself logs does not come back.
+        logging.getLogger("eventlog").warning("our own")
+        try:
+            raise ValueError("reason")
+        except ValueError:
+            other.exception("failed")
+    other.error("after")
+    lines = current_views(task._store, reports=True).text(task.id)
+    assert [(line.text.splitlines()[0], line.level) for line in lines] == [
+        ("number 7", logging.WARNING),
+        ("our own", logging.WARNING),
+        ("failed", logging.ERROR),
+    ]
+    assert lines[-1].text.endswith("ValueError: reason")
+    assert logging.getLogger().handlers == before
+
+
+def test_a_record_that_cannot_be_written_breaks_no_captured_script(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    with task.get_logger().capture_logging():
+        logging.getLogger("tests.of.logging").warning("%d", "x")
+    assert task.get_reported_console_output() == []
+
+
+@pytest.fixture
+def own_numbers() -> Iterator[None]:
+    """What is set for NaN and infinity is set for the whole process."""
+    yield
+    Logger.set_reporting_nan_value(math.nan)
+    Logger.set_reporting_inf_value(math.inf)
+
+
+@pytest.mark.usefixtures("own_numbers")
+def test_numbers_may_stand_in_for_nan_and_infinity(task: Task, caplog: pytest.LogCaptureFixture) -> None:
+    logger = task.get_logger()
+    Logger.set_reporting_nan_value(-1, warn_period=2)
+    Logger.set_reporting_inf_value(9)
+    with caplog.at_level(logging.WARNING, "eventlog"):
+        for step, value in enumerate((math.nan, math.inf, -math.inf, 0.5, math.nan, np.float32("nan"))):
+            logger.report_scalar("loss", "train", value, step)
+        logger.report_single_value("final", math.nan)
+    assert curve(task)["y"] == [-1, 9, 9, 0.5, -1, -1]
+    assert task.get_reported_single_value("final") == -1
+    assert len(caplog.records) == 3
+    with pytest.raises(InputInvalid):
+        logger.report_scalar("loss", "train", "x", 1)  # type: ignore[arg-type]
+    Logger.set_reporting_nan_value(math.nan)
+    Logger.set_reporting_inf_value(math.inf)
+    logger.report_scalar("loss", "after", math.inf, 1)
+    assert curve(task, series="after")["y"] == [math.inf]
+    for wrong in ("x", None):
+        with pytest.raises(InputInvalid):
+            Logger.set_reporting_nan_value(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputInvalid, match="warn_period"):
+        Logger.set_reporting_inf_value(0, warn_period=0)
+
+
+def test_the_flush_period_is_how_long_a_report_waits(task: Task) -> None:
+    logger = task.get_logger()
+    assert logger.get_flush_period() == 0.2
+    logger.set_flush_period(None)
+    assert logger.get_flush_period() is None
+    logger.report_scalar("loss", "train", 1, 1)
+    logger.flush()
+    logger.set_flush_period(0.05)
+    assert logger.get_flush_period() == 0.05
+    logger.report_scalar("loss", "train", 1, 2)
+    committed = committed_count(task)
+    deadline = time.monotonic() + 30
+    while committed_count(task) == committed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert committed_count(task) > committed
+    for wrong in (-1, math.nan, math.inf, "x"):
+        with pytest.raises(InputInvalid):
+            logger.set_flush_period(wrong)  # type: ignore[arg-type]
+
+
+def committed_count(task: Task) -> int:
+    record = task._store.record_of(task._store.session.id or b"")
+    return 0 if record is None else record.next
+
+
+def test_every_point_of_a_curve_is_read_where_asked_for(task: Task) -> None:
+    for step in range(6000):
+        task.get_logger().report_scalar("loss", "train", step, step)
+    assert len(curve(task)["x"]) <= 5000
+    assert task.get_all_reported_scalars()["loss"]["train"]["x"] == list(range(6000))
+    with pytest.raises(InputInvalid, match="iso_time"):
+        task.get_all_reported_scalars(x_axis="nonsense")
+
+
+def test_nothing_is_reported_to_a_task_that_was_published(task: Task) -> None:
+    task.close()
+    task._store.session.append(TaskPublished, task.id)
+    logger = Task.get_task(task.id).get_logger()
+    for _ in range(2):
+        with pytest.raises(InputInvalid, match="published"):
+            logger.report_scalar("loss", "train", 1, 1)
+        with pytest.raises(InputInvalid, match="published"):
+            logger.report_scatter2d("plot", "s", [(1, 2)])
+        with pytest.raises(InputInvalid, match="published"):
+            logger.report_text("hello", print_console=False)
+        with pytest.raises(InputInvalid, match="published"):
+            logger.report_image("image", "s", image=np.zeros((2, 2)))
+    assert task.get_reported_scalars() == {}
+    assert task.get_reported_plots() == []
+
+
+def test_a_logger_may_be_told_to_look_again(task: Task) -> None:
+    task.close()
+    logger = Task.get_task(task.id).get_logger()
+    logger.report_scalar("loss", "train", 1, 1)
+    task._store.session.append(TaskPublished, task.id)
+    logger._check_again()
+    with pytest.raises(InputInvalid, match="published"):
+        logger.report_scalar("loss", "train", 1, 2)
+    assert curve(task)["x"] == [1]
+
+
+def test_what_tensorboard_is_drawn_by_is_kept() -> None:
+    for setter, name in (
+        (Logger.tensorboard_auto_group_scalars, "_tensorboard_group_scalars"),
+        (Logger.tensorboard_single_series_per_graph, "_tensorboard_single_series"),
+    ):
+        assert getattr(Logger, name) is False
+        setter(True)
+        assert getattr(Logger, name) is True
+        setter()
+        assert getattr(Logger, name) is False
+
+
+def test_nothing_heavy_is_imported_for_lists(scripts: Scripts) -> None:
+    text = """
+    import sys
+    from eventlog import Task
+    logger = Task.init("tests/sdk", "a task").get_logger()
+    logger.report_histogram("t", "s", [1, 2])
+    logger.report_scatter3d("t", "s", [(1, 2, 3)])
+    logger.report_confusion_matrix("t", "s", [[1, 2]])
+    logger.report_table("t", "s", table_plot=[["a"], [1]])
+    logger.report_plotly("t", "s", {"data": []})
+    print([name for name in ("numpy", "pandas", "PIL", "plotly", "matplotlib") if name in sys.modules])
+    """
+    assert scripts.run(text).out == "[]\n"
