@@ -281,7 +281,7 @@ def test_metadata_comes_back_as_text_and_as_it_was(task: Task) -> None:
     assert model.get_metadata("other") is None
     assert model.get_metadata_casted("other") is None
     assert model.get_all_metadata()["rate"] == {"value": "0.5", "type": "float"}
-    assert model.get_all_metadata_casted()["names"] == {"value": ["a", "b"], "type": "list"}
+    assert model.get_all_metadata_casted()["names"]["value"] == ["a", "b"]
 
 
 def test_all_metadata_is_replaced_or_added_to(task: Task) -> None:

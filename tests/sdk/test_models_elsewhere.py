@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.errors import NotFound
+from eventlog.errors import InputInvalid, NotFound
 from eventlog.sdk.input_model import InputModel
 from eventlog.sdk.model import Model
 from eventlog.sdk.output_model import OutputModel
@@ -104,3 +104,56 @@ def test_edits_on_two_machines_meet(at: At) -> None:
     at("cluster")
     assert [*Model(model.id).get_all_metadata()] == ["there", "here"]
     assert Model(model.id).published
+
+
+def test_a_model_of_an_offline_session_comes_home_with_its_metrics(
+    home: Path, weights: Path, tmp_path: Path
+) -> None:
+    Task.set_offline(True)
+    try:
+        task = Task.init(project_name="tests/sdk", task_name="a task")
+        model = OutputModel(name="net", tags=["a"])
+        model.update_weights(str(weights))
+        model.report_scalar("accuracy", "test", 0.5, 1)
+        assert Model.query_models() == [model]
+        assert Path(Model(model.id).get_local_copy() or "").read_bytes() == b"some weights"
+        assert list(task.models["output"]) == [model]
+        session = task.get_offline_mode_folder()
+        task.close()
+    finally:
+        Task.set_offline(False)
+    close_stores()
+    weights.unlink()
+    for _ in range(2):
+        task_id = Task.import_offline_session(f"{session}.zip")
+    (found,) = Model.query_models()
+    assert (found.id, found.name, found.original_task) == (model.id, "net", task_id)
+    assert Path(found.get_local_copy(raise_on_error=True) or "").read_bytes() == b"some weights"
+    views = current_views(open_store(), reports=True)
+    assert views.scalars(found.id, "accuracy", "test")["value"].to_pylist() == [0.5]
+
+
+def test_an_offline_task_reads_models_of_the_store_at_home(home: Path, weights: Path) -> None:
+    made_by = Task.init(project_name="tests/sdk", task_name="a task")
+    model = OutputModel(name="net")
+    model.update_weights(str(weights))
+    made_by.close()
+    close_stores()
+    Task.set_offline(True)
+    try:
+        task = Task.init(project_name="tests/sdk", task_name="an offline task")
+        loaded = InputModel.import_model(str(weights))
+        loaded.connect(task)
+        assert loaded == model
+        assert loaded.original_task == made_by.id
+        assert list(task.models["input"]) == [model]
+        assert InputModel(name="net") == model
+        with pytest.raises(InputInvalid, match="make a new OutputModel"):
+            OutputModel(task, base_model_id=model.id)
+        session = task.get_offline_mode_folder()
+        task.close()
+    finally:
+        Task.set_offline(False)
+    close_stores()
+    task_id = Task.import_offline_session(f"{session}.zip") or ""
+    assert list(Task.get_task(task_id).models["input"]) == [model]
