@@ -14,6 +14,7 @@ __all__ = [
     "NotFound",
     "RemoteInvalid",
     "RemoteUnreachable",
+    "StatusUnexpected",
     "StoreForked",
     "StoreFull",
     "StoreInvalid",
@@ -34,8 +35,12 @@ class NotAvailable(EventlogError, NotImplementedError):
     """ClearML has such a call and eventlog does not, or a package that it needs is not installed."""
 
 
-class NotFound(EventlogError, LookupError):
-    """What was named is not here: a task, an artifact, a series."""
+class NotFound(EventlogError, LookupError, ValueError):
+    """What was named is not here: a task, an artifact, a series. ClearML raises ValueError then."""
+
+
+class StatusUnexpected(EventlogError, RuntimeError):
+    """A task that is waited for did not come to the status that it was to have."""
 
 
 class ConfigurationInvalid(EventlogError):

@@ -19,9 +19,23 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.sdk.gathering import Gathering
 
-__all__ = ["ExecutionRecorder", "Launch"]
+__all__ = ["ExecutionRecorder", "Launch", "is_standalone", "set_standalone"]
 
 log = logging.getLogger("eventlog")
+
+
+def set_standalone(value: bool) -> None:
+    """Record the script's text, and no repository, from the next task on."""
+    global _standalone
+    _standalone = value
+
+
+def is_standalone() -> bool:
+    """Whether the script's text is recorded, and no repository."""
+    return _standalone
+
+
+_standalone = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class ExecutionRecorder:
         # A signal's handler that ends the task may have interrupted a thread that holds it.
         self._lock = threading.RLock()
         self._recorded = False
+        self._given: dict[str, Any] = {}
         self._gathering: Gathering | None = None
         self._thread = threading.Thread(target=self._run, name="eventlog-execution", daemon=True)
 
@@ -98,6 +113,18 @@ class ExecutionRecorder:
         except RuntimeError:
             # The interpreter is ending and starts no threads any more: `finish` records what is known.
             pass
+
+    def give(self, **fields: Any) -> bool:
+        """Let these be recorded instead of what is found out; False if all is recorded already."""
+        with self._lock:
+            if not self._recorded:
+                self._given.update(fields)
+            return not self._recorded
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is recorded, but no longer than so many seconds."""
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(seconds)
 
     def finish(self, seconds: float) -> None:
         """Wait until it is recorded; after so many seconds, record what is known by then."""
@@ -129,7 +156,17 @@ class ExecutionRecorder:
             if self._recorded:
                 return
             self._recorded = True
-            facts = self._facts
+            facts = {**self._facts, **_asked_requirements(self._facts), **self._given}
+        # Not under the lock: a signal's handler that waits for it may have interrupted an append.
         blank = ExecutionRecorded(0, "")
         fields = (facts.get(name, getattr(blank, name)) for name in ExecutionRecorded.__struct_fields__[2:])
         self._store.session.append(ExecutionRecorded, self._task_id, *fields)
+
+
+def _asked_requirements(facts: dict[str, Any]) -> dict[str, str]:
+    # Most scripts ask for nothing, and do without the module.
+    if "eventlog.sdk.requirements" not in sys.modules:
+        return {}
+    from eventlog.sdk.requirements import asked_requirements
+
+    return asked_requirements(facts)

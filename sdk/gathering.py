@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from eventlog.blobs import Blobs
 from eventlog.errors import EventlogError
 from eventlog.sdk.clearml_import import FOLDER as AS_CLEARML
+from eventlog.sdk.execution import is_standalone
 from eventlog.sdk.packages import installed_packages
 from eventlog.sdk.plain_text import INLINE_SIZE, cut_text, plain_text
 from eventlog.sdk.repository import Git, Repository
@@ -57,7 +58,7 @@ class Gathering:
             platform=f"{system.sysname}-{system.release}-{system.machine}",
             packages=installed_packages(folder for folder in sys.path if folder != AS_CLEARML),
         )
-        repository = Repository.find(self._git)
+        repository = None if is_standalone() else Repository.find(self._git)
         if repository is None:
             know(script=self._read_script())
             return

@@ -34,7 +34,7 @@ class LastRun(msgspec.Struct, frozen=True):
         session: the session that ran it, in hexadecimal.
         time: when it started or, once it has, ended, in milliseconds since 1970-01-01 UTC.
         ended: it ended in good order; else it runs as long as its session lives.
-        kept: it has artifacts, so that it is not to be run again.
+        kept: it has artifacts, say, so that it is not to be run again.
     """
 
     task: str
@@ -73,12 +73,23 @@ class LastRuns:
         finally:
             os.close(file)
 
+    def last_task(self, project: str, name: str, task_type: str) -> str:
+        """The task that they last ran as, however long ago and whatever it has, or ""."""
+        file = self._open(project, name, task_type, create=False)
+        if file is None:
+            return ""
+        try:
+            run = _read(file)
+        finally:
+            os.close(file)
+        return "" if run is None else run.task
+
     def note_end(self, project: str, name: str, task_type: str, task: str) -> None:
         """Say that a run ended; from here on its task may be reused."""
         self._change(project, name, task_type, task, ended=True, time=wall_clock())
 
     def note_kept(self, project: str, name: str, task_type: str, task: str) -> None:
-        """Say that a task has artifacts; it will not be reused."""
+        """Say that a task is not to be reused: it has artifacts or models, is archived, has another name."""
         self._change(project, name, task_type, task, kept=True)
 
     def _change(self, project: str, name: str, task_type: str, task: str, **fields: object) -> None:

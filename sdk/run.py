@@ -3,12 +3,17 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 from eventlog.errors import EventlogError, InputInvalid
+from eventlog.events import TaskCompleted, TaskPublished, TaskStopped
 from eventlog.sdk.execution import ExecutionRecorder, Launch
 from eventlog.sdk.last_runs import LastRuns
 from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome, at_child_end, is_multiprocessing_child
+from eventlog.sdk.main_task import forget_main_task, leave_main_task
+from eventlog.sdk.offline import end_session
 from eventlog.sdk.start import start_task
+from eventlog.sdk.stop_watch import StopWatch
 from eventlog.store import Store
 
 __all__ = ["Run", "changing", "commit"]
@@ -25,25 +30,48 @@ class Run:
     """A task begins to run in this process; its arguments are those of `start_task`.
 
     Attributes:
+        start: how it began.
         task_id: the task.
         is_open: it has not ended; in a forked child, it was not closed there.
+        execution: what gathers where the code came from; None where it runs elsewhere and is only added to.
+        watch: what notices that the task was asked to stop; None likewise.
+        publishes: it is published once it has completed.
+        before_end: called when the run ends by itself, while its task is still open.
     """
 
     def __init__(
-        self, store: Store, project: str, name: str, task_type: str, tags: list[str], reuse: bool | str
+        self,
+        store: Store,
+        project: str,
+        name: str,
+        task_type: str,
+        tags: list[str],
+        reuse: bool | str,
+        last: bool | str | int = False,
     ) -> None:
         launch = Launch.now()
         self._store = store
         self._names = (project, name, task_type)
         self._lifecycle = Lifecycle(self._end)
-        self.task_id = start_task(store, project, name, task_type, tags, reuse)
+        self.start = start_task(store, project, name, task_type, tags, reuse, last)
+        self.task_id = self.start.task_id
         self.is_open = True
-        self._lifecycle.listen()
+        self.publishes = False
+        self.before_end: Callable[[], None] | None = None
+        self.execution: ExecutionRecorder | None = None
+        self.watch: StopWatch | None = None
+        if self.start.is_own:
+            self._lifecycle.listen()
         if is_multiprocessing_child():
             # After the task's own end. The interpreter's exit, which closes it elsewhere, may not come.
             at_child_end(store.session.close, _AT_LAST)
-        self._execution = ExecutionRecorder(store, self.task_id, launch)
-        self._execution.start()
+        if self.start.is_own:
+            leave_main_task(store, self.task_id)
+            self.execution = ExecutionRecorder(store, self.task_id, launch)
+            self.execution.give(**self.start.asked)
+            self.execution.start()
+            self.watch = StopWatch(store, self.task_id, self._stop_from_outside)
+            self.watch.start()
 
     def __repr__(self) -> str:
         return f"<Run of task {self.task_id}, {'open' if self.is_open else 'ended'}>"
@@ -54,6 +82,8 @@ class Run:
         Raises:
             InputInvalid: another one is.
         """
+        if self.start.is_given:
+            return
         own = dict(zip(("project", "name", "type"), self._names, strict=True))
         asked = {"project": project, "name": name, "type": task_type}
         for what, text in asked.items():
@@ -63,15 +93,33 @@ class Run:
                     f" '{own[what]}', not '{text}': close it first, with task.close()"
                 )
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the task's end is this process's to tell: it is open, and no fork's nor another's."""
+        return self.is_open and self.start.is_own and self._lifecycle.is_own
+
     def close(self) -> None:
-        """End the run: the task is completed, unless this is a fork of the process that runs it."""
-        if not self.is_open:
+        """End the run: the task is completed, unless another process runs it, such as this one's parent."""
+        if self.is_ours:
+            self.end(COMPLETED)
+        self.is_open = False
+        forget_main_task(self.task_id)
+
+    def end(self, outcome: Outcome) -> None:
+        """End the run as the script says; `is_ours` must hold."""
+        self._end(outcome, False)
+        self._lifecycle.release()
+
+    def _stop_from_outside(self, message: str, is_ended: bool) -> None:
+        """End the run because the task was asked to stop, or has been ended by another process."""
+        if not self.is_ours:
             return
-        if self._lifecycle.is_own:
-            self._end(COMPLETED, False)
-            self._lifecycle.release()
-        else:
+        if is_ended:
             self.is_open = False
+            self._commit()
+        else:
+            self._end(Outcome(TaskStopped, ("it was asked to stop", message)), True)
+        self._lifecycle.release()
 
     def _end(self, outcome: Outcome, is_hurried: bool) -> None:
         """Append how the task ended, and commit; what cannot be committed stays in the journal.
@@ -81,7 +129,12 @@ class Run:
         if not self.is_open:
             return
         try:
-            self._execution.finish(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS)
+            if self.before_end is not None and not is_hurried:
+                self.before_end()
+            if self.watch is not None:
+                self.watch.stop()
+            if self.execution is not None:
+                self.execution.finish(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS)
         finally:
             try:
                 self._append_outcome(outcome)
@@ -99,12 +152,22 @@ class Run:
     def _append_outcome(self, outcome: Outcome) -> None:
         """Append it, unless that was done; after an interrupt it may be there twice, which is no harm."""
         if self.is_open:
-            self._store.session.append(outcome.kind, self.task_id, *outcome.fields)
+            append = self._store.session.append
+            append(outcome.kind, self.task_id, *outcome.fields)
+            if self.publishes and outcome.kind is TaskCompleted:
+                append(TaskPublished, self.task_id)
             self.is_open = False
 
     def _commit(self) -> None:
         commit(self._store, self.task_id)
-        LastRuns(self._store).note_end(*self._names, self.task_id)
+        LastRuns(self._store).note_end(
+            self.start.project, self.start.name, self.start.task_type, self.task_id
+        )
+        if self.publishes:
+            LastRuns(self._store).note_kept(
+                self.start.project, self.start.name, self.start.task_type, self.task_id
+            )
+        end_session(self._store)
 
 
 def commit(store: Store, task_id: str) -> None:

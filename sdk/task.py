@@ -5,23 +5,45 @@ Each method appends one event, or reads what the events amount to. The methods l
 meaning are ClearML's.
 """
 
-from collections.abc import Sequence
-from typing import Self, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
-from eventlog.sdk import start, task_types
+from eventlog.sdk import names, task_types
+from eventlog.sdk.offline import end_session
+from eventlog.sdk.overrides import given_task_id, set_overridden
 from eventlog.sdk.run import Run, changing, commit
-from eventlog.sdk.stores import open_store
+from eventlog.sdk.stores import store_for_task
+from eventlog.sdk.task_absent import TaskAbsent
 from eventlog.sdk.task_artifacts import TaskArtifacts
 from eventlog.sdk.task_base import set_current_task
 from eventlog.sdk.task_edits import TaskEdits
+from eventlog.sdk.task_environment import TaskEnvironment
+from eventlog.sdk.task_integrations import TaskIntegrations
+from eventlog.sdk.task_making import TaskMaking
+from eventlog.sdk.task_models import TaskModelLinks
+from eventlog.sdk.task_offline import TaskOffline
 from eventlog.sdk.task_parameters import TaskParameters
 from eventlog.sdk.task_queries import TaskQueries
 from eventlog.sdk.task_reports import TaskReports
+from eventlog.sdk.task_status import TaskStatus
 
 __all__ = ["Task"]
 
 
-class Task(TaskQueries, TaskEdits, TaskParameters, TaskReports, TaskArtifacts):
+class Task(
+    TaskQueries,
+    TaskMaking,
+    TaskEdits,
+    TaskStatus,
+    TaskEnvironment,
+    TaskParameters,
+    TaskReports,
+    TaskArtifacts,
+    TaskModelLinks,
+    TaskIntegrations,
+    TaskOffline,
+    TaskAbsent,
+):
     """One run of a script; get it from `Task.init`, `Task.current_task`, `Task.get_task` or `get_tasks`."""
 
     TaskTypes: TypeAlias = task_types.TaskTypes
@@ -35,6 +57,13 @@ class Task(TaskQueries, TaskEdits, TaskParameters, TaskReports, TaskArtifacts):
         task_type: TaskTypes | str = TaskTypes.training,
         tags: Sequence[str] | None = None,
         reuse_last_task_id: bool | str = True,
+        continue_last_task: bool | str | int = False,
+        output_uri: str | bool | None = None,
+        auto_connect_arg_parser: bool | Mapping[str, bool] = True,
+        auto_connect_frameworks: bool | Mapping[str, Any] = True,
+        auto_resource_monitoring: bool | Mapping[str, Any] = True,
+        auto_connect_streams: bool | Mapping[str, bool] = True,
+        deferred_init: bool = False,
     ) -> Self:
         """Begin the task of this process, and return at once; or return the one that has begun.
 
@@ -47,48 +76,75 @@ class Task(TaskQueries, TaskEdits, TaskParameters, TaskReports, TaskArtifacts):
             task_type: what the task is for.
             tags: to be added to it.
             reuse_last_task_id: run the last task of that project and name again, if it ran on this
-                machine in the last 72 hours (``task_reuse_time_window_in_hours``), has no artifacts and
-                does not run: what it reported is then no longer shown. False makes a new task; an id
-                says which one to run again.
+                machine in the last 72 hours (``task_reuse_time_window_in_hours``), has no artifacts and no
+                models, is not archived or published and does not run: what it reported is then no longer
+                shown. False makes a new task; an id says which one to run again.
+            continue_last_task: go on with that task instead, where it ended: nothing of it is reset, and
+                what is reported comes after its last iteration. An id says which one; a number, what to
+                add to the iterations. If it runs in another process, this one adds to it and does not end
+                it.
+            output_uri: the path or the URL of a folder that artifacts and models are copied to, besides the
+                store; True or None for the one that is configured (``default_output_uri``), if one is.
+            auto_connect_arg_parser, auto_connect_frameworks, auto_resource_monitoring,
+                auto_connect_streams: what ClearML connects by itself; here nothing is yet.
+            deferred_init: for ClearML's sake; beginning takes milliseconds.
+
+        ``EVENTLOG_TASK_ID`` in the environment names the task to run, whatever is given here: a draft is
+        started, one that runs is added to, one that has ended goes on. A process that was started by one
+        with an open task adds to that task, as with ClearML.
 
         Raises:
             InputInvalid: a name is too short, there is no such type, another task is open in this
-                process, or the task to be run again is running.
-            NotFound: there is no task of the id to be run again.
+                process, or the task to be run again is running or published.
+            NotFound: there is no task of the id to be run.
             StoreInvalid, StoreReadOnly, StoreFull: the store cannot be opened.
         """
         with changing():
             if (current := cls.current_task()) is not None and current._run is not None:
                 current._run.check_names(project_name, task_name, task_type)
+                if output_uri is not None:
+                    current.output_uri = output_uri
                 return current
-            project = start.check_name(
-                "project", start.default_project_name() if project_name is None else project_name
+            project = names.check_name(
+                "project", names.default_project_name() if project_name is None else project_name
             )
-            name = start.check_name("task", start.default_task_name() if task_name is None else task_name)
-            kind, added = task_types.type_name(task_type), start.tag_list(tags or [])
-            store = open_store(create=True)
-            run = Run(store, project, name, kind, added, reuse_last_task_id)
-            task = cls(store, run.task_id, project, name, kind, run)
+            name = names.check_name("task", names.default_task_name() if task_name is None else task_name)
+            kind, added = task_types.type_name(task_type), names.tag_list(tags or [])
+            cls._check_destination(output_uri)
+            store = store_for_task(project, name, reuse_last_task_id, continue_last_task)
+            run = Run(store, project, name, kind, added, reuse_last_task_id, continue_last_task)
+            set_overridden(bool(given_task_id()))
+            start = run.start
+            task = cls(store, start.task_id, start.project, start.name, start.task_type, run)
             set_current_task(task)
+            task._begin_environment(start.offset)
+            task._begin_destination(output_uri)
             return task
 
     def close(self) -> None:
         """Complete the task and commit everything; afterwards there is no current task.
 
         Of a task that another process began, a forked child's parent too, its status stays as it is.
+        Uploads are waited for as long as they move; what is left goes on at the next `eventlog sync`.
         """
+        self._finish_uploads(wait=True, is_last=True)
         if self._run is not None:
             self._run.close()
         commit(self._store, self._id)
+        end_session(self._store)
 
     def flush(self, wait_for_uploads: bool = False) -> bool:
-        """Commit everything reported so far to disk; returns True.
+        """Commit everything reported so far to disk.
 
         Args:
-            wait_for_uploads: for ClearML's sake; an upload has always ended when its call returns.
+            wait_for_uploads: and wait for what is copied to the task's destination, as long as it moves.
+
+        Returns:
+            False where an upload was waited for and has not arrived; else True.
 
         Raises:
             StoreFull, StoreReadOnly: it cannot be committed now; it is kept and tried again.
         """
+        has_arrived = self._finish_uploads(wait=wait_for_uploads)
         self._store.flush()
-        return True
+        return has_arrived

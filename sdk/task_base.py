@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from eventlog.errors import InputInvalid
 from eventlog.events import Event
+from eventlog.sdk import task_types
+from eventlog.sdk.last_runs import LastRuns
 from eventlog.sdk.logger import Logger
 from eventlog.sdk.run import Run
 from eventlog.sdk.stores import read_state
@@ -27,7 +29,7 @@ class TaskBase:
         self._name = name
         self._type = task_type
         self._run = run
-        self._logger = Logger(store, task_id)
+        self._logger = Logger(store, task_id, is_checked=run is None)
 
     def __repr__(self) -> str:
         return f"<Task {self._id[:8]} {self._project}/{self._name}>"
@@ -51,22 +53,48 @@ class TaskBase:
     @property
     def task_type(self) -> str:
         """What it is for, one of `TaskTypes`."""
-        return self._type
+        return task_types.known_type(self._type)
 
     @property
     def project(self) -> str:
         """The id of its project, which is its name."""
         return self._project
 
-    def get_logger(self) -> Logger:
-        """What reports scalars and text to this task."""
+    @property
+    def task_id(self) -> str:
+        """As `id`."""
+        return self._id
+
+    @property
+    def logger(self) -> Logger:
+        """What reports scalars, plots, media and text to this task."""
         return self._logger
+
+    def get_logger(self) -> Logger:
+        """As `logger`."""
+        return self._logger
+
+    def reload(self) -> None:
+        """See what other processes have made of it since: its name, its project and its type."""
+        state = self._state()
+        self._project, self._name, self._type = state.project, state.name, state.type
 
     def _append(self, kind: type[Event], *fields: Any) -> None:
         """Append an event about this task, unless it is published."""
         if self._run is None or not self._run.is_open:
             self._check_editable(self._state())
         self._store.session.append(kind, self._id, *fields)
+
+    def _append_always(self, kind: type[Event], *fields: Any) -> None:
+        """Append an event about this task, even if it is published: after all that is known of it."""
+        if self._run is None or not self._run.is_open:
+            self._state()
+        self._store.session.append(kind, self._id, *fields)
+
+    def _keep(self) -> None:
+        """Let no later `Task.init` run this task again, and so hide what it holds."""
+        start: Any = self if self._run is None else self._run.start
+        LastRuns(self._store).note_kept(start.project, start.name, str(start.task_type), self._id)
 
     def _check_editable(self, state: "TaskState") -> None:
         if state.status == "published":

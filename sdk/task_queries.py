@@ -1,12 +1,29 @@
-"""Getting tasks: by id, by name, by filter."""
+"""Getting tasks: by id, by name, by filter; and the projects that they are in."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from eventlog.sdk.stores import open_store, read_state
 from eventlog.sdk.task_base import TaskBase
 
-__all__ = ["TaskQueries"]
+if TYPE_CHECKING:
+    from eventlog.sdk.projects import Project
+    from eventlog.sdk.task_data import TaskData
+
+__all__ = ["Found", "TaskQueries"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `Task.get_all` found, where ClearML's answer has it: ``found.response.tasks``."""
+
+    tasks: "list[TaskData]"
+
+    @property
+    def response(self) -> "Found":
+        """Itself."""
+        return self
 
 
 class TaskQueries(TaskBase):
@@ -19,7 +36,7 @@ class TaskQueries(TaskBase):
         project_name: str | None = None,
         task_name: str | None = None,
         tags: Sequence[str] | None = None,
-        *,
+        allow_archived: bool = True,
         task_filter: Mapping[str, Any] | None = None,
     ) -> Self:
         """The task of an id, or the last modified one of a project and name.
@@ -28,18 +45,30 @@ class TaskQueries(TaskBase):
             task_id: its whole id; the other arguments are then ignored.
             project_name: the exact project; by default any.
             task_name: the exact name; by default any.
-            tags, task_filter: as of `get_tasks`.
+            tags, allow_archived, task_filter: as of `get_tasks`; one that is archived is returned only where
+                there is no other.
+
+        Returns:
+            The task. Where project and name are given and the project has no such task, None, as in ClearML.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no task of that id, or no such project.
             InputInvalid: nothing was given to go by.
         """
-        from eventlog.sdk.queries import find_task
+        from eventlog.sdk.queries import find_task, question
 
         store = open_store()
         if task_id is not None:
-            return cls._of_row(store, read_state(store, task_id))
-        return cls._of_row(store, find_task(store, project_name, task_name, tags, task_filter))
+            return cls._of_row(store, read_state(store, _checked_id(task_id)))
+        asked = question(None, None, None, tags, allow_archived, task_filter)
+        row = find_task(store, project_name, task_name, asked)
+        # Most scripts go on with the task, and should not have to ask whether it is one.
+        return None if row is None else cls._of_row(store, row)  # type: ignore[return-value]
+
+    @classmethod
+    def get_by_name(cls, task_name: str) -> Self:
+        """The last modified task of a name, in any project; None if there is none, as in ClearML."""
+        return cls.get_task(task_name=task_name)
 
     @classmethod
     def get_tasks(
@@ -48,28 +77,107 @@ class TaskQueries(TaskBase):
         project_name: str | Sequence[str] | None = None,
         task_name: str | None = None,
         tags: Sequence[str] | None = None,
-        *,
+        allow_archived: bool = True,
         task_filter: Mapping[str, Any] | None = None,
     ) -> list[Self]:
         """The tasks that match, the last modified first; 500 at most.
 
         Args:
             task_ids: only these; project and name are then ignored.
-            project_name: a regular expression that occurs in the project, or several of them.
+            project_name: a project, or several of them. Of a name that no project has, those in whose names
+                it occurs as a regular expression.
             task_name: a regular expression that occurs in the name; ``^exact$`` for a whole one.
-            tags: any of them, and none with "-" before it; all of them after ``"__$all"``; not the one
-                after ``"__$not"``.
+            tags: any of them, and none with "-" before it; all of them after ``"__$all"``, any of them after
+                ``"__$any"``, not the one after ``"__$not"``.
+            allow_archived: those that are archived, too.
             task_filter: more conditions, by "status", "type", "tags", "system_tags", "search_text" (a
-                regular expression), "name", "project" (exact), "id"; "order_by", one of last_update,
-                created, name, project, status, type, id, with "-" before it for descending; "page" and
-                "page_size" for more than 500.
+                regular expression), "name", "project" (exact), "include_subprojects", "id", "parent",
+                "user"; "_all_" and "_any_", a dictionary of "fields" and a "pattern" that occurs in all, or
+                any, of them; "created", "started", "completed", "last_update", "status_changed", such as
+                ``[">=2026-11-20"]``; "order_by", names of fields, with "-" before one for descending;
+                "page" and "page_size" for more than 500.
 
         Raises:
             InputInvalid: a filter is not known, or a pattern is not a regular expression.
             NotFound: there is no store.
         """
-        from eventlog.sdk.queries import find_tasks
+        from eventlog.sdk.queries import find_tasks, question
 
         store = open_store()
-        rows = find_tasks(store, task_ids, project_name, task_name, tags, task_filter)
-        return [cls._of_row(store, row) for row in rows]
+        asked = question(task_ids, project_name, task_name, tags, allow_archived, task_filter)
+        return [cls._of_row(store, row) for row in find_tasks(store, asked)]
+
+    @classmethod
+    def query_tasks(
+        cls,
+        project_name: str | Sequence[str] | None = None,
+        task_name: str | None = None,
+        tags: Sequence[str] | None = None,
+        additional_return_fields: Sequence[str] | None = None,
+        task_filter: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        """The ids of the tasks that match, all of them; or dictionaries with more fields.
+
+        Args:
+            project_name, task_name, tags, task_filter: as of `get_tasks`.
+            additional_return_fields: fields of `data` by their dotted paths, such as "last_update" or
+                "script.repository"; then each task is a dictionary of them and its "id", with None where a
+                path leads nowhere.
+
+        Raises:
+            InputInvalid: a filter is not known, or a pattern is not a regular expression.
+            NotFound: there is no store.
+        """
+        from eventlog.sdk.queries import field_values, find_tasks, question
+
+        store = open_store()
+        asked = question(None, project_name, task_name, tags, True, task_filter)
+        rows = find_tasks(store, asked, most=None)
+        if not additional_return_fields:
+            return [row.id for row in rows]
+        paths = (
+            [additional_return_fields]
+            if isinstance(additional_return_fields, str)
+            else list(additional_return_fields)
+        )
+        return [field_values(store, row, paths) for row in rows]
+
+    @classmethod
+    def get_all(cls, session: Any = None, log: Any = None, **kwargs: Any) -> Found:
+        """The data of the tasks that match, as ``get_all(…).response.tasks``.
+
+        Args:
+            session, log: for ClearML's sake.
+            kwargs: conditions, as `task_filter` of `get_tasks`.
+        """
+        from eventlog.sdk.queries import find_tasks, question
+        from eventlog.sdk.task_data import task_data
+
+        store = open_store()
+        rows = find_tasks(store, question(None, None, None, None, True, kwargs))
+        return Found([task_data(store, read_state(store, row.id)) for row in rows])
+
+    @classmethod
+    def get_projects(cls, **kwargs: Any) -> "list[Project]":
+        """The projects that tasks are in, and those above them; the last updated one last.
+
+        Args:
+            kwargs: "name", a regular expression that occurs in the name; "id"; "order_by", "page" and
+                "page_size".
+        """
+        from eventlog.sdk.projects import all_projects
+
+        return all_projects(open_store(), kwargs)
+
+    @classmethod
+    def get_project_id(cls, project_name: str, search_hidden: bool = True) -> str | None:
+        """The id of a project, which is its name; None if no task is in it, nor below it."""
+        from eventlog.sdk.projects import has_project
+
+        return project_name if has_project(open_store(), project_name) else None
+
+
+def _checked_id(task_id: Any) -> str:
+    from eventlog.sdk.plain_text import check_text
+
+    return check_text("a task's id", task_id).strip()

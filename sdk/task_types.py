@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from eventlog.errors import InputInvalid
 
-__all__ = ["TaskStatusEnum", "TaskTypes", "type_name"]
+__all__ = ["TaskStatusEnum", "TaskTypes", "known_type", "type_name"]
 
 
 class TaskTypes(StrEnum):
@@ -50,3 +50,11 @@ def type_name(task_type: TaskTypes | str) -> str:
         raise InputInvalid(
             f"there is no task type {task_type!r}: choose from {', '.join(TaskTypes)}"
         ) from None
+
+
+def known_type(text: str) -> str:
+    """The member of `TaskTypes` that a text is; the text itself if a newer version wrote it."""
+    try:
+        return TaskTypes(text)
+    except ValueError:
+        return text
