@@ -13,6 +13,7 @@ from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_blob, folder_of
 from eventlog.sdk.deserialization import FILES, PICKLES, load_object
 from eventlog.sdk.sound_blobs import check_blob, read_blob
 from eventlog.sdk.stores import current_views
+from eventlog.sdk.transfers import local_path
 from eventlog.store import Store
 
 __all__ = ["Artifact", "Artifacts", "TypeData"]
@@ -172,6 +173,11 @@ class Artifact:
     def _copy(self, *, anew: bool) -> Path:
         event = self._event
         if not event.blob:
+            if local_path(event.url) is not None and not self._is_own():
+                raise InputInvalid(
+                    f"artifact '{self.name}' is a file of the machine that it came from, {event.url}: it is"
+                    " not here"
+                )
             return copy_of_url(self._store, event.url, event.file_name, anew=anew)
         self._have_bytes()
         return copy_of_blob(self._store, event.blob, event.file_name, self._what, anew=anew)
@@ -180,7 +186,7 @@ class Artifact:
         """See to it that the bytes are in the store, where they were delivered to another place too."""
         event = self._event
         # A path in another machine's log is not a path here.
-        is_elsewhere = event.url and (not event.url.startswith("file://") or self._is_own())
+        is_elsewhere = event.url and (local_path(event.url) is None or self._is_own())
         if event.blob not in self._store.blobs and is_elsewhere:
             fetch_blob(self._store, event.blob, event.url, event.size, self._what)
 

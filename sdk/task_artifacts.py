@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from eventlog.sdk.artifacts import Artifacts
     from eventlog.sdk.uploading import Owner
-    from eventlog.store import Store
 
 __all__ = ["TaskArtifacts"]
 
@@ -208,12 +207,13 @@ class TaskArtifacts(TaskBase):
         return f"{url.rstrip('/')}/{extra_path}" if extra_path else url
 
     @staticmethod
-    def _check_destination(store: "Store", output_uri: Any) -> None:
+    def _check_destination(output_uri: Any) -> None:
         """Raise InputInvalid if `Task.init` was given what cannot be a destination."""
         if output_uri is not None and not isinstance(output_uri, bool):
+            from eventlog.configuration import Configuration
             from eventlog.sdk.destinations import check_destination
 
-            check_destination(output_uri, store.configuration)
+            check_destination(output_uri, Configuration())
 
     def _begin_destination(self, output_uri: Any) -> None:
         """What `Task.init` was given; None leaves a task that goes on what it has, unless one is configured.

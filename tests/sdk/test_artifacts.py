@@ -657,3 +657,20 @@ def test_a_format_of_a_later_version_can_still_be_fetched(tmp_path: Path, home: 
     with pytest.raises(InputInvalid, match="get_local_copy"):
         artifact.get()
     assert Path(artifact.get_local_copy()).read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "/etc/hostname", "LOCAL:///etc/hostname"])
+def test_a_file_of_another_machine_is_not_one_of_this(tmp_path: Path, home: Path, url: str) -> None:
+    task_id = "ab" * 16
+    with Store.open(tmp_path / "elsewhere") as other, Store.open(home) as store:
+        other.session.append(TaskCreated, task_id, "evil", "evil/project")
+        other.session.append(ArtifactUploaded, task_id, "x", "url", "", 0, "x", "", "", {}, url)
+        other.session.append(ArtifactUploaded, task_id, "y", "file", "ab" * 32, 9, "y", "", "", {}, url)
+        other.flush()
+        store.admit(list(other.batches(other.id)))
+    artifacts = Task.get_task(task_id).artifacts
+    for read in (artifacts["x"].get, artifacts["x"].get_local_copy):
+        with pytest.raises(InputInvalid, match="of the machine that it came from"):
+            read()
+    with pytest.raises(BlobMissing, match="pull it from a remote"):
+        artifacts["y"].get()
