@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eventlog.sdk.output_model import OutputModel
     from eventlog.sdk.storage_manager import StorageManager
     from eventlog.sdk.task import Task
+    from eventlog.sdk.task_parameters_object import TaskParameters
     from eventlog.sdk.task_types import TaskTypes
     from eventlog.store import Store
 
@@ -35,6 +36,7 @@ _HOMES = {
     "StorageManager": "eventlog.sdk.storage_manager",
     "Store": "eventlog.store",
     "Task": "eventlog.sdk.task",
+    "TaskParameters": "eventlog.sdk.task_parameters_object",
     "TaskTypes": "eventlog.sdk.task_types",
     "install_as_clearml": "eventlog.sdk.clearml_import",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "StorageManager",
     "Store",
     "Task",
+    "TaskParameters",
     "TaskTypes",
     "__version__",
     "install_as_clearml",

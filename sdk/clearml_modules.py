@@ -80,8 +80,8 @@ MODULES: dict[str, dict[str, str]] = {
     "clearml.model": {**_MODELS, "BaseModel": "eventlog.sdk.model_base:BaseModel", "Framework": _FRAMEWORK},
     "clearml.task_parameters": {
         "TaskParameters": "eventlog:TaskParameters",
-        "param": "eventlog.sdk.task_parameters_class:param",
-        "percent_param": "eventlog.sdk.task_parameters_class:percent_param",
+        "param": "eventlog.sdk.task_parameters_object:param",
+        "percent_param": "eventlog.sdk.task_parameters_object:percent_param",
     },
     "clearml.errors": {"UsageError": _USAGE_ERROR, "ArtifactUriDeleteError": "eventlog.errors:EventlogError"},
     "clearml.version": {"__version__": "eventlog.sdk.clearml_modules:VERSION"},

@@ -8,6 +8,8 @@ back, else as a Python literal.
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from eventlog.errors import InputInvalid
@@ -19,7 +21,10 @@ __all__ = [
     "cast_parameter",
     "flatten_parameters",
     "full_name",
+    "merge_parameter",
     "nest_parameters",
+    "parse_bool",
+    "parse_container",
     "to_parameter",
     "to_parameters",
 ]
@@ -63,6 +68,8 @@ def to_parameter(value: Any, *, description: str | None = None, value_type: Any 
     """
     try:
         text, kind = _to_text(value)
+        if description is None and isinstance(value, Enum):
+            description = "Values:\n" + ",\n".join(type(value).__members__)
     except Exception as error:
         raise InputInvalid(
             f"a parameter of type {type(value).__name__} cannot be written as text ({type(error).__name__}):"
@@ -75,6 +82,22 @@ def to_parameter(value: Any, *, description: str | None = None, value_type: Any 
             f"a parameter of {len(text)} characters is too long, 64 KiB is the most: upload it as an artifact"
         )
     return Parameter(plain_text(text), plain_text(kind), plain_text(description or ""))
+
+
+def merge_parameter(new: Parameter, old: Parameter | None, *, has_type: bool = False) -> Parameter:
+    """What is kept of a parameter that is set again: its new value, under the type and description it had.
+
+    A type gives way where the new value cannot be of it, or where a type was said.
+
+    Args:
+        has_type: a type was said.
+    """
+    if old is None:
+        return new
+    kind = new.type
+    if not has_type and old.type and _base(old.type) != _base(new.type) and _can_be(new, old.type):
+        kind = old.type
+    return Parameter(new.value, kind, new.description or old.description)
 
 
 def to_parameters(arguments: Iterable[Any], more: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -131,14 +154,59 @@ def nest_parameters(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cast_parameter(parameter: Parameter) -> Any:
-    """The value that a parameter was, or its text where its type is not built in."""
-    cast = _CASTS.get(parameter.type)
+    """The value that a parameter was, or its text where its type is not built in.
+
+    An empty text under any type but "str" is None.
+    """
+    cast = _CASTS.get(_base(parameter.type))
     if cast is None:
         return parameter.value
+    if not parameter.value and parameter.type != "str":
+        return None
     try:
         return cast(parameter.value)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except _NOT_CAST:
         return parameter.value
+
+
+def parse_bool(text: str) -> bool:
+    """The truth value that a text says: true, yes, on, 1, false, no, off, 0 …
+
+    Raises:
+        ValueError: it says none.
+    """
+    lowered = text.strip().lower()
+    if lowered in {"true", "yes", "y", "on", "1"}:
+        return True
+    if lowered in {"false", "no", "n", "off", "0"}:
+        return False
+    raise ValueError(f"{text[:50]!r} is neither true nor false")
+
+
+def parse_container(text: str, kind: type) -> Any:
+    """The list, tuple, dictionary or set that a text is, as JSON or as a Python literal.
+
+    Args:
+        kind: list, tuple, dict, set or frozenset.
+
+    Raises:
+        ValueError, SyntaxError, TypeError, RecursionError, MemoryError: it is none.
+    """
+    import json
+
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = ast.literal_eval(
+            text.removeprefix("frozenset(").removesuffix(")") or "()"
+            if kind is frozenset
+            else "()"
+            if text == "set()"
+            else text
+        )
+    if isinstance(value, Mapping) is not (kind is dict) or isinstance(value, (str, bytes)):
+        raise ValueError(f"{text[:50]!r} is no {kind.__name__}")
+    return value if type(value) is kind else kind(value)
 
 
 def _flatten(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
@@ -164,13 +232,15 @@ def _plain(section: Mapping[str, Any]) -> dict[str, Any]:
 def _to_text(value: Any) -> tuple[str, str]:
     kind = type(value)
     if value is None:
-        return "", "NoneType"
+        return "", ""
+    if isinstance(value, Enum):
+        return value.name, kind.__name__
     if kind is int and value.bit_length() > _MOST_DECIMAL_BITS:
         return hex(value), "int"
     if kind in _SCALARS:
         return str(value), kind.__name__
     if kind in _CONTAINERS:
-        return _container_text(value), kind.__name__
+        return _container_text(value), _container_kind(value, kind)
     if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         plain = value.item()
         if type(plain) in _SCALARS:
@@ -178,8 +248,35 @@ def _to_text(value: Any) -> tuple[str, str]:
     # A subclass (of a named tuple, an ordered dictionary, an enum of numbers) is kept as its base.
     for base in (dict, list, tuple):
         if isinstance(value, base):
-            return _container_text(base(value)), base.__name__
+            return _container_text(base(value)), _container_kind(value, base)
+    if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
+        # Their text would name a place in memory.
+        return f"{value.__module__}.{value.__qualname__}", kind.__name__
     return str(value), kind.__qualname__
+
+
+def _container_kind(value: Any, kind: type) -> str:
+    """The name of a container's type, and after "/" that of its items where they have one in common."""
+    if kind not in (list, tuple, dict):
+        return kind.__name__
+    inner = {type(item).__name__ for item in (value.values() if kind is dict else value)}
+    return f"{kind.__name__}/{inner.pop()}" if len(inner) == 1 else kind.__name__
+
+
+def _base(kind: str) -> str:
+    return kind.partition("/")[0]
+
+
+def _can_be(parameter: Parameter, kind: str) -> bool:
+    """Whether a value can be of a type: it is None, or text that says such a value."""
+    cast = _CASTS.get(_base(kind))
+    if not parameter.value or cast is None:
+        return parameter.type in {"", "str"}
+    try:
+        cast(parameter.value)
+    except _NOT_CAST:
+        return False
+    return True
 
 
 def _container_text(value: Any) -> str:
@@ -210,41 +307,18 @@ def _plain_item(item: Any) -> Any:
     return item.item() if getattr(item, "ndim", None) == 0 and hasattr(item, "item") else str(item)
 
 
-def _cast_bool(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in {"true", "yes", "y", "on", "1"}:
-        return True
-    if lowered in {"false", "no", "n", "off", "0", ""}:
-        return False
-    raise ValueError(text)
-
-
-def _cast_container(kind: type) -> Callable[[str], Any]:
-    def cast(text: str) -> Any:
-        import json
-
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = ast.literal_eval(text)
-        return value if type(value) is kind else kind(value)
-
-    return cast
-
-
+_NOT_CAST = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError)
 _CASTS: dict[str, Callable[[str], Any]] = {
-    "NoneType": lambda text: text or None,
+    "": str,
+    "NoneType": str,
     "str": str,
     "int": lambda text: int(text, 16 if "0x" in text else 10),
     "float": float,
-    "bool": _cast_bool,
+    "bool": parse_bool,
     "complex": complex,
     "bytes": ast.literal_eval,
-    "set": ast.literal_eval,
-    "frozenset": lambda text: frozenset(
-        ast.literal_eval(text.removeprefix("frozenset(").removesuffix(")") or "()")
-    ),
-    "list": _cast_container(list),
-    "tuple": _cast_container(tuple),
-    "dict": _cast_container(dict),
+    **{
+        kind.__name__: lambda text, kind=kind: parse_container(text, kind)  # type: ignore[misc]
+        for kind in (list, tuple, dict, set, frozenset)
+    },
 }

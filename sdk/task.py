@@ -16,6 +16,7 @@ from eventlog.sdk.stores import store_for_task
 from eventlog.sdk.task_absent import TaskAbsent
 from eventlog.sdk.task_artifacts import TaskArtifacts
 from eventlog.sdk.task_base import set_current_task
+from eventlog.sdk.task_configuration import TaskConfiguration
 from eventlog.sdk.task_edits import TaskEdits
 from eventlog.sdk.task_environment import TaskEnvironment
 from eventlog.sdk.task_integrations import TaskIntegrations
@@ -23,6 +24,7 @@ from eventlog.sdk.task_making import TaskMaking
 from eventlog.sdk.task_models import TaskModelLinks
 from eventlog.sdk.task_offline import TaskOffline
 from eventlog.sdk.task_parameters import TaskParameters
+from eventlog.sdk.task_properties import TaskProperties
 from eventlog.sdk.task_queries import TaskQueries
 from eventlog.sdk.task_reports import TaskReports
 from eventlog.sdk.task_status import TaskStatus
@@ -37,6 +39,8 @@ class Task(
     TaskStatus,
     TaskEnvironment,
     TaskParameters,
+    TaskConfiguration,
+    TaskProperties,
     TaskReports,
     TaskArtifacts,
     TaskModelLinks,
@@ -130,6 +134,8 @@ class Task(
         self._finish_uploads(wait=True, is_last=True)
         if self._run is not None:
             self._run.close()
+        # It may be published now, or be so later.
+        self._logger._check_again()
         commit(self._store, self._id)
         end_session(self._store)
 
@@ -145,6 +151,7 @@ class Task(
         Raises:
             StoreFull, StoreReadOnly: it cannot be committed now; it is kept and tried again.
         """
+        self._settle_parameters()
         has_arrived = self._finish_uploads(wait=wait_for_uploads)
         self._store.flush()
         return has_arrived
