@@ -5,7 +5,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventlog.errors import EventlogError, InputInvalid, StoreFull, StoreReadOnly
+from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import Event, ScalarReported, SingleValueReported, TextReported
 from eventlog.sdk.media_reports import MediaReports
 from eventlog.sdk.numbers import as_float, as_iteration
@@ -242,13 +242,21 @@ class Logger(MediaReports):
         self._append = self._append_first
 
     def _append_first(self, kind: type[Event], *fields: Any) -> None:
-        """Append, unless the task is published; from then on without looking."""
+        """Append, unless the task is published; from then on without looking.
+
+        Raises:
+            InputInvalid: the task is published.
+            NotFound: it is deleted.
+        """
         from eventlog.sdk.stores import read_state
 
         try:
             status = read_state(self._store, self._task_id).status
-        except (StoreFull, StoreReadOnly):
-            # There is no room for views; a report is kept all the same.
+        except NotFound:
+            raise
+        except EventlogError as error:
+            # Such as no room for views: a report is kept all the same.
+            log.debug("eventlog: reporting to task %s, whatever its status: %s", self._task_id, error)
             status = ""
         if status == "published":
             raise InputInvalid(

@@ -421,3 +421,15 @@ def test_nothing_heavy_is_imported_for_lists(scripts: Scripts) -> None:
     print([name for name in ("numpy", "pandas", "PIL", "plotly", "matplotlib") if name in sys.modules])
     """
     assert scripts.run(text).out == "[]\n"
+
+
+def test_the_logger_of_a_task_that_ended_sees_that_it_was_published(task: Task) -> None:
+    logger = task.get_logger()
+    logger.report_scalar("loss", "train", 1, 1)
+    task.close()
+    logger.report_scalar("loss", "train", 1, 2)
+    task.close()
+    task._store.session.append(TaskPublished, task.id)
+    with pytest.raises(InputInvalid, match="published"):
+        logger.report_scalar("loss", "train", 1, 3)
+    assert curve(task)["x"] == [1, 2]
