@@ -49,6 +49,7 @@ class Question:
         order: fields to order by, where the index does not know them.
         page, size: which page of what was found, and how large a page is.
         projects: names or patterns of projects, of which one must hold.
+        tags: ClearML's tag list.
     """
 
     query: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Question:
     page: int | None = None
     size: int | None = None
     projects: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
 
 
 def question(
@@ -89,6 +91,8 @@ def question(
             asked.query["name_pattern"] = _text("task_name", task_name)
     if tags is not None:
         _filter_tags(asked, tags)
+    if asked.tags:
+        _ask_for_tags(asked)
     if not allow_archived:
         asked.query["system_tags"] = [*asked.query.get("system_tags", ()), "-archived"]
     return asked
@@ -203,9 +207,13 @@ def _project_pattern(store: Store, names: list[str]) -> str:
 
 
 def _filter_tags(asked: Question, value: Any) -> None:
-    wanted = TagFilter(_texts("tags", value))
-    if wanted.is_simple and not ("tags" in asked.query and (wanted.together or asked.query["all_tags"])):
-        asked.query["tags"] = [*asked.query.get("tags", ()), *wanted.simple]
+    asked.tags += _texts("tags", value)
+
+
+def _ask_for_tags(asked: Question) -> None:
+    wanted = TagFilter(asked.tags)
+    if wanted.is_simple:
+        asked.query["tags"] = wanted.simple
         asked.query["all_tags"] = wanted.together
     else:
         asked.tests.append(lambda data: wanted.holds(data.tags))

@@ -4,6 +4,7 @@
 """
 
 import sys
+from typing import Any
 
 from eventlog.errors import InputInvalid
 
@@ -12,7 +13,7 @@ __all__ = ["apply_seed", "random_seed", "set_seed"]
 _DEFAULT = 1337
 
 
-def set_seed(seed: int | bool | None) -> None:
+def set_seed(seed: Any) -> None:
     """Seed with this number from the next `Task.init` on.
 
     Args:
@@ -27,7 +28,7 @@ def set_seed(seed: int | bool | None) -> None:
     elif seed is True:
         _seed = _DEFAULT
     elif isinstance(seed, int) and 0 <= seed < 1 << 32:
-        _seed = seed
+        _seed = int(seed)
     else:
         raise InputInvalid(f"a seed must be a whole number from 0 to 2**32 - 1, or None, not {seed!r}")
 

@@ -1,8 +1,8 @@
 """ClearML's tag lists, such as ``["a", "-b"]`` and ``["__$all", "a", "b", "__$not", "c"]``.
 
 A list is cut into groups by "__$all" and "__$any" (also "__$and" and "__$or"), and all groups must hold.
-"__$not" is about the one tag after it. Before the first operator any of the tags will do, and none of those that begin
-with "-" or come after "__$not" may be there.
+"__$not" is about the one tag after it. Before the first operator any of the tags will do, and none of those
+that begin with "-" or come after "__$not" may be there.
 """
 
 from collections.abc import Collection, Sequence

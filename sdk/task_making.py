@@ -222,13 +222,14 @@ class TaskMaking(TaskBase):
     @classmethod
     def normalize_id(cls, id: str) -> str:  # noqa: A002
         """An id without blanks around it."""
-        return id.strip() if isinstance(id, str) else id
+        return id.strip()
 
     @classmethod
     def _id_of(cls, task: Any) -> str:
-        task_id = cls.normalize_id(cls.resolve_id(task))
+        task_id = cls.resolve_id(task)
         if not isinstance(task_id, str):
             raise InputInvalid(f"give a task or its id, not {type(task).__name__}")
+        task_id = task_id.strip()
         if not task_id:
             raise NotFound("there is no task without an id: give one, as `eventlog ls` shows them")
         return task_id

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid, StatusUnexpected
 from eventlog.sdk.task_types import TaskStatusEnum
@@ -65,10 +65,10 @@ def _statuses(given: Iterable[str] | str) -> list[str]:
         raise InputInvalid(f"there is no status {given!r}: choose from {', '.join(TaskStatusEnum)}") from None
 
 
-def _seconds(value: float) -> float:
+def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise InputInvalid(f"seconds must be a number of 0 or more, not {value!r}")
-    return value
+    return float(value)
 
 
 def _reason(state: "TaskState") -> str:

@@ -72,7 +72,7 @@ class Scripts:
         process = subprocess.Popen(
             [sys.executable, *WARNINGS, str(path), *arguments],
             cwd=folder,
-            env={**os.environ, "EVENTLOG_HOME": str(self.home), **(environment or {})},
+            env={**_environment(), "EVENTLOG_HOME": str(self.home), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -115,6 +115,11 @@ class Scripts:
         """What the only task of the store is."""
         (state,) = self.states()
         return state
+
+
+def _environment() -> dict[str, str]:
+    # A script of its own, not one that the test's task is to be shared with.
+    return {name: value for name, value in os.environ.items() if name != "EVENTLOG_MAIN_TASK"}
 
 
 def poll(what: Callable[[], T | None], seconds: float = SECONDS) -> T:

@@ -46,6 +46,7 @@ MLP, WIDER, CNN, WORDS = (
         ({"project_name": "digits"}, [CNN, WIDER, MLP]),
         ({"project_name": "^digits/c"}, [CNN]),
         ({"project_name": ["words", "mlp$"]}, [WORDS, WIDER, MLP]),
+        ({"project_name": "digit"}, [CNN, WIDER, MLP]),
         ({"task_name": "base"}, [WORDS, CNN, MLP]),
         ({"task_name": "^baseline$"}, [CNN, MLP]),
         ({"project_name": "digits", "task_name": "wider"}, [WIDER]),
@@ -57,6 +58,12 @@ MLP, WIDER, CNN, WORDS = (
         ({"tags": ["__$and", "best", "__$not", "wide"]}, [MLP]),
         ({"tags": ["__$or", "small", "wide"]}, [CNN, WIDER, MLP]),
         ({"tags": []}, [WORDS, CNN, WIDER, MLP]),
+        ({"tags": ["__$not", "best"]}, [WORDS, WIDER]),
+        ({"tags": ["__$all", "best", "__$or", "small", "wide"]}, [CNN, MLP]),
+        ({"tags": ["__$all", "best", "__$or", "small", "__$not", "wide"]}, [MLP]),
+        ({"tags": ["__$or", "wide", "__$not", "best"]}, [WORDS, CNN, WIDER]),
+        ({"tags": ["wide", "__$all", "best"]}, [CNN]),
+        ({"tags": ["wide"], "task_filter": {"tags": ["small"]}}, [CNN, WIDER, MLP]),
         ({"task_filter": {"status": ["completed"]}}, [CNN, WIDER, MLP]),
         ({"task_filter": {"status": ["in_progress", "failed"]}}, [WORDS]),
         ({"task_filter": {"status": ["-completed"]}}, [WORDS]),
@@ -64,10 +71,28 @@ MLP, WIDER, CNN, WORDS = (
         ({"task_filter": {"tags": ["wide", "-best"]}}, [WIDER]),
         ({"task_filter": {"system_tags": ["-archived"]}}, [WORDS, CNN, WIDER, MLP]),
         ({"task_filter": {"system_tags": ["archived"]}}, []),
+        ({"allow_archived": False}, [WORDS, CNN, WIDER, MLP]),
         ({"task_filter": {"search_text": "WIDE"}}, [CNN, WIDER]),
         ({"task_filter": {"search_text": r"c\+\+"}}, [WORDS]),
         ({"task_filter": {"order_by": ["created"]}}, [MLP, WIDER, CNN, WORDS]),
         ({"task_filter": {"order_by": ["-name"], "project": ["digits/mlp"]}}, [WIDER, MLP]),
+        ({"task_filter": {"order_by": ["name", "-project"]}}, [MLP, CNN, WORDS, WIDER]),
+        ({"task_filter": {"order_by": ["-status_reason", "name"], "page_size": 1, "page": 1}}, [MLP]),
+        ({"task_filter": {"project": ["digits"]}}, []),
+        ({"task_filter": {"project": ["digits"], "include_subprojects": True}}, [CNN, WIDER, MLP]),
+        ({"task_filter": {"name": "^wid"}}, [WIDER]),
+        ({"task_filter": {"parent": ""}}, [WORDS, CNN, WIDER, MLP]),
+        ({"task_filter": {"parent": "0" * 32}}, []),
+        ({"task_filter": {"user": ["nobody at all"]}}, []),
+        ({"task_filter": {"_any_": {"fields": ["comment", "name"], "pattern": "WID"}}}, [WIDER]),
+        ({"task_filter": {"_all_": {"fields": ["project", "name"], "pattern": "wi|ts/m"}}}, [WIDER]),
+        ({"task_filter": {"_any_": {"fields": ["tags"], "pattern": "small"}}}, [MLP]),
+        ({"task_filter": {"_any_": {"fields": ["no.such.field"], "pattern": "a"}}}, []),
+        ({"task_filter": {"created": [">=2020-01-01"]}}, [WORDS, CNN, WIDER, MLP]),
+        ({"task_filter": {"created": ["<1600000000"]}}, []),
+        ({"task_filter": {"completed": [">2020-01-01T00:00:00+00:00"]}}, [CNN, WIDER, MLP]),
+        ({"task_filter": {"status_changed": [">2020-01-01"], "page_size": 1}}, [WORDS]),
+        ({"task_filter": {"only_fields": ["id"], "search_hidden": True}}, [WORDS, CNN, WIDER, MLP]),
         ({"task_filter": {"page_size": 2}}, [WORDS, CNN]),
         ({"task_filter": {"page_size": 2, "page": 1}}, [WIDER, MLP]),
         ({"task_filter": {"status": None}}, [WORDS, CNN, WIDER, MLP]),
@@ -88,13 +113,20 @@ def test_ids_beat_names_and_unknown_ones_are_passed_over(tasks: Mapping[str, Tas
     [
         {"task_filter": {"colour": "red"}},
         {"task_filter": {"order_by": ["colour"]}},
-        {"task_filter": {"order_by": ["name", "created"]}},
+        {"task_filter": {"order_by": ["name", "colour"]}},
+        {"task_filter": {"order_by": ["_store"]}},
+        {"task_filter": {"order_by": 5}},
+        {"task_filter": {"_any_": {"fields": ["name"]}}},
+        {"task_filter": {"_any_": {"fields": ["name"], "pattern": "["}}},
+        {"task_filter": {"_all_": "name"}},
+        {"task_filter": {"created": ["yesterday"]}},
+        {"task_filter": ["status"]},
+        {"task_name": 5},
         {"task_filter": {"page_size": 0}},
         {"task_filter": {"page": "1"}},
         {"task_filter": {"status": 5}},
         {"task_filter": {"search_text": 5}},
         {"tags": [5]},
-        {"tags": ["a", "__$all", "b"]},
         {"task_name": "(", "project_name": None},
         {"project_name": "*"},
         {"task_filter": {"search_text": "["}},
@@ -113,3 +145,81 @@ def test_get_task_takes_names_as_they_are_and_gives_the_last_modified(tasks: Map
     assert Task.get_task(task_name="baseline").id == tasks[MLP].id
     assert Task.get_task(task_name="baseline", tags=["-small"]).id == tasks[CNN].id
     assert Task.get_task(project_name="digits/mlp", task_filter={"status": ["completed"]}).id == tasks[MLP].id
+
+
+def test_get_task_says_none_where_the_project_has_no_such_task_and_raises_where_there_is_no_project() -> None:
+    assert Task.get_task(project_name="digits/mlp", task_name="nothing") is None
+    assert Task.get_task(project_name="digits", task_name="nothing") is None
+    assert Task.get_by_name("nothing") is None
+    with pytest.raises(ValueError, match="no project 'letters'"):
+        Task.get_task(project_name="letters", task_name="nothing")
+
+
+def test_an_archived_task_is_found_where_it_is_asked_for(tasks: Mapping[str, Task]) -> None:
+    tasks[CNN].set_archived(True)
+    assert names(task_filter={"system_tags": ["archived"]}) == [CNN]
+    assert names(task_filter={"system_tags": ["-archived"]}) == [WORDS, WIDER, MLP]
+    assert names(allow_archived=False, task_name="^baseline$") == [MLP]
+    assert names(allow_archived=False, task_filter={"system_tags": ["__$all", "archived", "x"]}) == []
+    # It was the last changed one, and is meant only where there is no other.
+    assert Task.get_task(task_name="baseline").id == tasks[MLP].id
+    assert Task.get_task(project_name="digits/cnn", task_name="baseline").id == tasks[CNN].id
+    assert Task.get_task(project_name="digits/cnn", task_name="baseline", allow_archived=False) is None
+
+
+def test_a_project_of_that_very_name_is_meant_before_those_it_occurs_in() -> None:
+    Task.create(project_name="digits", task_name="on top")
+    assert names(project_name="digits") == ["digits/on top"]
+    assert names(project_name="digits/") == [CNN, WIDER, MLP]
+
+
+def test_query_tasks_gives_ids_or_fields(tasks: Mapping[str, Task]) -> None:
+    assert Task.query_tasks(project_name="digits/mlp") == [tasks[WIDER].id, tasks[MLP].id]
+    tasks[WIDER].set_parameter("Args/lr", 0.5)
+    (found,) = Task.query_tasks(
+        task_name="wider",
+        additional_return_fields=["name", "status", "hyperparams.Args.lr.value", "last_update", "no.such"],
+    )
+    assert found == {
+        "id": tasks[WIDER].id,
+        "name": "wider",
+        "status": "completed",
+        "hyperparams.Args.lr.value": "0.5",
+        "last_update": tasks[WIDER].data.last_update,
+        "no.such": None,
+    }
+
+
+def test_query_tasks_gives_all_of_them_and_get_tasks_pages() -> None:
+    for number in range(510):
+        Task.create(project_name="many", task_name=f"number {number:03}")
+    assert len(Task.query_tasks(project_name="many")) == 510
+    assert len(Task.get_tasks(project_name="many")) == 500
+    second = Task.get_tasks(project_name="many", task_filter={"page": 1, "order_by": ["name"]})
+    assert [task.name for task in second] == [f"number {number}" for number in range(500, 510)]
+
+
+def test_get_all_answers_as_clearml_does(tasks: Mapping[str, Task]) -> None:
+    found = Task.get_all(status=["completed"], order_by=["name"]).response.tasks
+    assert [data.name for data in found] == ["baseline", "baseline", "wider"]
+    with pytest.raises(InputInvalid, match="colour"):
+        Task.get_all(colour="red")
+
+
+def test_projects_are_those_of_tasks_and_those_above_them() -> None:
+    assert [(one.name, one.id, one.tasks) for one in Task.get_projects(order_by=["name"])] == [
+        ("digits", "digits", 3),
+        ("digits/cnn", "digits/cnn", 1),
+        ("digits/mlp", "digits/mlp", 2),
+        ("words", "words", 1),
+    ]
+    assert Task.get_projects()[-1].name == "words"
+    assert [one.name for one in Task.get_projects(name="^digits/", order_by=["-name"], page_size=1)] == [
+        "digits/mlp"
+    ]
+    assert Task.get_project_id("digits") == "digits"
+    assert Task.get_project_id("letters") is None
+    project = Task.get_task(task_name="wider").get_project_object()
+    assert (project.name, project.basename, project.tasks) == ("digits/mlp", "mlp", 2)
+    with pytest.raises(InputInvalid, match="colour"):
+        Task.get_projects(colour="red")

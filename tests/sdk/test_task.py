@@ -23,7 +23,7 @@ def test_a_task_begins_with_its_names_and_runs(task: Task, home: Path) -> None:
     assert int(task.id, 16)
     assert (task.name, task.get_project_name(), task.project) == ("a task", "tests/sdk", "tests/sdk")
     assert (task.task_type, task.status, task.get_status()) == ("training", "in_progress", "in_progress")
-    assert (task.comment, task.parent, task.get_tags(), task.get_progress()) == ("", "", [], None)
+    assert (task.comment, task.parent, task.get_tags(), task.get_progress()) == ("", None, [], None)
     assert repr(task) == f"<Task {task.id[:8]} tests/sdk/a task>"
     assert (home / "log" / "data.mdb").exists()
 
@@ -156,9 +156,12 @@ def test_without_names_the_repository_and_the_script_name_them(scripts: Scripts)
     assert ran.out == "Untitled x task\n"
 
 
-def test_a_name_cannot_be_assigned_without_an_event(task: Task) -> None:
+def test_a_name_that_is_assigned_is_an_event(task: Task) -> None:
+    task.name = "other"
+    assert "TaskRenamed" in events(task)
+    assert Task.get_task(project_name="tests/sdk", task_name="other") is task
     with pytest.raises(AttributeError):
-        task.name = "other"  # type: ignore[misc]
+        task.id = "0" * 32  # type: ignore[misc]
 
 
 def test_tags_are_added_and_replaced(task: Task) -> None:
@@ -265,8 +268,9 @@ def test_an_edit_orders_after_what_was_seen_even_when_this_clock_is_behind(
 def test_a_task_that_is_not_there_is_named(task: Task) -> None:
     with pytest.raises(NotFound, match="0123"):
         Task.get_task("0123" * 8)
-    with pytest.raises(NotFound, match="tests/sdk/nothing"):
-        Task.get_task(project_name="tests/sdk", task_name="nothing")
+    with pytest.raises(NotFound, match="no project 'tests/nothing'"):
+        Task.get_task(project_name="tests/nothing", task_name="a task")
+    assert Task.get_task(project_name="tests/sdk", task_name="nothing") is None
     with pytest.raises(InputInvalid, match="task_id"):
         Task.get_task()
 
