@@ -195,10 +195,9 @@ class InputModel(Model):
         Raises:
             InputInvalid: `task` is no task, or is published.
         """
-        from eventlog.sdk.task_models import TaskModelLinks, adopt_design, overriding_model
+        from eventlog.sdk.task_models import adopt_design, checked_task, overriding_model
 
-        if not isinstance(task, TaskModelLinks):
-            raise InputInvalid(f"a model is connected to a task, not to {type(task).__name__}")
+        task = checked_task(task)
         state = self._state()
         called = self._name_in_task(state, name)
         if not ignore_remote_overrides:

@@ -28,6 +28,9 @@ _LONGEST_NOTE = 2_000
 class OutputModel(BaseModel):
     """A model that a task makes: registered with the task at once, its weights set as often as they change.
 
+    In a process that was given its task (``EVENTLOG_TASK_ID``) the design and the labels that are stored in
+    the task win over those given here.
+
     Args:
         task: by default the current task.
         config_text, config_dict: what it was built from, as text or as a dictionary.
@@ -56,7 +59,9 @@ class OutputModel(BaseModel):
         framework: str | None = None,
         base_model_id: str | None = None,
     ) -> None:
-        self._task = _check_task(task)
+        from eventlog.sdk.task_models import checked_task
+
+        self._task = checked_task(task)
         self._uri: str | None = None
         design = design_text(config_text, config_dict)
         labels = None if label_enumeration is None else check_labels(label_enumeration)
@@ -167,9 +172,9 @@ class OutputModel(BaseModel):
         Raises:
             InputInvalid: `task` is no task, or is published.
         """
-        from eventlog.sdk.task_models import adopt_design
+        from eventlog.sdk.task_models import adopt_design, checked_task
 
-        self._task = _check_task(task)
+        self._task = checked_task(task)
         state = self._state()
         link = _link_name(state.file_name) if name is None else check_text("the name of a model", name)
         self._task._link_model(self._id, "output", link, alone=name is not None)
@@ -301,10 +306,12 @@ class OutputModel(BaseModel):
         wait_for_weights(timeout, max_num_uploads)
 
     def _create(self, given: dict[str, Any]) -> None:
+        from eventlog.sdk.task_models import overriding_design
+
         task = self._task
-        labels = given["labels"]
-        if labels is None:
-            labels = dict(task._state().labels)
+        design, labels = overriding_design(task)
+        if not labels:
+            labels = dict(task._state().labels) if given["labels"] is None else given["labels"]
         origin = f"Created by task id: {task.id}"
         # Refused first if the task is published; a link to a model that is not there is passed over.
         task._link_model(self._id, "output", _UNNAMED)
@@ -317,7 +324,7 @@ class OutputModel(BaseModel):
             given["framework"] or "",
             f"{origin}\n{given['comment']}" if given["comment"] else origin,
             given["tags"] or [],
-            given["design"] or "",
+            design or given["design"] or "",
             labels,
         )
 
@@ -392,18 +399,6 @@ class OutputModel(BaseModel):
         return self._task._state().destination or (
             check_destination(OutputModel._default_uri, configuration) if OutputModel._default_uri else ""
         )
-
-
-def _check_task(task: "TaskModelLinks | None") -> "TaskModelLinks":
-    from eventlog.sdk.task import Task
-    from eventlog.sdk.task_models import TaskModelLinks
-
-    found = Task.current_task() if task is None else task
-    if found is None:
-        raise InputInvalid("an OutputModel belongs to a task, and there is no current one: pass task=…")
-    if not isinstance(found, TaskModelLinks):
-        raise InputInvalid(f"an OutputModel belongs to a task, not to {type(found).__name__}")
-    return found
 
 
 def _link_name(file_name: str) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid
 from eventlog.events import ConfigurationSet, LabelsSet, ModelLinked, ModelsUnlinked
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from eventlog.sdk.model_base import BaseModel
     from eventlog.sdk.models_list import TaskModels
 
-__all__ = ["TaskModelLinks", "adopt_design", "overriding_model"]
-
-# The name of the configuration that a task keeps its model's design under.
-DESIGN = "design"
+__all__ = ["TaskModelLinks", "adopt_design", "checked_task", "overriding_design", "overriding_model"]
 
 
 class TaskModelLinks(TaskBase):
@@ -181,14 +178,28 @@ class TaskModelLinks(TaskBase):
         return drafts[0] if drafts else None
 
 
+def checked_task(task: Any) -> TaskModelLinks:
+    """The task that a model is of: the one given or, for None, the current one.
+
+    Raises:
+        InputInvalid: it is no task, or there is no current one.
+    """
+    from eventlog.sdk.task import Task
+
+    found = Task.current_task() if task is None else task
+    if found is None:
+        raise InputInvalid("an OutputModel belongs to a task, and there is no current one: pass task=…")
+    if not isinstance(found, TaskModelLinks):
+        raise InputInvalid(f"a model is connected to a task, not to {type(found).__name__}")
+    return found
+
+
 def adopt_design(task: TaskBase, design: str, labels: Mapping[str, int]) -> None:
     """Have a model's design and labels, where it has any, be those of a task."""
-    if design:
-        from eventlog.sdk.plain_text import INLINE_SIZE, cut_text
+    from eventlog.sdk.configurations import DESIGN, kept_text
 
-        data = design.encode()
-        blob = task._store.blobs.put_bytes(data) if len(data) > INLINE_SIZE else ""
-        task._append(ConfigurationSet, DESIGN, cut_text(design), blob)
+    if design:
+        task._append(ConfigurationSet, DESIGN, *kept_text(task._store, design))
     if labels:
         task._append(LabelsSet, dict(labels))
 
@@ -207,3 +218,19 @@ def overriding_model(task: TaskBase, name: str) -> str | None:
     if named:
         return named[-1]
     return links[0].model if len(links) == 1 else None
+
+
+def overriding_design(task: TaskBase) -> tuple[str, dict[str, int]]:
+    """The design and the labels that a task was given for its models, in a process that was given its task.
+
+    Returns:
+        The text and the numbers of the labels; both empty in other processes, and where there are none.
+    """
+    from eventlog.sdk.configurations import DESIGN, full_text
+    from eventlog.sdk.overrides import overridden
+    from eventlog.sdk.task_configuration import TaskConfiguration
+
+    if not overridden() or not isinstance(task, TaskConfiguration):
+        return "", {}
+    design = task._overriding_configurations().get(DESIGN)
+    return "" if design is None else full_text(task._store, design), dict(task._state().labels)

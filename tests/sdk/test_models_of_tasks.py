@@ -225,7 +225,7 @@ def test_a_task_takes_over_the_design_and_labels_of_what_it_reads(task: Task) ->
     task.set_input_model(model.id, update_task_design=False, update_task_labels=False)
     assert (task._state().configurations, task._state().labels) == ({}, {})
     InputModel(model.id).connect(task, name="net")
-    assert task._state().configurations["design"].text == "class Net: ..."
+    assert task._state().configurations["General"].text == "class Net: ..."
     assert task._state().labels == {"cat": 1}
 
 
@@ -295,3 +295,32 @@ def test_a_process_that_was_given_its_task_reads_the_models_of_the_task(
         assert script.wait() == 0, script.err
         assert script.out.splitlines()[-1] == expected
     assert task.input_models_id == {"net": own.id}
+
+
+def test_a_process_that_was_given_its_task_makes_models_of_the_design_of_the_task(
+    task: Task, scripts: Scripts
+) -> None:
+    task.set_model_config(config_text="size = 3")
+    task.set_model_label_enumeration({"cat": 1})
+    task.close()
+    script = scripts.start(
+        """
+        from eventlog import OutputModel, Task
+
+        task = Task.init(project_name="tests/sdk", task_name="a task")
+        OutputModel(task, name="first", config_dict={"size": 1}, label_enumeration={"dog": 2}).connect(task)
+        OutputModel(task, name="second", config_dict={"size": 2})
+        """,
+        environment={"EVENTLOG_TASK_ID": task.id},
+    )
+    assert script.wait() == 0, script.err
+    first, second = task.models.output
+    assert (first.config_dict, first.labels) == ({"size": 3}, {"cat": 1})
+    assert (second.config_dict, second.labels) == ({"size": 3}, {"cat": 1})
+
+
+def test_a_model_can_be_connected_by_its_task(task: Task) -> None:
+    made, read = OutputModel(task, name="made"), InputModel.import_model("https://host/read.pt")
+    task.connect(made, name="best")
+    task.connect(read)
+    assert (task.models.output.keys(), task.models.input.keys()) == (["best"], ["read"])
