@@ -159,12 +159,17 @@ def _check_unread(model: BaseModel, views: "Views") -> None:
 
 def _delete_copy(model: BaseModel, state: "ModelState") -> None:
     """Delete what its task has put at a destination, and never what a model merely names."""
+    from eventlog.projections import ModelQuery
     from eventlog.sdk.delivery import wait_for_deliveries
     from eventlog.sdk.transfers import delete_file
 
     if not (state.blob and state.url and state.made_by):
         return
+    views = current_views(model._store)
     with contextlib.suppress(NotFound):
-        if state.url in current_views(model._store).task(state.made_by).deliveries:
+        delivery = views.task(state.made_by).deliveries.get(state.url)
+        # Files of one name are one file there: the last that was delivered.
+        others = views.models(ModelQuery(url=state.url, include_archived=True))
+        if delivery is not None and delivery.blob == state.blob and not others:
             wait_for_deliveries(model._store, state.made_by)
             delete_file(state.url)

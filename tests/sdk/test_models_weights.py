@@ -300,6 +300,21 @@ def test_weights_are_kept_when_the_process_is_killed(scripts: Scripts, weights: 
     assert task.status == "failed"
 
 
+def test_removing_a_model_leaves_a_file_that_is_now_anothers(
+    task: Task, weights: Path, tmp_path: Path
+) -> None:
+    first, second = OutputModel(task), OutputModel(task)
+    for model, data in ((first, b"first"), (second, b"second")):
+        weights.write_bytes(data)
+        model.update_weights(weights, upload_uri=str(tmp_path / "b"), async_enable=False)
+    assert first.url == second.url
+    assert Model.remove(first)
+    (delivered,) = (tmp_path / "b").rglob("*.pt")
+    assert delivered.read_bytes() == b"second"
+    assert Model.remove(second)
+    assert not delivered.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
