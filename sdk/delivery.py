@@ -23,6 +23,7 @@ from eventlog.events import DeliveryRequested
 from eventlog.sdk.carrying import Delivery, attempt, left_deliveries, settle, turn
 from eventlog.sdk.destinations import masked, reveal
 from eventlog.sdk.offline import is_offline
+from eventlog.sdk.progress import Moving, moving
 from eventlog.sdk.stores import current_views
 from eventlog.sdk.transfers import local_path
 from eventlog.store import Store
@@ -191,6 +192,8 @@ class _Courier:
         self._lock = threading.Lock()
         self._under_way: list[Delivery] = []
         self._failed: dict[str, Delivery] = {}
+        # Whichever thread comes first, the last one asked for is the one that stays.
+        self._last: dict[str, Delivery] = {}
         self._threads = 0
         self._resumed: set[Store] = set()
 
@@ -198,6 +201,7 @@ class _Courier:
         _listen()
         with self._lock:
             self._under_way.append(delivery)
+            self._last[delivery.url] = delivery
             start = self._threads < min(_THREADS, len(self._under_way))
             self._threads += start
         self.moved = time.monotonic()
@@ -247,10 +251,14 @@ class _Courier:
             delays = list(DELAYS_SECONDS)
             delays += delays[-1:] * max(0, delivery.retries - len(delays))
             while True:
-                error = attempt(delivery, self._advance)
+                with moving(f"uploading {delivery.url.rpartition('/')[2]}", _size(delivery)) as shown:
+                    error = attempt(delivery, self._telling(shown))
                 if not isinstance(error, RemoteUnreachable) or not delays:
                     break
                 time.sleep(delays.pop(0))
+                if self._is_superseded(delivery):
+                    delivery.status = "completed"
+                    return
             settle(delivery, error)
         if error is not None:
             log.warning(
@@ -280,12 +288,16 @@ class _Courier:
                     self.take(one)
 
     def _is_superseded(self, delivery: Delivery) -> bool:
+        """Whether something else was asked for since, for the same URL."""
         with self._lock:
-            later = self._under_way[self._under_way.index(delivery) + 1 :]
-        return any(one.url == delivery.url and one.blob != delivery.blob for one in later)
+            return self._last.get(delivery.url) is not delivery
 
-    def _advance(self, _: int) -> None:
-        self.moved = time.monotonic()
+    def _telling(self, shown: Moving) -> Callable[[int], None]:
+        def tell(done: int) -> None:
+            self.moved = time.monotonic()
+            shown(done)
+
+        return tell
 
 
 def _wait(deliveries: list[Delivery], seconds: float | None) -> bool:

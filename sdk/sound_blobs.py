@@ -4,6 +4,7 @@ A disk may give back other bytes than it was given, and a blob is never looked a
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,18 +16,19 @@ __all__ = ["check_blob", "copy_blob", "damaged", "has_digest", "read_blob"]
 _PIECE = 1 << 20
 
 
-def check_blob(blobs: Blobs, digest: str, what: str) -> Path:
+def check_blob(blobs: Blobs, digest: str, what: str, progress: Callable[[int], object] | None = None) -> Path:
     """The file of a blob that is sound.
 
     Args:
         what: it holds, for the message: "artifact 'model'".
+        progress: gets the number of bytes looked at so far.
 
     Raises:
         BlobMissing: it is not here.
         DataCorrupt: its bytes are not those that it is named by.
     """
     path = blobs.path(digest)
-    if not has_digest(path, digest):
+    if not has_digest(path, digest, progress):
         raise damaged(path, digest, what)
     return path
 
@@ -58,13 +60,21 @@ def copy_blob(blobs: Blobs, digest: str, what: str, to: BinaryIO) -> None:
         raise damaged(path, digest, what)
 
 
-def has_digest(path: Path, digest: str) -> bool:
+def has_digest(path: Path, digest: str, progress: Callable[[int], object] | None = None) -> bool:
     """Whether a file can be read and has this SHA-256."""
+    hasher = hashlib.sha256()
+    buffer = memoryview(bytearray(_PIECE))
+    done = 0
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                hasher.update(buffer[:count])
+                done += count
+                if progress is not None:
+                    progress(done)
     except OSError:
         return False
+    return hasher.hexdigest() == digest
 
 
 def damaged(path: Path, digest: str, what: str) -> DataCorrupt:

@@ -23,7 +23,7 @@ from eventlog.sdk.secrets import mask_text
 
 __all__ = ["delete_file", "fetch_file", "file_system", "local_path", "put_file"]
 
-Advance = Callable[[int], None]
+Advance = Callable[[int], object]
 
 _PIECE = 1 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
