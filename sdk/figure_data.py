@@ -115,6 +115,8 @@ def _of_array(data: Any) -> Any:
         data = data.to_numpy()
     elif hasattr(data, "detach"):
         data = data.detach().cpu()
+    elif hasattr(data, "__array__") and not hasattr(data, "tolist"):
+        data = data.__array__()
     if getattr(getattr(data, "dtype", None), "kind", "") == "M":
         # Times of nanoseconds would be whole numbers in a list.
         data = data.astype("datetime64[us]")

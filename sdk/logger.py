@@ -69,7 +69,7 @@ class Logger(MediaReports):
             title: the plot; curves of one title are drawn together.
             series: the curve.
             value: a number of Python, NumPy or PyTorch; NaN and infinity are legal.
-            iteration: the step, a whole number of 64 bits.
+            iteration: the step, a whole number of 64 bits; None, as some loggers of libraries give, is 0.
 
         Raises:
             InputInvalid: a value is not a number, or the iteration is not a whole one.
@@ -82,7 +82,7 @@ class Logger(MediaReports):
         if type(value) is not float:
             value = as_float("the value of a scalar", value)
         if type(iteration) is not int or not -0x8000000000000000 <= iteration <= 0x7FFFFFFFFFFFFFFF:
-            iteration = as_iteration(iteration)
+            iteration = 0 if iteration is None else as_iteration(iteration)
         self._append(ScalarReported, self._task_id, title, series, iteration, value)
 
     def report_single_value(self, name: str, value: float) -> None:
@@ -229,7 +229,7 @@ class Logger(MediaReports):
     def _report_adjusted_scalar(self, title: str, series: str, value: float, iteration: int) -> None:
         """`report_scalar`, where an initial iteration or a number for NaN or infinity is set."""
         number = self._substitutes.of(as_float("the value of a scalar", value))
-        _report_plain_scalar(self, title, series, number, self._iteration(as_iteration(iteration)))
+        _report_plain_scalar(self, title, series, number, self._iteration(as_iteration(iteration or 0)))
 
     def _report(self, kind: type[Event], *fields: Any) -> None:
         self._append(kind, self._task_id, *fields)

@@ -136,12 +136,8 @@ def _figure(figure: Any, title: str, series: str) -> dict[str, Any]:
         raise _NotSimple
     bars, taken = _bars(one)
     traces = list(bars)
-    for artist in one.lines:
-        if artist.get_visible():
-            traces.append(_line(one, artist))
-    for artist in one.collections:
-        if artist.get_visible():
-            traces.append(_points(one, artist))
+    traces += [_line(one, line) for line in one.lines if line.get_visible()]
+    traces += [_points(one, points) for points in one.collections if points.get_visible()]
     if (
         any(id(patch) not in taken for patch in one.patches)
         or one.images

@@ -3,6 +3,7 @@
 import io
 import logging
 import mimetypes
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def medium_of_file(path: Any) -> Medium:
     Raises:
         InputInvalid: there is no such file.
     """
-    text = check_text("the path of a file", str(path) if isinstance(path, Path) else path)
+    text = check_text("the path of a file", os.fspath(path) if isinstance(path, os.PathLike) else path)
     try:
         file = Path(text).expanduser()
         is_file = file.is_file()

@@ -1,7 +1,8 @@
 """What a script reports as pictures, sounds and films, and as figures that were drawn elsewhere."""
 
 import logging
-from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,7 +37,7 @@ class MediaReports(PlotReports):
         # As ClearML has it in its settings.
         self._history = 100
         self._destination = ""
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: dict[tuple[str, str], Iterator[int]] = {}
 
     def report_image(
         self,
@@ -242,12 +243,12 @@ class MediaReports(PlotReports):
         if kept is None:
             return
         blob, size = kept
-        count = self._counts[names]
-        name = _file_name(*names, count if history < 0 else count % history, medium.extension)
+        # Threads that report at once get numbers of their own.
+        number = next(self._counts.setdefault(names, count()))
+        name = _file_name(*names, number if history < 0 else number % history, medium.extension)
         url = self._copy_url(names, name) if blob and self._destination else medium.url
         kind = "image" if is_image else medium.kind
         self._report(MediaReported, *names, step, kind, blob, size, name if blob else "", url)
-        self._counts[names] += 1
         if blob and url:
             from eventlog.sdk.delivery import deliver
 

@@ -45,13 +45,14 @@ def as_percent(what: str, value: Any) -> int:
 
 
 def as_iteration(value: Any) -> int:
-    """The whole number that an iteration is.
+    """The whole number that an iteration is; a floating-point number may be one.
 
     Raises:
         InputInvalid: it is none, or does not fit into 64 bits.
     """
     try:
-        number = operator.index(value)
+        is_whole = getattr(value, "is_integer", None)
+        number = int(value) if is_whole is not None and is_whole() else operator.index(value)
     except Exception:
         raise InputInvalid(f"the iteration must be a whole number, not {_shown(value)}") from None
     if not _SMALLEST <= number <= _LARGEST:

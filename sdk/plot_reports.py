@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import StoreFull, StoreReadOnly
-from eventlog.events import Event, PlotReported
+from eventlog.events import Event, EventsDropped, PlotReported
 from eventlog.sdk.numbers import as_iteration
 from eventlog.sdk.plain_text import INLINE_SIZE, check_title
 from eventlog.store import Store
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from eventlog.sdk.series_info import SeriesInfo
 
 __all__ = ["PlotReports"]
+
+# Bytes; what memory has to hold where the disk is full.
+_LARGEST_INLINE = 1 << 20
 
 
 class PlotReports:
@@ -350,9 +353,13 @@ class PlotReports:
             return
         try:
             blob = self._store.blobs.put_bytes(data)
-        except (StoreFull, StoreReadOnly):
-            # Without room for a blob the session still keeps it, in memory if need be.
-            self._report(PlotReported, title, series, step, text)
+        except (StoreFull, StoreReadOnly) as error:
+            if len(data) > _LARGEST_INLINE:
+                self._store.session.warn(f"a plot that was reported could not be kept: {error}")
+                self._store.session.append(EventsDropped, "", 1, str(error))
+            else:
+                # Without room for a blob the session still keeps it, in memory if need be.
+                self._report(PlotReported, title, series, step, text)
             return
         self._report(PlotReported, title, series, step, "", blob)
 

@@ -1,6 +1,7 @@
 """Tables as Plotly figures: from frames, rows, and CSV files here or elsewhere."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def table(
         header, columns = _of_csv(_read_file(csv), str(csv))
     elif url is not None:
         header, columns = _of_csv(_read_url(check_text("the URL of a table", url)), url)
-    elif hasattr(table_plot, "columns") and hasattr(table_plot, "index"):
+    elif hasattr(table_plot, "columns"):
         header, columns = _of_frame(table_plot)
     else:
         header, columns = _of_rows(table_plot)
@@ -72,6 +73,11 @@ def _of_frame(frame: Any) -> tuple[list[Any], list[list[Any]]]:
     try:
         header: list[Any] = []
         columns: list[list[Any]] = []
+        if not hasattr(frame, "iloc"):
+            # As of Polars, which has no index.
+            return [plain_text(name) for name in frame.columns], [
+                _cells(frame[name]) for name in frame.columns
+            ]
         index = frame.index
         if type(index).__name__ != "RangeIndex" or index.name is not None:
             for level, name in enumerate(index.names):
@@ -137,15 +143,14 @@ def _cell(value: Any) -> Any:
 
 
 def _read_file(path: Any) -> str:
-    file = (
-        Path(path) if isinstance(path, Path) else Path(check_text("the path of a table", path)).expanduser()
-    )
+    text = check_text("the path of a table", os.fspath(path) if isinstance(path, os.PathLike) else path)
     try:
-        with file.open("rb") as opened:
+        with Path(text).expanduser().open("rb") as opened:
             data = opened.read(_LARGEST_CSV + 1)
-    except (OSError, ValueError) as error:
-        raise InputInvalid(f"the table {file} cannot be read: {getattr(error, 'strerror', error)}") from None
-    return _decoded(data, str(file))
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputInvalid(f"the table {text[:200]!r} cannot be read: {why}") from None
+    return _decoded(data, text)
 
 
 def _read_url(url: str) -> str:

@@ -104,13 +104,15 @@ def test_what_is_no_number_is_refused_in_one_line(task: Task, value: Any) -> Non
     assert task.get_reported_single_values() == {}
 
 
-@pytest.mark.parametrize("iteration", [0, -5, 2**63 - 1, -(2**63), np.int32(7), True])
+@pytest.mark.parametrize("iteration", [0, -5, 2**63 - 1, -(2**63), np.int32(7), True, 3.0, np.float32(3)])
 def test_every_whole_number_of_64_bits_is_an_iteration(task: Task, iteration: int) -> None:
     task.get_logger().report_scalar("loss", "train", value=1, iteration=iteration)
     assert curve(task)["x"] == [int(iteration)]
 
 
-@pytest.mark.parametrize("iteration", [1.5, 1.0, "1", None, 2**63, -(2**63) - 1, 1 << 20_000], ids=range(7))
+@pytest.mark.parametrize(
+    "iteration", [1.5, math.inf, math.nan, 1e30, "1", None, 2**63, -(2**63) - 1, 1 << 20_000], ids=range(9)
+)
 def test_what_is_no_such_number_is_refused(task: Task, iteration: Any) -> None:
     with pytest.raises(InputInvalid, match="iteration") as caught:
         task.get_logger().report_scalar("loss", "train", value=1, iteration=iteration)

@@ -269,6 +269,7 @@ def test_media_for_which_there_is_no_room_are_counted_and_break_no_loop(scripts:
         task.get_logger().report_image("large", "image", step, image=image)
     task.get_logger().report_image("small", "image", image=image[:9])
     task.get_logger().report_scatter2d("large", "plot", random.random((5000, 2)))
+    task.get_logger().report_scatter2d("too large", "plot", random.random((100_000, 2)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     (plot,) = task.get_reported_plots()
     print(len(json.loads(plot["plot_str"])["data"][0]["x"]))
@@ -278,4 +279,4 @@ def test_media_for_which_there_is_no_room_are_counted_and_break_no_loop(scripts:
     assert ran.out == "5000\n0 1\n"
     assert ran.err.count("could not be kept") == 1
     state = scripts.state()
-    assert (state.status, state.dropped) == ("completed", 3)
+    assert (state.status, state.dropped) == ("completed", 4)

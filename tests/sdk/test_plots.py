@@ -117,6 +117,29 @@ def test_a_table_is_read_from_a_csv_file_and_from_a_url(task: Task, tmp_path: Pa
         assert trace["cells"]["values"] == [["Ada", "Max"], ["a, b", ""]]
 
 
+def test_what_is_like_an_array_or_a_frame_is_one(task: Task) -> None:
+    class Tensor:
+        """What tensors of TensorFlow are like: no lists, but arrays."""
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return np.array([1.5, 2.5])
+
+    class Frame:
+        """What frames of Polars are like: columns, and no index."""
+
+        columns = ("a", "b")
+
+        def __getitem__(self, name: str) -> Any:
+            return pd.Series([1, None] if name == "a" else ["x", "y"])
+
+    task.get_logger().report_histogram("tensor", "s", Tensor())
+    task.get_logger().report_table("frame", "s", table_plot=Frame())
+    read = {title: figure["data"][0] for (title, _, _), figure in figures(task).items()}
+    assert read["tensor"]["y"] == [1.5, 2.5]
+    assert read["frame"]["header"]["values"] == ["a", "b"]
+    assert read["frame"]["cells"]["values"] == [[1.0, "nan"], ["x", "y"]]
+
+
 def test_lines_are_drawn_in_one_plot(task: Task) -> None:
     task.get_logger().report_line_plot(
         "lines",
