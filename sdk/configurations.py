@@ -159,12 +159,12 @@ def parse_text(text: str, kind: str) -> Any:
     return value
 
 
-def temporary_file(text: str, name: str) -> Path:
-    """A file that holds a stored configuration for this process, with the ending of `name`.
+def temporary_file(text: str, ending: str) -> Path:
+    """A file that holds a stored configuration for this process, with an ending such as ".yaml".
 
     It is deleted when the process ends.
     """
-    number, path = tempfile.mkstemp(prefix="eventlog_configuration_", suffix=Path(name).suffix)
+    number, path = tempfile.mkstemp(prefix="eventlog_configuration_", suffix=ending)
     with os.fdopen(number, "wb") as file:
         file.write(text.encode())
     atexit.register(_delete, path, os.getpid())

@@ -54,12 +54,17 @@ def _connect_file(
     task: "TaskConfiguration", path: Any, name: str, description: str | None, stored: ConfigurationSet | None
 ) -> Any:
     if stored is not None:
-        ending = f".{stored.type}" if stored.type not in {"", DICTIONARY, "file"} else Path(path).name
-        file = temporary_file(full_text(task._store, stored), ending if stored.type else Path(path).name)
+        file = temporary_file(full_text(task._store, stored), _ending(stored, Path(path)))
         return str(file) if isinstance(path, str) else type(path)(file)
     text, kind = file_text(Path(path).expanduser())
     task._set_configuration(name, text, description, kind)
     return path
+
+
+def _ending(stored: ConfigurationSet, path: Path) -> str:
+    """What the name of a file ends with that holds a stored configuration, such as ".yaml"."""
+    is_named = stored.type.isalnum() and stored.type not in {DICTIONARY, "file"}
+    return f".{stored.type}" if is_named else path.suffix
 
 
 def _connect_value(

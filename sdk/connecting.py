@@ -7,6 +7,7 @@ connected before anything is recorded.
 import inspect
 import logging
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ _NOTHING_TO_CONNECT = (
     *(str, bytes, int, float, complex, list, tuple, set, frozenset),
     *(FunctionType, BuiltinFunctionType, MethodType, ModuleType),
 )
+_COPIED = (dict, OrderedDict, ConnectedDict)
 _NO_VALUES = (property, classmethod, staticmethod, FunctionType, BuiltinFunctionType, type)
 
 
@@ -102,8 +104,9 @@ def _connect_mapping(
     own = Watch(task, lambda: flatten_values(section, mapping, {}))
     parameters = own.begin(values)
     task._watch(own)
-    task._record({name: one for name, one in parameters.items() if name not in stored})
-    if not isinstance(mapping, dict):
+    task._record({name: one for name, one in parameters.items() if not _is_stored(name, stored)})
+    if type(mapping) not in _COPIED:
+        # A kind of its own, such as one with attributes: the script goes on with it, not with a likeness.
         return mapping
     # Weakly: once the script has dropped it, it does not change any more.
     import weakref
@@ -170,10 +173,18 @@ def _connect_attributes(
     watch = Watch(task, read)
     parameters = _described(thing, section, watch.begin(read() or {}))
     task._watch(watch)
-    task._record({name: one for name, one in parameters.items() if name not in stored})
+    task._record({name: one for name, one in parameters.items() if not _is_stored(name, stored)})
     if not isinstance(thing, type):
         notice(thing, watch, section)
     return thing
+
+
+def _is_stored(name: str, stored: Mapping[str, Parameter]) -> bool:
+    """Whether a parameter, or a dictionary that it is in, is stored."""
+    if not stored:
+        return False
+    parts = name.split("/")
+    return any("/".join(parts[:end]) in stored for end in range(2, len(parts) + 1))
 
 
 def _described(thing: Any, section: str, parameters: dict[str, Parameter]) -> dict[str, Parameter]:

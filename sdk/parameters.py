@@ -158,11 +158,11 @@ def cast_parameter(parameter: Parameter) -> Any:
 
     An empty text under any type but "str" is None.
     """
+    if not parameter.value and parameter.type != "str":
+        return None
     cast = _CASTS.get(_base(parameter.type))
     if cast is None:
         return parameter.value
-    if not parameter.value and parameter.type != "str":
-        return None
     try:
         return cast(parameter.value)
     except _NOT_CAST:

@@ -137,6 +137,35 @@ class TaskConfiguration(TaskBase):
 
         return self.get_configuration_object_as_dict(DESIGN) or {}
 
+    def update_model_desc(self, new_model_desc_file: str | None = None) -> None:
+        """Have the text of a file as the design of the model.
+
+        Raises:
+            InputInvalid: there is no such file, or it cannot be read.
+        """
+        from pathlib import Path
+
+        if new_model_desc_file is None:
+            return
+        try:
+            text = Path(new_model_desc_file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputInvalid(f"{new_model_desc_file} cannot be read as text: {error}") from None
+        self.set_model_config(config_text=text)
+
+    def save_exec_model_design_file(self, filename: str = "model_design.txt", use_cache: bool = False) -> str:
+        """Write the design of the model into a file of the task's `cache_dir`, and return its path.
+
+        Args:
+            filename: what to call it; a name, or a path.
+            use_cache: leave a file that is there as it is.
+        """
+        path = self._store.home / "cache" / self._id / filename
+        if not (use_cache and path.exists()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.get_model_design(), encoding="utf-8")
+        return str(path)
+
     def connect_label_enumeration(
         self, enumeration: dict[str, int], ignore_remote_overrides: bool = False
     ) -> dict[str, int]:

@@ -124,13 +124,28 @@ class TaskParameters(TaskBase):
             self._known.pop(full_name, None)
         return True
 
-    def _record(self, values: dict[str, Parameter], *, replace: bool = False, has_type: bool = False) -> None:
-        """Append parameters, under the types and descriptions that they had."""
+    def _record(
+        self,
+        values: dict[str, Parameter],
+        *,
+        replace: bool = False,
+        has_type: bool = False,
+        only_changes: bool = False,
+    ) -> None:
+        """Append parameters, under the types and descriptions that they had.
+
+        Args:
+            replace: those not named are gone.
+            has_type: the types were said, and count.
+            only_changes: not those that are there already, just so.
+        """
         known = self._known_parameters()
         merge = parameters.merge_parameter
         merged = {
             name: merge(parameter, known.get(name), has_type=has_type) for name, parameter in values.items()
         }
+        if only_changes:
+            merged = {name: parameter for name, parameter in merged.items() if known.get(name) != parameter}
         if not merged and not replace:
             return
         self._append(ParametersSet, merged, replace)

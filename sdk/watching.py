@@ -62,7 +62,7 @@ class Watch:
         changed = self._changed(values, left_out)
         say_left_out(self._task.id, left_out)
         if changed:
-            self._task._record(changed)
+            self._task._record(changed, only_changes=True)
 
     def settle(self) -> None:
         """Record what has changed unnoticed."""
