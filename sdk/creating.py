@@ -52,6 +52,13 @@ def code_fields(store: Store, code: Code) -> dict[str, Any]:
     Raises:
         InputInvalid: what was given does not go together, or cannot be read.
     """
+    for what, given in (
+        ("the repository", code.repo),
+        ("the script", code.script),
+        ("the module", code.module),
+    ):
+        if given is not None:
+            check_text(what, given)
     if code.script and code.module:
         raise InputInvalid("a task runs a script or a module: give one of them")
     if code.repo and not (code.script or code.module):

@@ -3,6 +3,7 @@
 What it was given is in it; what it has done (reports, artifacts, its models) is not.
 """
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from eventlog.events import (
     PropertiesSet,
     TagsAdded,
     TagsRemoved,
+    TaskCreated,
     TaskMoved,
     TaskRenamed,
     TaskTypeSet,
@@ -35,7 +37,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.projections import TaskState
 
-__all__ = ["export_task", "import_into", "imported_names"]
+__all__ = ["export_task", "import_into", "import_new"]
 
 # Where ClearML keeps the properties that a person gives.
 _PROPERTIES = "properties"
@@ -87,20 +89,21 @@ def export_task(store: Store, state: "TaskState") -> dict[str, Any]:
     }
 
 
-def imported_names(data: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Project, name and type of an exported task.
+def import_new(store: Store, data: Mapping[str, Any]) -> str:
+    """Make a draft of an exported task, and return its id.
 
     Raises:
-        InputInvalid: it is no such dictionary, or lacks a name.
+        InputInvalid: something in it cannot be used; no draft is made then.
     """
-    if not isinstance(data, Mapping):
-        raise InputInvalid(f"a task is imported from a dictionary, not from {type(data).__name__}")
-    project = data.get("project_name") or data.get("project") or names.default_project_name()
-    return (
-        names.check_name("project", project),
-        names.check_name("task", data.get("name")),
-        task_types.type_name(data.get("type") or task_types.TaskTypes.training),
-    )
+    from eventlog.projections import TaskState
+
+    project, name, kind = _names(data)
+    task = os.urandom(16).hex()
+    appended = _checked_events(store, TaskState(task, name, project, kind), data, update=True)
+    store.session.append(TaskCreated, task, name, project, kind)
+    for event, *fields in appended:
+        store.session.append(event, task, *fields)
+    return task
 
 
 def import_into(store: Store, state: "TaskState", data: Mapping[str, Any], *, update: bool) -> None:
@@ -113,18 +116,35 @@ def import_into(store: Store, state: "TaskState", data: Mapping[str, Any], *, up
     Raises:
         InputInvalid: something in it cannot be used; nothing is changed then.
     """
+    for event, *fields in _checked_events(store, state, data, update=update):
+        store.session.append(event, state.id, *fields)
+
+
+def _names(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Project, name and type of an exported task."""
+    if not isinstance(data, Mapping):
+        raise InputInvalid(f"a task is imported from a dictionary, not from {type(data).__name__}")
+    project = data.get("project_name") or data.get("project") or names.default_project_name()
+    return (
+        names.check_name("project", project),
+        names.check_name("task", data.get("name")),
+        task_types.type_name(data.get("type") or task_types.TaskTypes.training),
+    )
+
+
+def _checked_events(
+    store: Store, state: "TaskState", data: Mapping[str, Any], *, update: bool
+) -> list[tuple[Any, ...]]:
     try:
-        appended = _events(store, state, data, update=update)
+        return _events(store, state, data, update=update)
     except (AttributeError, TypeError, KeyError) as error:
         raise InputInvalid(f"this is not an exported task: {type(error).__name__}: {error}") from None
-    for kind, *fields in appended:
-        store.session.append(kind, state.id, *fields)
 
 
 def _events(
     store: Store, state: "TaskState", data: Mapping[str, Any], *, update: bool
 ) -> list[tuple[Any, ...]]:
-    project, name, kind = imported_names(
+    project, name, kind = _names(
         {"project": state.project, "name": state.name, "type": state.type}
         | {key: data[key] for key in ("project_name", "project", "name", "type") if data.get(key)}
     )

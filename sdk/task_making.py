@@ -177,14 +177,12 @@ class TaskMaking(TaskBase):
             InputInvalid: it is no exported task, or the target is published.
             NotFound: there is no target of that id.
         """
-        from eventlog.sdk import creating, exporting
+        from eventlog.sdk import exporting
 
         store = open_store(create=True)
         if target_task is None:
-            made = creating.create_draft(store, *exporting.imported_names(task_data))
-            task = cls._of_row(store, read_state(store, made))
-        else:
-            task = cls._of_row(store, read_state(store, cls._id_of(target_task)))
+            return cls._of_row(store, read_state(store, exporting.import_new(store, task_data)))
+        task = cls._of_row(store, read_state(store, cls._id_of(target_task)))
         state = task._state()
         task._check_editable(state)
         exporting.import_into(store, state, task_data, update=update)
