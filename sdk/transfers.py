@@ -28,6 +28,7 @@ Advance = Callable[[int], object]
 _PIECE = 1 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_WEB_SECONDS = 60.0
 _WEB = frozenset({"http", "https"})
 # The optional dependencies of eventlog (pyproject.toml) that bring what fsspec needs, by scheme.
 _EXTRAS = {
@@ -220,10 +221,16 @@ def _opened(url: str) -> Iterator[Any]:
             yield file
     elif url.partition("://")[0].lower() in _WEB:
         # What most scripts fetch needs no further package.
+        from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
         request = Request(reveal(url), headers={"User-Agent": "eventlog"})
-        with urlopen(request, timeout=60) as answer:
+        try:
+            answer = urlopen(request, timeout=_WEB_SECONDS)
+        except HTTPError as error:
+            error.close()
+            raise
+        with answer:
             yield answer
     else:
         system, place = file_system(url)
