@@ -62,7 +62,7 @@ class Logger(MediaReports):
         task = Task.current_task()
         return None if task is None else task.get_logger()
 
-    def report_scalar(self, title: str, series: str, value: float, iteration: int) -> None:
+    def report_scalar(self, title: str, series: str, value: float, iteration: int | None) -> None:
         """Report a point of a curve.
 
         Args:
@@ -226,10 +226,12 @@ class Logger(MediaReports):
         else:
             self.__dict__.pop("report_scalar", None)
 
-    def _report_adjusted_scalar(self, title: str, series: str, value: float, iteration: int) -> None:
+    def _report_adjusted_scalar(self, title: str, series: str, value: float, iteration: int | None) -> None:
         """`report_scalar`, where an initial iteration or a number for NaN or infinity is set."""
         number = self._substitutes.of(as_float("the value of a scalar", value))
-        _report_plain_scalar(self, title, series, number, self._iteration(as_iteration(iteration or 0)))
+        _report_plain_scalar(
+            self, title, series, number, self._iteration(0 if iteration is None else as_iteration(iteration))
+        )
 
     def _report(self, kind: type[Event], *fields: Any) -> None:
         self._append(kind, self._task_id, *fields)

@@ -195,6 +195,16 @@ class TaskArtifacts(TaskBase):
         """Change it: a path or a URL, True for the one that is configured, None or False for none."""
         self._set_destination(False if value is None else value)
 
+    @property
+    def storage_uri(self) -> str | None:
+        """As `output_uri`."""
+        return self.output_uri
+
+    @storage_uri.setter
+    def storage_uri(self, value: Any) -> None:
+        """As of `output_uri`."""
+        self.output_uri = value
+
     def get_output_destination(self, extra_path: str | None = None, **_: Any) -> str | None:
         """As `output_uri`, with a path added to it.
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eventlog.errors import InputInvalid
 from eventlog.events import ContainerSet, ExecutionRecorded
 from eventlog.sdk.numbers import as_iteration
 from eventlog.sdk.overrides import overridden
@@ -184,22 +183,20 @@ class TaskEnvironment(TaskBase):
         """Say which container it is meant to run in.
 
         Args:
-            docker_cmd: image and arguments in one line, instead of the next two.
+            docker_cmd: image and arguments in one line; it goes before the image, and the arguments that
+                are given by themselves go before those in it.
             docker_image: the image.
             docker_arguments: arguments for starting it.
             docker_setup_bash_script: what is run in it first: a text, or lines.
 
         Raises:
-            InputInvalid: both ways are used, or there is no image; or the task is published.
+            InputInvalid: there is no image, or the task is published.
         """
         from eventlog.sdk.script_edits import container_fields
 
         if docker_cmd is not None:
-            if docker_image is not None or docker_arguments is not None:
-                raise InputInvalid(
-                    "give the container as docker_image and docker_arguments, or both as docker_cmd"
-                )
-            docker_image, _, docker_arguments = docker_cmd.strip().partition(" ")
+            docker_image, _, own_arguments = docker_cmd.strip().partition(" ")
+            docker_arguments = docker_arguments or own_arguments
         self._append(
             ContainerSet, *container_fields(docker_image, docker_arguments, docker_setup_bash_script)
         )

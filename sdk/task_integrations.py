@@ -1,15 +1,21 @@
-"""What libraries that log to ClearML take from inside its Task, besides what it documents."""
+"""What scripts and libraries take from inside ClearML's Task, besides what it documents."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from eventlog.errors import EventlogError
 from eventlog.sdk.task_base import TaskBase
 
 __all__ = ["TaskIntegrations"]
 
 
 class TaskIntegrations(TaskBase):
-    """Attributes of `Task` that begin with "_" and that libraries use all the same."""
+    """Attributes of `Task` that are the inside of ClearML's, and are used all the same."""
+
+    # What `Task.delete` raises.
+    DeleteError: ClassVar = EventlogError
+    # The default of arguments for which None means something.
+    NotSet: ClassVar = object()
 
     @property
     def _arguments(self) -> "_Arguments":

@@ -28,7 +28,6 @@ def test_a_script_written_for_clearml_records_with_eventlog(scripts: Scripts) ->
     assert (state.project, state.name, state.status) == ("examples", "template", "completed")
 
 
-@pytest.mark.xfail(strict=False, reason="models and the storage manager are not there yet")
 def test_every_name_of_the_table_can_be_imported(scripts: Scripts) -> None:
     lines = [f"from {module} import {name}" for module, names in MODULES.items() for name in names]
     lines += [f"import {module}" for module in MODULES]

@@ -110,8 +110,13 @@ def test_every_whole_number_of_64_bits_is_an_iteration(task: Task, iteration: in
     assert curve(task)["x"] == [int(iteration)]
 
 
+def test_no_iteration_is_the_first_one(task: Task) -> None:
+    task.get_logger().report_scalar("loss", "train", value=1, iteration=None)
+    assert curve(task)["x"] == [0]
+
+
 @pytest.mark.parametrize(
-    "iteration", [1.5, math.inf, math.nan, 1e30, "1", None, 2**63, -(2**63) - 1, 1 << 20_000], ids=range(9)
+    "iteration", [1.5, math.inf, math.nan, 1e30, "1", 2**63, -(2**63) - 1, 1 << 20_000], ids=range(8)
 )
 def test_what_is_no_such_number_is_refused(task: Task, iteration: Any) -> None:
     with pytest.raises(InputInvalid, match="iteration") as caught:
