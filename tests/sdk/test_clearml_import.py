@@ -54,12 +54,12 @@ def test_whoever_asks_whether_clearml_is_there_finds_it(scripts: Scripts) -> Non
         import importlib.metadata, importlib.util
         print(importlib.util.find_spec("clearml") is not None)
         print(importlib.metadata.version("clearml"))
-        print(importlib.metadata.packages_distributions()["clearml"])
+        print(set(importlib.metadata.packages_distributions()["clearml"]))
         import clearml
         print(clearml.__version__, hasattr(clearml, "nothing"))
         """,
     )
-    assert out.splitlines() == ["True", "2.1.0", "['clearml']", "2.1.0 False"]
+    assert out.splitlines() == ["True", "2.1.0", "{'clearml'}", "2.1.0 False"]
 
 
 def test_it_wins_over_an_installed_clearml(scripts: Scripts, tmp_path: Path) -> None:
