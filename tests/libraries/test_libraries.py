@@ -259,15 +259,20 @@ def test_the_logger_of_spacy(record: Record) -> None:
 def test_a_training_of_ultralytics(record: Record) -> None:
     done = record(
         """
-        import pathlib
+        import pathlib, sys
         import cv2, numpy, torch
         try:
             import torchvision
         except RuntimeError:
             # Its kernels are of another build than torch itself.
             library = torch.library.Library("torchvision", "DEF")
-            library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            library.impl("nms", lambda boxes, scores, threshold: scores.argsort(descending=True)[:10], "CPU")
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+                library.impl(name, lambda boxes, scores, iou: scores.argsort(descending=True)[:10], "CPU")
+            for name in [name for name in sys.modules if name.startswith("torchvision")]:
+                del sys.modules[name]
+            import torchvision
+            torchvision.extension._has_ops = lambda: True
 
         root = pathlib.Path("data").absolute()
         for part in ("train", "val"):
