@@ -6,16 +6,23 @@ its children inherit.
 """
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventlog.errors import NotFound
 from eventlog.sdk.stores import read_state
 from eventlog.store import Store
 
-__all__ = ["forget_main_task", "leave_main_task", "main_task_home", "task_of_main_process"]
+if TYPE_CHECKING:
+    from eventlog.projections import TaskState
+
+__all__ = ["forget_main_task", "leave_main_task", "main_task_home", "read_soon", "task_of_main_process"]
 
 _VARIABLE = "EVENTLOG_MAIN_TASK"
+# Besides the interval between two commits.
+_COMMIT_SECONDS = 0.5
 
 
 def leave_main_task(store: Store, task: str) -> None:
@@ -37,9 +44,25 @@ def task_of_main_process(store: Store) -> str:
     if not task or process == str(os.getpid()) or home != str(store.home):
         return ""
     try:
-        return task if read_state(store, task).status == "in_progress" else ""
+        return task if read_soon(store, task).status == "in_progress" else ""
     except NotFound:
         return ""
+
+
+def read_soon(store: Store, task: str) -> "TaskState":
+    """What a task is now, or as soon as the process that begins it has committed that.
+
+    Raises:
+        NotFound: there is no such task, in the time that a commit takes.
+    """
+    deadline = time.monotonic() + store.configuration.commit_interval_seconds + _COMMIT_SECONDS
+    while True:
+        try:
+            return read_state(store, task)
+        except NotFound:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def main_task_home() -> Path | None:

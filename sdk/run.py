@@ -117,6 +117,8 @@ class Run:
         if is_ended:
             self.is_open = False
             self._commit()
+            # Or the end of the process would look like that of the task.
+            self._store.session.close()
         else:
             self._end(Outcome(TaskStopped, ("it was asked to stop", message)), True)
         self._lifecycle.release()

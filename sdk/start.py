@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
 from eventlog.sdk.last_runs import Choice, LastRun, LastRuns
-from eventlog.sdk.main_task import task_of_main_process
+from eventlog.sdk.main_task import read_soon, task_of_main_process
 from eventlog.sdk.offline import new_task_id
 from eventlog.sdk.overrides import given_task_id
 from eventlog.sdk.stores import current_views, read_state
@@ -104,7 +104,7 @@ def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, 
     last_runs = LastRuns(store)
     # Two processes that are given one task take turns, so that only one of them starts it.
     with last_runs.choose("", task, ""):
-        state = read_state(store, task)
+        state = read_soon(store, task)
         if state.status == "published":
             raise InputInvalid(
                 f"task {task} is published and does not run any more: run a copy of it, from Task.clone"

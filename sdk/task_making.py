@@ -98,6 +98,7 @@ class TaskMaking(TaskBase):
             if fields:
                 task._change_execution(fields)  # type: ignore[attr-defined]
             creating.append_code(store, task.id, {}, container, code)
+            store.flush()
             return task
         current = cls.current_task()
         project = project_name if project_name is not None or current is None else current._project
@@ -109,6 +110,8 @@ class TaskMaking(TaskBase):
         kind = task_types.type_name(task_type or task_types.TaskTypes.training)
         made = creating.create_draft(store, *checked, kind)
         creating.append_code(store, made, fields, container, code)
+        # Whoever is given its id, in another process, finds it.
+        store.flush()
         return cls(store, made, *checked, kind)
 
     @classmethod
