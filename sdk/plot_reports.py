@@ -127,7 +127,7 @@ class PlotReports:
 
         Raises:
             InputInvalid: it is no table, there is no such file, or none or several are given.
-            RemoteUnreachable: the URL cannot be read.
+            NotFound, RemoteUnreachable, RemoteInvalid, NotAvailable: the URL cannot be read.
         """
         from eventlog.sdk.tables import table
 

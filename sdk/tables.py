@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eventlog.errors import InputInvalid, RemoteUnreachable
+from eventlog.errors import InputInvalid
 from eventlog.sdk.figure_data import plain_values
 from eventlog.sdk.plain_text import check_text, plain_text
 from eventlog.sdk.plotly_figures import Figure, merged
@@ -31,7 +31,7 @@ def table(
 
     Raises:
         InputInvalid: it is no table, there is no such file, or none or several are given.
-        RemoteUnreachable: the URL cannot be read.
+        NotFound, RemoteUnreachable, RemoteInvalid, NotAvailable: the URL cannot be read.
     """
     given = sum(one is not None for one in (table_plot, csv, url))
     if given != 1:
@@ -154,24 +154,26 @@ def _read_file(path: Any) -> str:
 
 
 def _read_url(url: str) -> str:
-    from eventlog.sdk.secrets import mask_url
+    from tempfile import TemporaryDirectory
 
-    shown = mask_url(url)
-    try:
-        import fsspec
+    from eventlog.sdk.destinations import masked
+    from eventlog.sdk.transfers import fetch_file
 
-        with fsspec.open(url, "rb") as opened:
-            data = opened.read(_LARGEST_CSV + 1)
-    except Exception as error:
-        raise RemoteUnreachable(
-            f"the table at {shown} cannot be read ({type(error).__name__}): check the URL"
-        ) from None
-    return _decoded(data, shown)
+    # Errors name it.
+    shown = masked(url)
+    with TemporaryDirectory(prefix="eventlog-") as folder:
+        copy = Path(folder) / "table.csv"
+        fetch_file(shown, copy, lambda size: _check_size(size, shown))
+        return _decoded(copy.read_bytes(), shown)
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > _LARGEST_CSV:
+        raise InputInvalid(f"{where} is larger than 64 MiB, too much for a table: report a part of it")
 
 
 def _decoded(data: bytes, where: str) -> str:
-    if len(data) > _LARGEST_CSV:
-        raise InputInvalid(f"{where} is larger than 64 MiB, too much for a table: report a part of it")
+    _check_size(len(data), where)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -280,3 +280,35 @@ def test_media_for_which_there_is_no_room_are_counted_and_break_no_loop(scripts:
     assert ran.err.count("could not be kept") == 1
     state = scripts.state()
     assert (state.status, state.dropped) == ("completed", 4)
+
+
+def test_threads_and_children_report_at_once_and_nothing_is_missing(scripts: Scripts) -> None:
+    text = """
+    import os, threading
+    import numpy as np
+    from eventlog import Logger, Task
+    task = Task.init("tests/sdk", "a task")
+
+    def report(name):
+        for step in range(20):
+            image = np.full((2, 2), step, np.uint8)
+            Logger.current_logger().report_image("image", name, step, image=image)
+            Logger.current_logger().report_scatter2d("plot", name, [(step, 1)], iteration=step)
+
+    threads = [threading.Thread(target=report, args=(str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    child = os.fork()
+    if child == 0:
+        report("child")
+        task.flush()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    print(len(task.get_reported_plots()))
+    for name in ("0", "3", "child"):
+        samples = task.get_debug_samples("image", name)
+        print([sample["iter"] for sample in samples] == list(range(19, -1, -1)))
+    """
+    assert scripts.run(text).out == "100\nTrue\nTrue\nTrue\n"

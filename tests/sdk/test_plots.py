@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlog import Logger, Task
-from eventlog.errors import InputInvalid
+from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import PlotReported
 from eventlog.sdk.figure_json import figure_of, figure_text
 from eventlog.sdk.stores import current_views
@@ -88,6 +88,25 @@ def test_a_table_is_a_frame_or_rows_with_a_header(task: Task, table: Any) -> Non
     assert (trace["type"], header) == ("table", ["name", "age"])
     assert trace["cells"]["values"] == [["Ada", "Max"], [36, 41]]
     assert (trace["columnwidth"], figure["layout"]["height"]) == ([2, 1], 600)
+
+
+def test_a_url_that_cannot_be_read_is_named(task: Task, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="none"):
+        task.get_logger().report_table("t", "s", url=(tmp_path / "none.csv").as_uri())
+    for url in (7, "", "nonsense://x/y.csv"):
+        with pytest.raises(EventlogError) as caught:
+            task.get_logger().report_table("t", "s", url=url)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+    assert task.get_reported_plots() == []
+
+
+def test_a_csv_file_may_be_in_an_old_encoding_and_empty(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_bytes(b"name\nJos\xe9\n")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    for name in ("old", "empty"):
+        task.get_logger().report_table("t", name, csv=tmp_path / f"{name}.csv")  # type: ignore[arg-type]
+    cells = {series: figure["data"][0]["cells"]["values"] for (_, series, _), figure in figures(task).items()}
+    assert cells == {"old": [["José"]], "empty": []}
 
 
 def test_the_index_of_a_frame_is_a_column_where_it_says_something(task: Task) -> None:

@@ -64,7 +64,7 @@ from clearml import Task
 Task.set_offline(True)
 task = Task.init("plots", "plots", auto_connect_frameworks=False, auto_resource_monitoring=False)
 """
-# What is reported is written by then; its look at the packages, which an orderly end waits for, takes minutes.
+# What is reported is written by then; an orderly end waits for its look at the packages, for minutes.
 OFFLINE_END = """
 import os
 logger.flush(wait=True)
