@@ -50,7 +50,7 @@ def apply_seed() -> None:
         ("torch", "manual_seed"),
         ("tensorflow", "random.set_seed"),
     ):
-        seed = sys.modules.get(name)
+        seed: Any = sys.modules.get(name)
         for part in function.split("."):
             seed = getattr(seed, part, None)
         # A module that is half imported has no such function yet.
