@@ -7,6 +7,7 @@ machine do so at once.
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -21,7 +22,23 @@ from eventlog.sdk.stores import current_views
 from eventlog.sdk.transfers import put_file
 from eventlog.store import Store
 
-__all__ = ["Delivery", "attempt", "left_deliveries", "settle", "turn"]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "Delivery",
+    "Movement",
+    "attempt",
+    "keeping_forks_waiting",
+    "left_deliveries",
+    "movement",
+    "settle",
+    "turn",
+]
+
+
+log = logging.getLogger("eventlog")
+
+# How long what is under way is waited for while no byte moves.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(eq=False)
@@ -58,7 +75,7 @@ class Delivery:
         return f"<Delivery of {self.blob[:12]} to {self.url}: {self.status}>"
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended.
+        """Wait until it has ended, or until no byte of any has moved for a minute.
 
         Args:
             seconds: how long at most.
@@ -66,8 +83,39 @@ class Delivery:
         Returns:
             Whether it arrived.
         """
-        self.ended.wait(seconds)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self.ended.wait(0.2):
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            if movement.quiet_seconds() > PATIENCE_SECONDS:
+                log.warning(
+                    "eventlog: nothing has moved to %s for a while: it is kept in the store, and goes on at"
+                    " the next `eventlog sync`",
+                    self.url,
+                )
+                break
         return self.status == "completed"
+
+
+class Movement:
+    """When a byte was last delivered by this process."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<Movement, {self.quiet_seconds():.0f} s ago>"
+
+    def note(self) -> None:
+        """A byte was delivered, or one is about to be."""
+        self._last = time.monotonic()
+
+    def quiet_seconds(self) -> float:
+        """How long ago that was."""
+        return time.monotonic() - self._last
+
+
+movement = Movement()
 
 
 def attempt(delivery: Delivery, advance: Callable[[int], object]) -> EventlogError | None:
@@ -137,6 +185,13 @@ def _has_arrived(delivery: Delivery) -> bool:
 
 
 @contextlib.contextmanager
+def keeping_forks_waiting() -> Iterator[None]:
+    """Keep the process from being forked while another thread reads the log: a child would be half in it."""
+    with _reading:
+        yield
+
+
+@contextlib.contextmanager
 def turn(delivery: Delivery) -> Iterator[bool]:
     """Hold a URL while it is written to.
 
@@ -158,7 +213,8 @@ def turn(delivery: Delivery) -> Iterator[bool]:
     try:
         mark = delivery.blob.encode()
         if delivery.is_left:
-            is_done = _has_arrived(delivery)
+            with keeping_forks_waiting():
+                is_done = _has_arrived(delivery)
         else:
             is_done = os.pread(file, len(mark), 0) == mark and os.fstat(file).st_mtime >= delivery.asked
         yield not is_done
@@ -187,3 +243,22 @@ def _locked(path: Path, *, block: bool) -> int | None:
             raise
         # Whoever held it has removed it.
         os.close(file)
+
+
+_reading = threading.RLock()
+
+
+def _before_fork() -> None:
+    _reading.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _reading.release()
+
+
+def _after_fork() -> None:
+    global _reading
+    _reading = threading.RLock()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)

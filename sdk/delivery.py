@@ -20,12 +20,21 @@ from dataclasses import dataclass
 
 from eventlog.errors import EventlogError, InputInvalid, RemoteUnreachable
 from eventlog.events import DeliveryRequested
-from eventlog.sdk.carrying import Delivery, attempt, left_deliveries, settle, turn
+from eventlog.sdk.carrying import (
+    Delivery,
+    attempt,
+    keeping_forks_waiting,
+    left_deliveries,
+    movement,
+    settle,
+    turn,
+)
 from eventlog.sdk.destinations import masked, reveal
 from eventlog.sdk.offline import is_offline
 from eventlog.sdk.progress import Moving, moving
 from eventlog.sdk.stores import current_views
-from eventlog.sdk.transfers import local_path
+from eventlog.sdk.transfers import local_path, prepare
+from eventlog.sdk.whole_import import import_whole
 from eventlog.store import Store
 
 __all__ = [
@@ -43,8 +52,6 @@ log = logging.getLogger("eventlog")
 
 # How often it is tried again, after so many seconds each.
 DELAYS_SECONDS = (1.0, 2.0, 4.0, 8.0)
-# How long an end of a process waits while no byte moves.
-PATIENCE_SECONDS = 60.0
 _THREADS = 4
 
 
@@ -187,27 +194,37 @@ class _Courier:
     """What this process delivers: a queue, and the threads that work on it."""
 
     def __init__(self) -> None:
-        self.moved = time.monotonic()
         self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._under_way: list[Delivery] = []
+        self._under_way: dict[Delivery, None] = {}
         self._failed: dict[str, Delivery] = {}
-        # Whichever thread comes first, the last one asked for is the one that stays.
-        self._last: dict[str, Delivery] = {}
+        # By URL, the last one asked for, which stays whichever thread comes first; and how many there are.
+        self._last: dict[str, tuple[Delivery, int]] = {}
         self._threads = 0
         self._resumed: set[Store] = set()
 
     def take(self, delivery: Delivery) -> None:
         _listen()
+        prepare(delivery.url)
+        import_whole("eventlog.projections")
         with self._lock:
-            self._under_way.append(delivery)
-            self._last[delivery.url] = delivery
+            self._under_way[delivery] = None
+            _, count = self._last.get(delivery.url, (delivery, 0))
+            self._last[delivery.url] = delivery, count + 1
             start = self._threads < min(_THREADS, len(self._under_way))
             self._threads += start
-        self.moved = time.monotonic()
+        movement.note()
         self._queue.put(delivery)
         if start:
-            threading.Thread(target=self._work, name="eventlog-delivery", daemon=True).start()
+            thread = threading.Thread(target=self._work, name="eventlog-delivery", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # The interpreter is ending and starts no threads any more: the next sync goes on.
+                log.warning("eventlog: %s waits for the next `eventlog sync`", delivery.url)
+                with self._lock:
+                    self._threads -= 1
+                self._let_go(delivery)
 
     def of(self, store: Store, task_id: str | None) -> list[Delivery]:
         with self._lock:
@@ -236,12 +253,18 @@ class _Courier:
                 # The bytes are in the store, and what was asked for is in the log: the next sync goes on.
                 log.warning("eventlog: %s was not delivered: %s", delivery.url, error)
             finally:
-                with self._lock:
-                    self._under_way.remove(delivery)
-                    self._failed.pop(delivery.url, None)
-                    if delivery.status != "completed":
-                        self._failed[delivery.url] = delivery
-                delivery.ended.set()
+                self._let_go(delivery)
+
+    def _let_go(self, delivery: Delivery) -> None:
+        with self._lock:
+            del self._under_way[delivery]
+            last, count = self._last.pop(delivery.url)
+            if count > 1:
+                self._last[delivery.url] = last, count - 1
+            self._failed.pop(delivery.url, None)
+            if delivery.status != "completed":
+                self._failed[delivery.url] = delivery
+        delivery.ended.set()
 
     def _carry(self, delivery: Delivery) -> None:
         with turn(delivery) as is_ours:
@@ -277,7 +300,8 @@ class _Courier:
             self._resumed.add(store)
             known = {one.url for one in self._under_way}
         try:
-            left = left_deliveries(store, failed=False)
+            with keeping_forks_waiting():
+                left = left_deliveries(store, failed=False)
         except EventlogError as error:
             log.debug("eventlog: what waits to be delivered was not taken up: %s", error)
             return
@@ -290,11 +314,11 @@ class _Courier:
     def _is_superseded(self, delivery: Delivery) -> bool:
         """Whether something else was asked for since, for the same URL."""
         with self._lock:
-            return self._last.get(delivery.url) is not delivery
+            return self._last[delivery.url][0] is not delivery
 
     def _telling(self, shown: Moving) -> Callable[[int], None]:
         def tell(done: int) -> None:
-            self.moved = time.monotonic()
+            movement.note()
             shown(done)
 
         return tell
@@ -302,19 +326,8 @@ class _Courier:
 
 def _wait(deliveries: list[Delivery], seconds: float | None) -> bool:
     deadline = None if seconds is None else time.monotonic() + seconds
-    for one in deliveries:
-        while not one.ended.wait(0.2):
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                return False
-            if now - _courier.moved > PATIENCE_SECONDS:
-                log.warning(
-                    "eventlog: nothing has moved to %s for a while: it is kept in the store, and goes on"
-                    " at the next `eventlog sync`",
-                    one.url,
-                )
-                return False
-    return all(one.status == "completed" for one in deliveries)
+    arrived = [one.wait(None if deadline is None else deadline - time.monotonic()) for one in deliveries]
+    return all(arrived)
 
 
 def _size(delivery: Delivery) -> int:
@@ -350,6 +363,8 @@ def _listen() -> None:
     # It may be ending already.
     with contextlib.suppress(RuntimeError):
         register(_end)
+    # What is uploaded by functions that are called then.
+    atexit.register(_finish)
 
 
 def _end() -> None:

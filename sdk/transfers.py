@@ -20,8 +20,9 @@ from eventlog.errors import (
 )
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.secrets import mask_text
+from eventlog.sdk.whole_import import import_whole
 
-__all__ = ["delete_file", "fetch_file", "file_system", "local_path", "put_file"]
+__all__ = ["delete_file", "fetch_file", "file_system", "local_path", "prepare", "put_file"]
 
 Advance = Callable[[int], object]
 
@@ -46,6 +47,21 @@ _EXTRAS = {
     "https": "http",
     "webdav": "webdav",
 }
+
+
+def prepare(url: str) -> None:
+    """Import what a transfer to or from a URL takes.
+
+    For a transfer in another thread: a process that is forked in the middle of an import never ends it.
+    """
+    import_whole("eventlog.sync.urls")
+    if local_path(url) is None:
+        import_whole("fsspec.callbacks")
+        import fsspec
+
+        # Whatever is wrong with it is said when it is used.
+        with contextlib.suppress(Exception):
+            fsspec.get_filesystem_class(url.partition("://")[0].lower())
 
 
 def put_file(path: Path, url: str, progress: Advance) -> None:

@@ -277,3 +277,45 @@ def test_offline_nothing_is_delivered_until_the_session_was_imported(
             assert ask_again(store, ["ab" * 16]) == 0
     assert memory.cat("/bucket/x.bin") == b"data"
     assert not (tmp_path / "planted").exists()
+
+
+def test_forks_and_children_deliver_what_they_upload(scripts: Scripts, tmp_path: Path) -> None:
+    text = f"""
+    import atexit, multiprocessing, os, sys
+    from eventlog import Task
+
+    def child(name):
+        task = Task.current_task() or Task.init("tests/sdk", "children")
+        assert task.upload_artifact(name, {{"n": 1}}, wait_on_upload=name.endswith("0"))
+
+    if __name__ == "__main__":
+        task = Task.init("tests/sdk", "children", output_uri="{tmp_path}/out")
+        # The fork comes while the first delivery begins, with all that it imports and reads.
+        task.upload_artifact("parent", {{"n": 1}})
+        for method in ("fork", "spawn"):
+            context = multiprocessing.get_context(method)
+            children = [context.Process(target=child, args=(f"{{method}}{{n}}",)) for n in range(2)]
+            for one in children:
+                one.start()
+            for one in children:
+                one.join()
+                assert one.exitcode == 0
+        process = os.fork()
+        if not process:
+            child("forked")
+            sys.exit()
+        assert os.waitpid(process, 0)[1] == 0
+        atexit.register(child, "late")
+    """
+    scripts.run(text)
+    assert sorted(path.stem for path in tmp_path.rglob("artifacts/*/*.json")) == [
+        "fork0",
+        "fork1",
+        "forked",
+        "late",
+        "parent",
+        "spawn0",
+        "spawn1",
+    ]
+    (state,) = scripts.states()
+    assert {one.status for one in state.deliveries.values()} == {"completed"}
