@@ -29,7 +29,11 @@ def plain_values(what: str, data: Any) -> Any:
     if isinstance(data, (str, bytes, int, float)) and type(data).__module__ == "builtins":
         return data
     try:
-        data = _of_array(data)
+        data = _as_array(data)
+        if hasattr(data, "tolist"):
+            values = data.tolist()
+            # What is in an array of objects may be anything; in all others it is plain already.
+            return plain_values(what, values) if _kind(data) == "O" else values
         if isinstance(data, Iterable) and not isinstance(data, (str, bytes, bytearray, Mapping)):
             return [plain_values(what, item) for item in data]
     except InputInvalid:
@@ -109,18 +113,22 @@ def labels_of(what: str, data: Any, count: int | None = None) -> list[str] | Non
     return [plain_text(value) for value in values]
 
 
-def _of_array(data: Any) -> Any:
-    """A list for what is an array, a frame, a series or a tensor; anything else as it is."""
+def _as_array(data: Any) -> Any:
+    """An array for a frame, a series or a tensor; anything else as it is."""
     if hasattr(data, "to_numpy"):
         data = data.to_numpy()
     elif hasattr(data, "detach"):
         data = data.detach().cpu()
     elif hasattr(data, "__array__") and not hasattr(data, "tolist"):
         data = data.__array__()
-    if getattr(getattr(data, "dtype", None), "kind", "") == "M":
-        # Times of nanoseconds would be whole numbers in a list.
-        data = data.astype("datetime64[us]")
-    return data.tolist() if hasattr(data, "tolist") else data
+    # Times of nanoseconds would be whole numbers in a list.
+    return data.astype("datetime64[us]") if _kind(data) == "M" else data
+
+
+def _kind(data: Any) -> str:
+    """The letter by which NumPy knows what an array holds, or "" where it does not say."""
+    kind = getattr(getattr(data, "dtype", None), "kind", "")
+    return kind if isinstance(kind, str) else ""
 
 
 def _rows(what: str, data: Any, meant: str) -> list[list[Any]]:

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,22 @@ def test_a_histogram_is_bars_of_the_values(task: Task) -> None:
     )
 
 
-@pytest.mark.parametrize("values", [[1, 2.5], (1, 2.5), np.array([1, 2.5]), pd.Series([1, 2.5]), [[1, 2.5]]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2.5],
+        (1, 2.5),
+        np.array([1, 2.5]),
+        np.array([1, 2.5], dtype=np.float16),
+        np.array([np.float64(1), Decimal("2.5")], dtype=object),
+        [np.int8(1), np.float32(2.5)],
+        pd.Series([1, 2.5]),
+        pd.Series([1, 2.5], dtype="Float64"),
+        [[1, 2.5]],
+        (number for number in (1, 2.5)),
+    ],
+    ids=range(10),
+)
 def test_a_vector_is_a_list_an_array_or_a_series(task: Task, values: Any) -> None:
     task.get_logger().report_vector("vector", "v", values, iteration=1, xlabels=["a", "b"])
     assert only_figure(task)["data"] == [{"type": "bar", "name": "v", "x": ["a", "b"], "y": [1, 2.5]}]
