@@ -121,9 +121,11 @@ class TaskArtifacts(TaskBase):
         import_whole("eventlog.sdk.deleting")
         from eventlog.sdk.deleting import delete_artifacts, log
 
+        state = self._state()
+        self._check_editable(state)
         try:
             names, problems = delete_artifacts(
-                self._store, self._state(), artifact_names, from_storage=delete_from_storage
+                self._store, state, artifact_names, from_storage=delete_from_storage
             )
             self._append(ArtifactsDeleted, names)
             if problems:

@@ -8,6 +8,7 @@ import pytest
 
 from eventlog import Task
 from eventlog.errors import InputInvalid, NotFound
+from eventlog.events import TaskPublished
 from eventlog.sdk import delivery
 from eventlog.sdk.stores import close_stores
 from tests.sdk.scripts import Scripts
@@ -159,3 +160,21 @@ def test_bytes_that_are_not_in_the_store_come_from_the_destination(tmp_path: Pat
     path.write_text("other")
     with pytest.raises(LookupError, match="not in this store, and could not be fetched"):
         artifact.get()
+
+
+def test_a_published_task_is_left_as_it_is(tmp_path: Path) -> None:
+    task = begin(tmp_path / "out")
+    task.upload_artifact("a", {"a": 1}, wait_on_upload=True)
+    task.close()
+    task._store.session.append(TaskPublished, task.id)
+    published = Task.get_task(task.id)
+    for edit in (
+        lambda: published.upload_artifact("b", {"b": 1}),
+        lambda: published.delete_artifacts(["a"]),
+        lambda: published.register_artifact("c", None),
+        lambda: setattr(published, "output_uri", tmp_path),
+    ):
+        with pytest.raises(InputInvalid, match="is published"):
+            edit()
+    assert [path.name for path in tmp_path.rglob("artifacts/*/*")] == ["a.json"]
+    assert list(published.artifacts) == ["a"]
