@@ -108,11 +108,16 @@ def _is_known(name: str) -> bool:
 
 
 def _resolve(name: str, home: str) -> Any:
-    """What a name stands for: ``module:attribute`` of ours, or why it is not here."""
-    if " " not in home:
-        module, _, attribute = home.partition(":")
+    """What a name stands for: ``module:attribute``, or why it is not here."""
+    if " " in home:
+        return _stand_in(name, home)
+    module, _, attribute = home.partition(":")
+    try:
         return getattr(import_module(module), attribute)
-    return _stand_in(name, home)
+    except ImportError:
+        if module.startswith("eventlog"):
+            raise
+        return _stand_in(name, f"it needs a package that is not installed: pip install {module}")
 
 
 def _stand_in(name: str, why: str) -> type:

@@ -1,8 +1,8 @@
 """Which name of which ClearML module is what here: the table that `clearml_import.py` fills modules from.
 
 What stands here are the modules and names that ClearML documents, and those of its inner ones that scripts
-and libraries were found to import. A value is ``module:attribute`` of eventlog, or else says why the name
-is not here.
+and libraries were found to import. A value is ``module:attribute``, of eventlog or of a package that ClearML
+carries within it; or else it says why the name is not here.
 """
 
 __all__ = ["MODULES", "VERSION", "is_top", "reason"]
@@ -93,6 +93,10 @@ MODULES: dict[str, dict[str, str]] = {
     "clearml.backend_interface": {"Task": _TASK, "TaskStatusEnum": _STATUS},
     "clearml.backend_interface.task": {"Task": _TASK, "TaskStatusEnum": _STATUS},
     "clearml.backend_interface.task.task": {"Task": _TASK, "TaskStatusEnum": _STATUS},
+    "clearml.backend_interface.task.models": {
+        "ModelsList": "eventlog.sdk.models_list:ModelsList",
+        "TaskModels": "eventlog.sdk.models_list:TaskModels",
+    },
     "clearml.binding": {},
     "clearml.binding.artifacts": {"Artifact": "eventlog.sdk.artifacts:Artifact"},
     "clearml.binding.frameworks": {"WeightsFileHandler": f"{_BINDINGS}:WeightsFileHandler"},
@@ -115,6 +119,9 @@ MODULES: dict[str, dict[str, str]] = {
             "naive_nested_from_flat_dictionary",
             "nested_from_flat_dictionary",
         )
+    },
+    "clearml.utilities.pyhocon": {
+        name: f"pyhocon:{name}" for name in ("ConfigFactory", "ConfigParser", "ConfigTree", "HOCONConverter")
     },
     "clearml.utilities.seed": {"make_deterministic": f"{_FUNCTIONS}:make_deterministic"},
     "clearml.debugging": {"get_logger": f"{_FUNCTIONS}:get_logger"},

@@ -205,6 +205,34 @@ def test_what_cannot_be_run_says_why(drafts: Path, folder: Path, task: str, word
     assert words in done.stderr
 
 
+def test_a_clone_runs_with_its_own_values_where_the_repository_is(home: Path, tmp_path: Path) -> None:
+    top = tmp_path / "repository"
+    (top / "src").mkdir(parents=True)
+    (top / "elsewhere").mkdir()
+    (top / "src" / "train.py").write_text(
+        "import sys\nfrom clearml import Task\ntask = Task.init('examples', 'training')\n"
+        "settings = task.connect({'epochs': 3, 'rate': 0.5})\n"
+        "print(task.id, settings, Task.running_locally(), sys.argv[1:])\n"
+    )
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        identity = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+        subprocess.run(["git", *identity, *command], cwd=top, check=True)
+    first = run("run", "train.py", "--fast", folder=top / "src")
+    assert first.stdout.split(maxsplit=1)[1] == "{'epochs': 3, 'rate': 0.5} True ['--fast']\n", first.stderr
+    edit = (
+        "from eventlog import Task; task = Task.get_task(project_name='examples', task_name='training');"
+        "clone = Task.clone(task); clone.set_parameter('General/epochs', 9); print(clone.id)"
+    )
+    clone = python("-c", edit, folder=tmp_path).stdout.strip()
+    second = run("run", "--task", clone, folder=top / "elsewhere")
+    assert second.stdout == f"{clone} {{'epochs': 9, 'rate': 0.5}} False ['--fast']\n", second.stderr
+    state = states(home)[clone]
+    assert (state.status, state.name) == ("completed", "Clone Of training")
+    assert state.execution is not None
+    assert (state.execution.entry_point, state.execution.working_folder) == ("train.py", "src")
+    assert run("run", "--task", clone, folder=top).returncode == 1
+
+
 def test_a_draft_whose_script_is_not_here_says_so(drafts: Path, folder: Path, tmp_path: Path) -> None:
     (folder / "script.py").unlink()
     done = run("run", "--task", "dddd", folder=tmp_path)

@@ -165,8 +165,8 @@ def test_the_stand_in_is_no_package_of_the_run(scripts: Scripts) -> None:
         ("import clearml; clearml.automation.UniformParameterRange('x')", "UniformParameterRange"),
         ("from clearml.backend_api.session.client import APIClient; APIClient()", "APIClient"),
         (
-            "from clearml.utilities import pyhocon; pyhocon.ConfigFactory.parse_file('x')",
-            "pyhocon.ConfigFactory",
+            "from clearml.utilities import resource_monitor; resource_monitor.ResourceMonitor()",
+            "resource_monitor.ResourceMonitor",
         ),
         ("from clearml.storage.helper import StorageHelper; StorageHelper.get('x')", "StorageHelper.get"),
         ("import clearml; clearml.browser_login()", "clearml.browser_login"),
