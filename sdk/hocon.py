@@ -106,15 +106,20 @@ def _value(value: Any, indent: int, within: frozenset[int]) -> str:
         return float.__repr__(value)
     if isinstance(value, int):
         return int.__repr__(value) if value.bit_length() < 10_000 else _text(hex(value))
-    if isinstance(value, Mapping):
-        return _object(value, indent + 2, indent + 4, within)
     if isinstance(value, (list, tuple, set, frozenset)):
         if id(value) in within:
             raise InputInvalid("the configuration contains itself: give a list without cycles")
         inside = within | {id(value)}
-        items = [_value(item, indent, inside) for item in value]
-        are_objects = len(items) > 1 and all(isinstance(item, Mapping) and item for item in value)
-        return "[" + (",\n" + " " * (indent + 2) if are_objects else ", ").join(items) + "]"
+        # Of lists that begin with an object, each item has lines of its own, as ClearML writes them.
+        has_lines = isinstance(next(iter(value), None), Mapping) and len(next(iter(value))) > 0
+        end = indent + 2 if has_lines or indent < 0 else indent + 4
+        items = [
+            _object(item, end, indent + 4, inside)
+            if isinstance(item, Mapping)
+            else _value(item, indent, inside)
+            for item in value
+        ]
+        return "[" + (",\n" + " " * (indent + 2) if has_lines else ", ").join(items) + "]"
     text = plain_text(value)
     return text if _PLAIN_WORD.fullmatch(text) and _named(text) is text else _text(text)
 

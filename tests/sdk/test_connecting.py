@@ -413,8 +413,8 @@ own = {"int": 1, "float": 0.5, "bool": True, "list": [1], "tuple": (1,), "pair":
        "nested": {"a": 1, "b": 2}, "gone": 5}
 connected = task.connect(own)
 expected = {"int": 5, "float": 2.0, "bool": False, "list": [3, 4], "tuple": (5, 6), "pair": Pair(7, 8),
-            "none": 7, "text": "9", "wrong": 3, "colour": Colour.GREEN, "path": Path("/new"), "dict": {"k": 1},
-            "new": 1, "nested": {"a": 9, "b": 2}, "gone": None}
+            "none": 7, "text": "9", "wrong": 3, "colour": Colour.GREEN, "path": Path("/new"),
+            "dict": {"k": 1}, "new": 1, "nested": {"a": 9, "b": 2}, "gone": None}
 assert own == connected == expected, (own, connected)
 assert type(own["pair"]) is Pair
 connected["int"] = 100
