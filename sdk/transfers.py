@@ -166,7 +166,7 @@ def _put_here(path: Path, place: Path, progress: Advance) -> None:
     from eventlog.sync.copying import copy_hashing, reflink
 
     place.parent.mkdir(parents=True, exist_ok=True)
-    # One name for one content, so that what a killed process left is written over.
+    # One name for one content, so that what a killed process left is taken away by the next.
     partial = place.with_name(f".{place.name[:80]}.{path.name[:16]}.partial")
     done = 0
 
@@ -179,9 +179,10 @@ def _put_here(path: Path, place: Path, progress: Advance) -> None:
         while piece:
             piece = piece[os.write(target, piece) :]
 
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        partial.unlink(missing_ok=True)
         target = os.open(partial, flags, 0o666)
         try:
             if not reflink(source, target):

@@ -127,9 +127,11 @@ def test_a_link_at_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Pa
     (tmp_path / "source").write_bytes(b"new")
     (tmp_path / "victim").write_bytes(b"precious")
     (tmp_path / "place").symlink_to(tmp_path / "victim")
+    (tmp_path / ".place.source.partial").symlink_to(tmp_path / "victim")
     put_file(tmp_path / "source", f"file://{tmp_path}/place", lambda done: None)
     assert (tmp_path / "victim").read_bytes() == b"precious"
     assert (tmp_path / "place").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["place", "source", "victim"]
 
 
 def test_files_are_deleted(tmp_path: Path) -> None:
