@@ -4,6 +4,7 @@ Each line is a list of reports as they were sent together; the form was read off
 wrote. A line or a report that cannot be read is told, and the others go on.
 """
 
+import heapq
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -32,6 +33,9 @@ _NO_ITERATION = -(1 << 31)
 _SINGLE_VALUES = "Summary"
 _LEVELS = {"notset": 0, "debug": 10, "verbose": 10, "info": 20, "warn": 30, "warning": 30, "error": 40,
            "fatal": 50, "critical": 50}  # fmt: skip
+# About what an event takes, and all that are held to be put in order; in bytes.
+_EVENT_SIZE = 500
+_WINDOW_SIZE = 64 << 20
 _MEDIA = frozenset({"image", "audio", "video"})
 
 
@@ -74,18 +78,21 @@ class SessionReports:
         return f"<SessionReports of {self._session}>"
 
     def read(self, name: str, earliest: int) -> Iterator[Event]:
-        """The reports in a file, in its order; their times never go back.
+        """The reports in a file, in the order of their times.
 
         Args:
             earliest: a time that none is before.
         """
+        return _in_order(self._read(name, earliest))
+
+    def _read(self, name: str, earliest: int) -> Iterator[Event]:
         time = earliest
         for number, report in _reports(self._files, name, self._problems):
             where = f"{name} line {number}"
             found = as_time(report.get("timestamp"))
             if found is None:
                 self._problems.add(f"{where}: a report without a time is given that of the one before")
-            time = max(time, found or 0)
+            time = max(earliest, found if found is not None else time)
             try:
                 event = self._event(report, time, where)
             except (DataCorrupt, InputInvalid) as error:
@@ -160,6 +167,25 @@ class SessionReports:
         if len(data) <= INLINE_SIZE:
             return text, ""
         return cut_text(text), self._store.blobs.put_bytes(data)
+
+
+def _in_order(events: Iterator[Event]) -> Iterator[Event]:
+    """Events in the order of their times, as far as a window of them goes that memory holds.
+
+    ClearML sends reports of several kinds together, each in its order, so that they are never far apart.
+    """
+    window: list[tuple[int, int, int, Event]] = []
+    held = 0
+    for number, event in enumerate(events):
+        size = _EVENT_SIZE + len(getattr(event, "figure", "")) + len(getattr(event, "text", ""))
+        held += size
+        heapq.heappush(window, (event.time, number, size, event))
+        while held > _WINDOW_SIZE:
+            _, _, size, first = heapq.heappop(window)
+            held -= size
+            yield first
+    while window:
+        yield heapq.heappop(window)[3]
 
 
 def first_time(files: SessionFiles) -> int | None:

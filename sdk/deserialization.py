@@ -73,7 +73,9 @@ def _load_npz(path: Path, _: str) -> Any:
     with zipfile.ZipFile(path) as archive:
         _check_size(sum(member.file_size for member in archive.infolist()))
     with numpy.load(path, allow_pickle=False) as arrays:
-        return arrays["data"]
+        # ClearML names the array after the artifact.
+        (alone, *more) = arrays.files
+        return arrays["data" if more else alone]
 
 
 def _load_array_csv(path: Path, about: str) -> Any:

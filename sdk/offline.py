@@ -14,6 +14,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from eventlog.configuration import home_folder
@@ -98,6 +99,9 @@ def open_session(task_id: str = "") -> Store:
     from eventlog.sdk.stores import open_store_at
 
     global _current
+    # At the interpreter's end, when a session may have to be exported, some modules cannot be imported any
+    # more.
+    import_module("eventlog.sync.bundle")
     folder = session_folder(task_id or os.urandom(16).hex())
     if task_id and not (folder / "log").exists():
         from eventlog.sdk.offline_continuation import begin_continuation

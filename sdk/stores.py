@@ -4,13 +4,14 @@ A store, once opened here, stays open until the process ends: a script calls fro
 costs more than all its calls.
 """
 
+import contextlib
 import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog.configuration import home_folder
-from eventlog.errors import InputInvalid, StoreReadOnly
+from eventlog.errors import InputInvalid, NotFound, StoreReadOnly
 from eventlog.home import is_there
 from eventlog.recovery import recover
 from eventlog.sdk import offline
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "close_stores",
     "current_views",
+    "find_state",
     "open_store",
     "open_store_at",
     "read_state",
@@ -151,6 +153,19 @@ def release_views(store: Store) -> None:
         views = _views.pop(store, None)
     if views is not None:
         views.close()
+
+
+def find_state(task_id: str) -> "tuple[Store, TaskState]":
+    """What a task is now, and the store that it is in; offline, the first of `stores_to_search`.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    *others, last = stores_to_search(task_id)
+    for store in others:
+        with contextlib.suppress(NotFound):
+            return store, read_state(store, task_id)
+    return last, read_state(last, task_id)
 
 
 def close_stores() -> None:

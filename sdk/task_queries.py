@@ -1,10 +1,12 @@
 """Getting tasks: by id, by name, by filter; and the projects that they are in."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from eventlog.sdk.stores import open_store, read_state
+from eventlog.errors import NotFound
+from eventlog.sdk.stores import find_state, open_store, read_state, stores_to_search
 from eventlog.sdk.task_base import TaskBase
 
 if TYPE_CHECKING:
@@ -57,13 +59,17 @@ class TaskQueries(TaskBase):
         """
         from eventlog.sdk.queries import find_task, question
 
-        store = open_store()
         if task_id is not None:
-            return cls._of_row(store, read_state(store, _checked_id(task_id)))
+            return cls._of_row(*find_state(_checked_id(task_id)))
         asked = question(None, None, None, tags, allow_archived, task_filter)
-        row = find_task(store, project_name, task_name, asked)
+        *others, last = stores_to_search()
+        for store in others:
+            with suppress(NotFound):
+                if (row := find_task(store, project_name, task_name, asked)) is not None:
+                    return cls._of_row(store, row)
+        row = find_task(last, project_name, task_name, asked)
         # Most scripts go on with the task, and should not have to ask whether it is one.
-        return None if row is None else cls._of_row(store, row)  # type: ignore[return-value]
+        return None if row is None else cls._of_row(last, row)  # type: ignore[return-value]
 
     @classmethod
     def get_by_name(cls, task_name: str) -> Self:
@@ -103,9 +109,12 @@ class TaskQueries(TaskBase):
         """
         from eventlog.sdk.queries import find_tasks, question
 
-        store = open_store()
         asked = question(task_ids, project_name, task_name, tags, allow_archived, task_filter)
-        return [cls._of_row(store, row) for row in find_tasks(store, asked)]
+        found: dict[str, Self] = {}
+        for store in stores_to_search():
+            for row in find_tasks(store, asked):
+                found.setdefault(row.id, cls._of_row(store, row))
+        return list(found.values())
 
     @classmethod
     def query_tasks(

@@ -61,7 +61,8 @@ class ZipObjects(Objects):
         """
         if name not in self._archive.sizes:
             raise NotFound(f"{self.shown}/{name} is not there")
-        return self._archive.file(name)
+        with self._archive.errors(name):
+            return self._archive.file(name)
 
     @contextmanager
     def errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
