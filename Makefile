@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test test-libraries lint bench wheel clean
+.PHONY: help demo test libraries lint bench wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -17,7 +17,7 @@ demo: $(VENV)/installed-demo  ## train a real model offline in a scratch home, a
 test: $(VENV)/installed-test  ## run the tests; ARGS="tests/sdk -x" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-test-libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run libraries that log to ClearML; gigabytes
+libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run libraries that log to ClearML; gigabytes
 	$(BIN)/python -m pytest -m libraries $(ARGS)
 
 lint: $(VENV)/installed-test  ## ruff, mypy and import-linter
