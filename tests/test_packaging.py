@@ -59,10 +59,20 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add((node.module or "").partition(".")[0])
-    declared = {re.split(r"[<>=]", line)[0] for line in PROJECT["project"]["dependencies"]}
-    # Artifacts of these types are read and written with them; whoever has such a value has the package.
-    callers_own = {"numpy", "pandas"}
-    assert imported - sys.stdlib_module_names - {"eventlog"} - callers_own == declared
+    declared = import_names(PROJECT["project"]["dependencies"])
+    extras = PROJECT["project"]["optional-dependencies"]
+    optional = import_names(extras["hocon"] + extras["plots"])
+    # What is of their types is read and written with them; whoever has such a value has the package.
+    callers_own = {"matplotlib", "numpy", "pandas"}
+    assert imported - sys.stdlib_module_names - {"eventlog"} - callers_own - optional == declared
+    assert optional <= imported
+
+
+def import_names(requirements: list[str]) -> set[str]:
+    """The modules of distributions, some of which have another name than these."""
+    others = {"pillow": "PIL", "pyyaml": "yaml"}
+    names = {re.split(r"[<>=]", line)[0] for line in requirements}
+    return {others.get(name, name) for name in names}
 
 
 def test_every_package_of_the_tree_is_listed():
