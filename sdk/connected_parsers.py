@@ -55,6 +55,10 @@ class _Connection:
         self._stored = stored
         self._seen: dict[str, Parameter] = {}
 
+    def __deepcopy__(self, memory: object) -> "_Connection":
+        # A parser that is copied is connected as the one that it is a copy of.
+        return self
+
     def overwrite(self, namespace: Any) -> None:
         """Put stored values in place of those that were parsed."""
         for action in _actions(self._parser):

@@ -119,7 +119,9 @@ class TaskConfiguration(TaskBase):
 
     def get_model_config_text(self) -> str:
         """The design of the model, as text; empty if there is none."""
-        return self.get_configuration_object(self._design_name()) or ""
+        from eventlog.sdk.configurations import DESIGN
+
+        return self.get_configuration_object(DESIGN) or ""
 
     def get_model_design(self) -> str:
         """As `get_model_config_text`."""
@@ -131,7 +133,9 @@ class TaskConfiguration(TaskBase):
         Raises:
             InputInvalid: it is text of another kind.
         """
-        return self.get_configuration_object_as_dict(self._design_name()) or {}
+        from eventlog.sdk.configurations import DESIGN
+
+        return self.get_configuration_object_as_dict(DESIGN) or {}
 
     def update_model_desc(self, new_model_desc_file: str | None = None) -> None:
         """Have the text of a file as the design of the model.
@@ -213,14 +217,6 @@ class TaskConfiguration(TaskBase):
     def get_num_of_classes(self) -> int:
         """How many classes the labels number: one more than the highest number; 0 without labels."""
         return max(self._state().labels.values(), default=-1) + 1
-
-    def _design_name(self) -> str:
-        """The configuration that is the model's design: that of the script, or of a model that it reads."""
-        from eventlog.sdk.configurations import DESIGN
-        from eventlog.sdk.task_models import DESIGN as ADOPTED
-
-        names = self._state().configurations
-        return ADOPTED if ADOPTED in names and DESIGN not in names else DESIGN
 
     def _set_configuration(
         self, name: str, text: str, description: str | None = None, kind: str | None = None

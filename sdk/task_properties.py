@@ -13,7 +13,7 @@ class TaskProperties(TaskBase):
     """The methods of `Task` about its user properties."""
 
     def set_user_properties(self, *iterables: Any, **properties: Any) -> bool:
-        """Set properties and keep the others; returns True.
+        """Set properties and keep the others, of a published task too; returns True.
 
         Args:
             iterables: each a dictionary of name to value, or to details ("value", "description", "type");
@@ -27,7 +27,7 @@ class TaskProperties(TaskBase):
 
         wanted = to_properties(iterables, properties)
         if wanted:
-            self._append(PropertiesSet, wanted)
+            self._append_always(PropertiesSet, wanted)
         return True
 
     def get_user_properties(self, value_only: bool = False) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ class TaskProperties(TaskBase):
 
         names, parameters = to_names(iterables)
         if names:
-            self._append(PropertiesDeleted, names)
+            self._append_always(PropertiesDeleted, names)
         if parameters:
             self._append(ParametersDeleted, parameters)
         return True

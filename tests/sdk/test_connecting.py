@@ -340,6 +340,19 @@ def test_a_parser_whose_arguments_are_wrong_is_not_stopped_by_connecting(
         parser.parse_args(["--n", "x"])
 
 
+def test_copies_and_children_of_a_connected_parser_parse_as_it_does(task: Task) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--n", type=int, default=1)
+    task.connect(parser)
+    assert type(parser).__name__ == "ArgumentParser"
+    assert copy.deepcopy(parser).parse_args(["--n", "3"]).n == 3
+    assert task.get_parameter("Args/n") == "3"
+    assert parser.parse_intermixed_args(["--n", "4"]).n == 4
+    assert task.get_parameter("Args/n") == "4"
+    child = argparse.ArgumentParser(parents=[parser], conflict_handler="resolve")
+    assert child.parse_args([]).n == 1
+
+
 def test_commands_of_a_parser_are_arguments_too(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["script.py", "train", "--epochs", "4"])
     parser = argparse.ArgumentParser()

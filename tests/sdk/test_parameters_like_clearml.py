@@ -1,4 +1,4 @@
-"""One script, recorded by ClearML's own offline session and by eventlog: the same parameters and configurations."""
+"""One script, recorded by ClearML's own offline session and by eventlog, to the same effect."""
 
 import json
 import os
@@ -44,10 +44,12 @@ class Settings:
 
 VALUES = {
     "none": None, "true": True, "int": 3, "float": 0.5, "str": "x", "empty": "", "nested": {"a": {"b": 1}},
-    "empty dict": {}, "list": [1, 2, "a"], "ints": [1, 2], "empty list": [], "tuple": (1, 2), "empty tuple": (),
+    "empty dict": {}, "list": [1, 2, "a"], "ints": [1, 2], "empty list": [], "tuple": (1, 2),
+    "empty tuple": (),
     "enum": Colour.RED, "ordered": collections.OrderedDict(a=1), "inf": float("inf"), "nan": float("nan"),
     "a.b": 1, "a/b": 2, "s/t/u": 3, "mixed": [None, True, {"x": 1}], "lines": "a\\nb", "big": 10**30,
-    "dict of int": {"1": 2}, "booleans": [True, False], "lists": [[1], [2]], "nones": [None], "floats": [1.0, 2],
+    "dict of int": {"1": 2}, "booleans": [True, False], "lists": [[1], [2]], "nones": [None],
+    "floats": [1.0, 2],
 }
 
 def record(task):
@@ -111,14 +113,16 @@ from clearml import Task
 task = Task.init("examples", "compared", auto_connect_frameworks=False, auto_resource_monitoring=False,
                  auto_connect_streams=False, auto_connect_arg_parser=False)
 found = {}
+def of(one):
+    return [one["value"], one.get("type") or "", one.get("description") or ""]
 for step in record(task):
     task.flush(wait_for_uploads=True)
     data = json.loads((Path(task.get_offline_mode_folder()) / "task.json").read_text())
     found[step] = {
-        "parameters": {f"{section}/{name}": [one.get("value"), one.get("type") or "", one.get("description") or ""]
-                       for section, all in (data.get("hyperparams") or {}).items() for name, one in all.items()},
-        "configurations": {name: [one["value"], one.get("type") or "", one.get("description") or ""]
-                           for name, one in (data.get("configuration") or {}).items()},
+        "parameters": {f"{section}/{name}": of(one)
+                       for section, all in (data.get("hyperparams") or {}).items()
+                       for name, one in all.items()},
+        "configurations": {name: of(one) for name, one in (data.get("configuration") or {}).items()},
         "given": task.get_parameters(), "cast": repr(sorted(task.get_parameters(cast=True).items())),
         "nested": task.get_parameters_as_dict(),
     }
@@ -136,7 +140,8 @@ for step in record(task):
     task.flush(wait_for_uploads=True)
     state = task._state()
     found[step] = {
-        "parameters": {name: [one.value, one.type, one.description] for name, one in state.parameters.items()},
+        "parameters": {name: [one.value, one.type, one.description]
+                       for name, one in state.parameters.items()},
         "configurations": {name: [one.text, one.type, one.description]
                            for name, one in state.configurations.items()},
         "given": task.get_parameters(), "cast": repr(sorted(task.get_parameters(cast=True).items())),

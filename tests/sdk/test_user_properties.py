@@ -58,6 +58,10 @@ def test_properties_are_no_parameters_and_may_be_set_at_any_time(task: Task) -> 
     done.set_user_properties(c=3)
     assert done.get_user_properties(value_only=True) == {"a": "1", "c": "3"}
     assert done.get_parameters() == {"General/b": "2"}
+    done.publish()
+    done.set_user_properties(d=4)
+    done.delete_user_properties("a")
+    assert done.get_user_properties(value_only=True) == {"c": "3", "d": "4"}
 
 
 def test_properties_are_deleted_by_name_pair_or_dictionary(task: Task) -> None:
