@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from eventlog.events import (
+    ContainerSet,
     DestinationSet,
     Event,
     LabelsSet,
@@ -17,7 +18,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.projections import TaskState
 
-__all__ = ["clone_task"]
+__all__ = ["append_inputs", "clone_task"]
 
 
 def clone_task(
@@ -51,20 +52,28 @@ def clone_task(
     )
     if source.tags:
         append(TagsAdded, task, list(source.tags))
-    if source.parameters:
-        append(ParametersSet, task, dict(source.parameters))
     if source.properties:
         append(PropertiesSet, task, dict(source.properties))
-    if source.labels:
-        append(LabelsSet, task, dict(source.labels))
     if source.destination:
         append(DestinationSet, task, source.destination)
-    copied: list[Event | None] = [source.container, source.execution, *source.configurations.values()]
-    copied += [link for link in source.models if link.direction == "input"]
-    for event in copied:
-        if event is not None:
-            append(type(event), task, *_fields(event))
+    if source.container is not None:
+        append(ContainerSet, task, *_fields(source.container))
+    append_inputs(store, task, source)
     return task
+
+
+def append_inputs(store: Store, task: str, source: "TaskState") -> None:
+    """Give a task the parameters, configurations, labels, input models and code that another one has."""
+    append = store.session.append
+    if source.parameters:
+        append(ParametersSet, task, dict(source.parameters))
+    if source.labels:
+        append(LabelsSet, task, dict(source.labels))
+    copied: list[Event] = list(source.configurations.values())
+    copied += [link for link in source.models if link.direction == "input"]
+    copied += [] if source.execution is None else [source.execution]
+    for event in copied:
+        append(type(event), task, *_fields(event))
 
 
 def _fields(event: Event) -> list[object]:

@@ -40,10 +40,6 @@ class TaskAbsent(TaskBase):
         if not overridden():
             _refuse("execute_remotely", _QUEUES, f"make a draft with Task.clone, and {_RUN}")
 
-    def create_function_task(self, *_: Any, **__: Any) -> NoReturn:
-        """Not available: there are no queues that could run the function elsewhere."""
-        _refuse("create_function_task", _QUEUES, "put the function into a script, and make a task of it")
-
     def launch_multi_node(self, *_: Any, **__: Any) -> NoReturn:
         """Not available: there are no queues."""
         _refuse(

@@ -1,6 +1,6 @@
 """Making tasks without running them: from what is given, from another task, from an exported one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,9 @@ from eventlog.sdk.stores import open_store, read_state
 from eventlog.sdk.task_base import TaskBase
 
 __all__ = ["TaskMaking"]
+
+# How long it is waited for what is found out of a task that has just begun.
+_SECONDS = 10.0
 
 
 class TaskMaking(TaskBase):
@@ -152,6 +155,49 @@ class TaskMaking(TaskBase):
             project=None if project is None else names.check_name("project", project),
         )
         return cls._of_row(store, read_state(store, made))
+
+    def create_function_task(
+        self,
+        func: Callable[..., Any],
+        func_name: str | None = None,
+        task_name: str | None = None,
+        **kwargs: Any,
+    ) -> Self | None:
+        """Make a draft that calls a function of this script; `eventlog run --task ID` runs it.
+
+        There this same call calls the function, with the arguments that the draft then has, and ends the
+        script; the calls for other functions do nothing.
+
+        Args:
+            func: the function.
+            func_name: its name, by which the draft finds it again.
+            task_name: of the draft; by default the name of this task and that of the function.
+            kwargs: its arguments: parameters of the draft in the section "Function".
+
+        Returns:
+            The draft; None in a process that runs a draft of another function.
+
+        Raises:
+            InputInvalid: this is not the task of `Task.init`, it is no function, or an argument cannot be a
+                parameter.
+        """
+        from eventlog.sdk import function_tasks
+        from eventlog.sdk.overrides import overridden
+
+        if self._run is None or not self._run.is_open:
+            raise InputInvalid("create_function_task needs the task that Task.init began in this process")
+        function = function_tasks.function_name(func, func_name)
+        if overridden():
+            if function_tasks.is_meant(self._state(), function):
+                given: Any = self
+                arguments = given.connect(dict(kwargs), name=function_tasks.SECTION)
+                function_tasks.run_function(func, dict(arguments), given.close)
+            return None
+        if self._run.execution is not None:
+            self._run.execution.wait(_SECONDS)
+        made = function_tasks.make_function_task(self._store, self._state(), function, task_name, kwargs)
+        self._store.flush()
+        return self._of_row(self._store, read_state(self._store, made))
 
     def export_task(self) -> dict[str, Any]:
         """What it was given, as a dictionary of plain values in ClearML's shape; for `import_task`."""

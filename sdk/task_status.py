@@ -20,6 +20,8 @@ from eventlog.sdk.task_types import TaskStatusEnum
 
 __all__ = ["TaskStatus"]
 
+# How long a reset waits for what is found out of a task that has just begun.
+_SECONDS = 10.0
 _ENDED = ("completed", "stopped", "failed")
 
 
@@ -191,7 +193,7 @@ class TaskStatus(TaskBase):
         Raises:
             InputInvalid: this process does not run the task, or it is no function.
         """
-        watch = self._run.watch if self._run is not None and self._run.is_open else None
+        watch = self._run.watch if self._run is not None and self._run.is_ours else None
         if watch is None:
             raise InputInvalid(
                 f"task {self._id} is not run by this process: register the callback where Task.init began it"
@@ -243,6 +245,8 @@ class TaskStatus(TaskBase):
     def reset(self, set_started_on_success: bool = False, force: bool = False) -> None:
         """Show nothing any more of what it has done so far; it is a draft again.
 
+        What it was given stays: parameters, configurations, labels, the models that it reads, its code.
+
         Args:
             set_started_on_success: start it at once.
             force: even if it runs in another process.
@@ -250,13 +254,18 @@ class TaskStatus(TaskBase):
         Raises:
             InputInvalid: it runs in another process, or is published.
         """
-        state = self._state()
+        from eventlog.sdk.cloning import append_inputs
+
         is_running = self._run is not None and self._run.is_ours
+        if is_running and self._run is not None and self._run.execution is not None:
+            self._run.execution.wait(_SECONDS)
+        state = self._state()
         if state.status == "in_progress" and not (is_running or force):
             raise InputInvalid(
                 f"task {self._id} runs in another process: stop it first, or reset it with force=True"
             )
         self._append(TaskReset)
+        append_inputs(self._store, self._id, state)
         if is_running or set_started_on_success:
             self._append(TaskStarted)
 

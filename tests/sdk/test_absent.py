@@ -14,7 +14,6 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "dequeue": ("task",),
     "get_num_enqueued_tasks": ("queue",),
     "execute_remotely": ("queue",),
-    "create_function_task": (print,),
     "launch_multi_node": (4,),
     "get_http_router": (),
     "request_external_endpoint": (80,),

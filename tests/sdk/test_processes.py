@@ -302,3 +302,41 @@ def test_a_logger_of_a_task_that_runs_elsewhere_adds_to_it(scripts: Scripts) -> 
     )
     assert task.get_last_scalar_metrics()["test"]["accuracy"]["last"] == 99
     assert task.status == "in_progress"
+
+
+FUNCTION = """
+import sys
+from eventlog import Task
+
+def train(lr, steps):
+    print("training", lr * 2, steps + 1, Task.current_task().name, flush=True)
+
+task = Task.init(project_name="tests/processes", task_name="main")
+other = task.create_function_task(print, func_name="other", unused=1)
+draft = task.create_function_task(train, task_name="train it", lr=0.5, steps=3)
+print(draft.id, draft.status, draft.name, draft.parent == task.id, other.name)
+"""
+
+
+def test_a_function_is_a_draft_that_calls_it_where_it_is_run(scripts: Scripts) -> None:
+    draft_id, *rest = scripts.run(FUNCTION).out.split(" ", 1)
+    assert rest == ["created train it True main other\n"]
+    draft = Task.get_task(draft_id)
+    assert draft.get_parameters(cast=True) == {"Function/lr": 0.5, "Function/steps": 3}
+    draft.set_parameter("Function/lr", 0.7)
+    ran = scripts.start(FUNCTION, environment={"EVENTLOG_TASK_ID": draft_id})
+    assert ran.wait() == 0, ran.err
+    assert ran.out == "training 1.4 4 train it\n"
+    assert draft.status == "completed"
+
+
+def test_what_is_no_function_of_the_script_makes_no_draft() -> None:
+    task = Task.init(**NAMES)
+    for broken in (5, lambda: None):
+        with pytest.raises(InputInvalid):
+            task.create_function_task(broken)  # type: ignore[arg-type]
+    with pytest.raises(InputInvalid, match="too short"):
+        task.create_function_task(print, task_name="x")
+    with pytest.raises(InputInvalid, match=r"Task\.init"):
+        Task.create(**NAMES).create_function_task(print)
+    assert len(Task.get_tasks()) == 2

@@ -119,8 +119,9 @@ def test_a_reset_task_is_a_draft_again() -> None:
     task.get_logger().report_scalar("a", "b", value=1, iteration=1)
     other = Task.get_task(task.id)
     task.reset()
-    assert (task.status, task.get_parameters(), task.get_last_iteration()) == ("in_progress", {}, 0)
-    assert other.get_tags() == ["kept"]
+    assert (task.status, task.get_last_iteration()) == ("in_progress", 0)
+    assert (other.get_tags(), other.get_parameters()) == (["kept"], {"General/lr": "1"})
+    assert other.data.script is not None
     task.close()
     task.reset()
     assert task.status == "created"
@@ -219,6 +220,13 @@ def test_a_task_that_is_asked_to_stop_stops_with_its_process(scripts: Scripts) -
     assert task.get_system_tags() == []
     with pytest.raises(InputInvalid, match="does not run"):
         task.stop_request()
+
+
+def test_a_task_may_ask_itself_to_stop(scripts: Scripts) -> None:
+    running = scripts.start(waiting("task.mark_stop_request()"))
+    task_id = running.line()
+    assert running.wait() == -15
+    assert Task.get_task(task_id).status == "stopped"
 
 
 def test_the_abort_callback_is_called_before_the_process_ends(scripts: Scripts) -> None:
