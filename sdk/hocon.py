@@ -8,7 +8,7 @@ objects that are merged, text over several lines. Substitutions and includes are
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from enum import Enum
 from typing import Any
 
@@ -106,7 +106,7 @@ def _value(value: Any, indent: int, within: frozenset[int]) -> str:
         return float.__repr__(value)
     if isinstance(value, int):
         return int.__repr__(value) if value.bit_length() < 10_000 else _text(hex(value))
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray, memoryview)):
         if id(value) in within:
             raise InputInvalid("the configuration contains itself: give a list without cycles")
         inside = within | {id(value)}

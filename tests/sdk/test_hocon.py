@@ -1,6 +1,7 @@
 """What is written as HOCON reads back as it was, and HOCON that a person writes is understood."""
 
 import math
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,10 @@ def test_what_is_written_reads_back_as_it_was(value: Any) -> None:
         ({"a.b": 1, "1": 2, "$k": 3, "a b": 4, "é": 5}, '"a.b" = 1\n"1" = 2\n"$k" = 3\na b = 4\né = 5'),
         ({"n": np.float32(1.5), "a": np.arange(2)}, "n = 1.5\na = [0, 1]"),
         ({1: 2, None: 3}, '"1" = 2\nNone = 3'),
+        ({"b": b"x", "r": range(2), "d": deque([1])}, """b = "b'x'"\nr = [0, 1]\nd = [1]"""),
         ({}, "{}"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_the_text_is_what_clearml_writes(value: Any, text: str) -> None:
     assert to_hocon(value) == text
