@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eventlog.sdk.clearml_import import FOLDER
 from eventlog.sdk.clearml_modules import MODULES, VERSION
 from tests.sdk.scripts import WARNINGS, Scripts
 
@@ -223,3 +224,20 @@ def test_the_import_costs_no_more_than_eventlog_itself() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_an_interpreter_without_eventlog_says_what_is_the_matter(tmp_path: Path) -> None:
+    # Without site-packages, as another installation of Python has it.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import clearml"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": FOLDER, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert (
+        "ImportError: clearml stands for eventlog here, as PYTHONPATH says, and this interpreter"
+        in done.stderr
+    )
+    assert FOLDER in done.stderr
