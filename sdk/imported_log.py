@@ -70,8 +70,7 @@ class ImportedLog:
         Raises:
             StoreFull, StoreReadOnly: it cannot be let in.
         """
-        key = _key(event)
-        if self._known[key] > 0:
+        if self._known and self._known[key := _key(event)] > 0:
             self._known[key] -= 1
         elif self._floor and not event.is_report:
             # What was imported before comes first, so that this is what is true in the end.

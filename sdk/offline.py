@@ -22,6 +22,7 @@ from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.store import Store
 
 __all__ = [
+    "begin_session",
     "current_session",
     "end_session",
     "is_offline",
@@ -96,8 +97,6 @@ def open_session(task_id: str = "") -> Store:
         NotFound: there is no such task.
         StoreFull, StoreReadOnly, StoreInvalid: it cannot be opened.
     """
-    from eventlog.sdk.stores import open_store_at
-
     global _current
     # At the interpreter's end, when a session may have to be exported, some modules cannot be imported any
     # more.
@@ -108,10 +107,27 @@ def open_session(task_id: str = "") -> Store:
 
         store = begin_continuation(task_id, folder)
     else:
-        store = open_store_at(folder, create=True)
+        store = begin_session(folder)
     _sessions[store.home] = _Session(folder)
     _current = store.home
     return store
+
+
+def begin_session(folder: Path) -> Store:
+    """The store of a session, made where there is none yet, with the settings of the store at home.
+
+    Raises:
+        StoreFull, StoreReadOnly, StoreInvalid, ConfigurationInvalid: it cannot be opened.
+    """
+    from eventlog.configuration import FILE_NAME
+    from eventlog.sdk.stores import open_store_at
+
+    settings = home_folder() / FILE_NAME
+    if not (folder / "log").exists() and settings.is_file():
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / FILE_NAME).write_bytes(settings.read_bytes())
+    return open_store_at(folder, create=True)
 
 
 def new_task_id(store: Store) -> str:

@@ -11,7 +11,7 @@ from eventlog.configuration import home_folder
 from eventlog.errors import EventlogError, NotFound
 from eventlog.events import ConfigurationSet, ParametersSet, TaskCreated
 from eventlog.sdk.main_task import main_task_home, task_of_main_process
-from eventlog.sdk.offline import open_session, sessions_folder
+from eventlog.sdk.offline import begin_session, open_session, sessions_folder
 from eventlog.sdk.overrides import given_task_id
 from eventlog.sdk.stores import current_views, open_store_at
 from eventlog.store import Store
@@ -54,7 +54,7 @@ def begin_continuation(task_id: str, folder: Path) -> Store:
             f"there is no task {task_id} to go on with offline: neither a session of it at {folder}, nor in"
             f" the store at {home_folder()}"
         ) from None
-    store = open_store_at(folder, create=True)
+    store = begin_session(folder)
     store.session.observe(state.changed)
     append = store.session.append
     append(TaskCreated, task_id, state.name, state.project, state.type, state.comment, state.parent)

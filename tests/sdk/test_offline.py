@@ -184,7 +184,8 @@ def test_a_killed_job_comes_in_from_its_folder(scripts: Scripts, home: Path, els
         for iteration in range(1000):
             task.get_logger().report_scalar("loss", "train", 1.0, iteration)
         print(task.id, flush=True)
-        input()
+        import signal
+        signal.pause()
         """
     )
     task_id = script.line()
@@ -653,3 +654,69 @@ def test_an_export_that_is_cut_off_leaves_the_one_before(
             export_bundle(store, path)
     assert path.read_bytes() == before
     assert not list(path.parent.glob(".*zip-*"))
+
+
+def test_settings_at_home_are_those_of_a_session(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("commit_interval_seconds = 0.5\n")
+    Task.set_offline(True)
+    task = Task.init(**NAMES)
+    folder = task.get_offline_mode_folder()
+    assert folder is not None
+    with Store.open(folder) as store:
+        assert store.configuration.commit_interval_seconds == 0.5
+
+
+def test_models_and_what_is_reported_about_them_come_home(
+    tmp_path: Path, elsewhere: Path, home: Path
+) -> None:
+    from eventlog import InputModel, OutputModel
+
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"weights")
+    Task.set_offline(True)
+    task = Task.init(**NAMES)
+    model = OutputModel(task=task, name="net", framework="PyTorch", config_dict={"layers": 3})
+    model.update_weights(str(weights), iteration=7, auto_delete_file=False)
+    model.report_scalar("of the model", "s", 0.5, 1)
+    assert InputModel(model.id).name == "net"
+    task.close()
+    close_stores()
+    path = shutil.move(zip_of(task), tmp_path / "stick.zip")
+    shutil.rmtree(home)
+    weights.unlink()
+    result, state, _ = bring_home(path, elsewhere)
+    assert result.problems == []
+    with Store.open(elsewhere) as store, Views.open(store) as views:
+        views.catch_up(reports=True)
+        arrived = views.model(state.models[0].model)
+        assert (arrived.id, arrived.name, arrived.iteration) == (model.id, "net", 7)
+        assert store.blobs.path(arrived.blob).read_bytes() == b"weights"
+        assert [one.last for one in views.series(model.id)] == [0.5]
+
+
+def test_a_session_is_imported_while_it_runs_and_again_when_it_has_ended(
+    scripts: Scripts, elsewhere: Path
+) -> None:
+    script = scripts.start(
+        """
+        import os, time
+        from eventlog import Task
+        Task.set_offline(True)
+        task = Task.init(project_name="far away", task_name="long")
+        task.get_logger().report_scalar("loss", "train", 1.0, 0)
+        task.flush()
+        print(task.id, flush=True)
+        while not os.path.exists("go on"):
+            time.sleep(0.01)
+        task.get_logger().report_scalar("loss", "train", 1.0, 1)
+        """
+    )
+    folder = scripts.home / "offline" / script.line()
+    _, state, points = bring_home(folder, elsewhere)
+    assert (state.status, points) == ("in_progress", 1)
+    (scripts.folder / "go on").touch()
+    assert script.wait() == 0, script.err
+    for path in (folder, folder.with_name(f"{folder.name}.zip")):
+        result, state, points = bring_home(path, elsewhere)
+        assert (result.problems, state.status, points) == ([], "completed", 2)
