@@ -69,12 +69,17 @@ class Run:
             leave_main_task(store, self.task_id)
             self.execution = ExecutionRecorder(store, self.task_id, launch)
             self.execution.give(**self.start.asked)
-            self.execution.start()
             self.watch = StopWatch(store, self.task_id, self._stop_from_outside)
-            self.watch.start()
 
     def __repr__(self) -> str:
         return f"<Run of task {self.task_id}, {'open' if self.is_open else 'ended'}>"
+
+    def begin(self) -> None:
+        """Gather and watch, in threads; at the end of what the script waits for, which they would slow."""
+        if self.is_open and self.watch is not None:
+            self.watch.start()
+        if self.is_open and self.execution is not None:
+            self.execution.start()
 
     def check_names(self, project: str | None, name: str | None, task_type: str) -> None:
         """Check that this run is the one that is meant; None means any.

@@ -121,8 +121,11 @@ class Task(
             start = run.start
             task = cls(store, start.task_id, start.project, start.name, start.task_type, run)
             set_current_task(task)
-            task._begin_environment(start.offset)
-            task._begin_destination(output_uri)
+            try:
+                task._begin_environment(start.offset)
+                task._begin_destination(output_uri)
+            finally:
+                run.begin()
             return task
 
     def close(self) -> None:
