@@ -249,6 +249,18 @@ class StorageManager:
         return pieces() if system.isfile(place) else None
 
     @classmethod
+    def storage_helper(cls, *_: Any, **__: Any) -> Any:
+        """Not here.
+
+        Raises:
+            NotAvailable: always.
+        """
+        raise NotAvailable(
+            "StorageManager.storage_helper is not available: it is the inside of ClearML's class; use the calls"
+            " of this one, or fsspec"
+        )
+
+    @classmethod
     def get_files_server(cls) -> str:
         """Not here.
 

@@ -7,7 +7,7 @@
 import inspect
 import json
 
-from clearml import InputModel, Logger, Model, OutputModel, Task  # type: ignore[import-untyped]
+from clearml import InputModel, Logger, Model, OutputModel, StorageManager, Task  # type: ignore[import-untyped]
 
 TAKES_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
@@ -39,7 +39,7 @@ if __name__ == "__main__":
                 owner.__name__: {
                     name: described(owner, name) for name in dir(owner) if not name.startswith("_")
                 }
-                for owner in (Task, Logger, OutputModel, InputModel, Model)
+                for owner in (Task, Logger, OutputModel, InputModel, Model, StorageManager)
             }
         )
     )
