@@ -256,8 +256,8 @@ class StorageManager:
             NotAvailable: always.
         """
         raise NotAvailable(
-            "StorageManager.storage_helper is not available: it is the inside of ClearML's class; use the calls"
-            " of this one, or fsspec"
+            "StorageManager.storage_helper is not available: it is the inside of ClearML's class; use the"
+            " calls of this one, or fsspec"
         )
 
     @classmethod
