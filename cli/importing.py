@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eventlog.cli.opening import as_json, examples, opened_store
+from eventlog.cli.opening import as_json, examples, opened_store, views_of
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, status_cell, table
@@ -33,7 +33,7 @@ _COLUMNS = (
     epilog=examples("eventlog import session.zip", "eventlog import /media/stick/offline/*.zip"),
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--into", metavar="TASK", help="A task's id: go on with it, instead of making another.")
+@click.option("--into", metavar="TASK", help="A task: go on with it, instead of making another.")
 @click.option(
     "--iteration-offset", metavar="N", type=int, default=0, help="Add N to the iterations of all reports."
 )
@@ -56,9 +56,10 @@ def command(
         # A store is not begun by a slip in a name.
         raise InputInvalid(f"{paths[0]} is not there: name the folder or the zip file of a session")
     with opened_store(context.obj, create=True) as store:
+        task = views_of(store).resolve(into) if into else ""
         for path in paths:
             try:
-                found.append(_imported(store, path, into, iteration_offset))
+                found.append(_imported(store, path, task, iteration_offset))
             except (StoreFull, StoreReadOnly):
                 raise
             except EventlogError as error:
@@ -74,13 +75,11 @@ def command(
     context.exit(1 if problems else 0)
 
 
-def _imported(store: "Store", path: Path, into: str | None, offset: int) -> "Imported":
+def _imported(store: "Store", path: Path, into: str, offset: int) -> "Imported":
     from eventlog.sdk.importing import import_session
 
     with progress_bar(f"importing {path.name}", sized=True) as advance:
-        return import_session(
-            store, path, previous_task_id=into or "", iteration_offset=offset, progress=advance
-        )
+        return import_session(store, path, previous_task_id=into, iteration_offset=offset, progress=advance)
 
 
 def _show(store: "Store", found: list["Imported"]) -> None:
