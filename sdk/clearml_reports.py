@@ -5,6 +5,7 @@ wrote. A line or a report that cannot be read is told, and the others go on.
 """
 
 import heapq
+import math
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -112,6 +113,10 @@ class SessionReports:
         if iteration is None:
             raise DataCorrupt(f"{as_text(report.get('iter'))[:50]!r} is no iteration")
         title, series = as_text(report.get("metric")), as_text(report.get("variant"))
+        if max(len(title), len(series)) > INLINE_SIZE // 4:
+            raise DataCorrupt(
+                f"a name that begins with {title[:50]!r}, {series[:50]!r} is longer than 16 KiB"
+            )
         task = self._task_of(report)
         if iteration != _NO_ITERATION:
             iteration = min(max(iteration + self._offset, -(1 << 63)), (1 << 63) - 1)
@@ -119,7 +124,13 @@ class SessionReports:
             value = report.get("value")
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise DataCorrupt(f"the value of {title}/{series} is no number")
-            number = float(value) if abs(value) < 1e300 or isinstance(value, float) else float("inf")
+            number = (
+                float(value)
+                if abs(value) < 1e300 or isinstance(value, float)
+                else math.inf
+                if value > 0
+                else -math.inf
+            )
             if iteration == _NO_ITERATION and title == _SINGLE_VALUES and task == self._task:
                 return SingleValueReported(time, task, series, number)
             return ScalarReported(time, task, title, series, iteration, number)

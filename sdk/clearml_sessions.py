@@ -35,7 +35,7 @@ from eventlog.store import Store
 __all__ = ["TASK", "ClearmlSession"]
 
 TASK = "task.json"
-_LARGEST_TASK = 256 << 20
+_LARGEST_TASK = 64 << 20
 _PIECE = 1 << 20
 _KINDS = {"custom": "file", "archive": "folder", "string": "text", "data-audit-table": "pandas"}
 # How the bytes of an artifact are read back, by what its file is called; the first that fits.

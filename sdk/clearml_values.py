@@ -1,6 +1,7 @@
 """Values of a ClearML session's JSON, taken for what they should be; what is not is told, never raised."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _MOST_PROBLEMS = 50
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Problems:
@@ -61,9 +63,21 @@ def parsed(data: bytes) -> Any:
         ValueError: it is not JSON.
     """
     try:
-        return json.loads(data)
+        value = json.loads(data)
+        # JSON can escape halves of a surrogate pair, for which UTF-8 has no form.
+        return _plain(value) if _SURROGATE.search(data) else value
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {plain_text(name): _plain(one) for name, one in value.items()}
+    return value
 
 
 def as_text(value: Any, default: str = "") -> str:

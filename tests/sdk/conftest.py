@@ -32,3 +32,18 @@ def scripts(tmp_path: Path, home: Path) -> Iterator[Scripts]:
     made = Scripts(tmp_path / "scripts", home)
     yield made
     made.end()
+
+
+@pytest.fixture
+def offline_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline mode is as it was when the test has ended, whatever that turned on."""
+    for name in ("EVENTLOG_OFFLINE_MODE", "EVENTLOG_TASK_ID", "EVENTLOG_MAIN_TASK"):
+        # Set and removed, so that it is put back even if it was not there.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The home of another machine."""
+    return tmp_path / "elsewhere"
