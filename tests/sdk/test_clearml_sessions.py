@@ -450,3 +450,12 @@ def test_a_session_without_a_task_is_refused(store: Store, folder: Path, data: b
         import_session(store, folder)
     assert "\n" not in str(caught.value)
     assert store.heads() == {}
+
+
+def test_what_was_changed_last_is_what_is_shown(store: Store, folder: Path) -> None:
+    # No report is newer than those of the first import: only what the task is has changed, again and again.
+    for number in range(8):
+        change_task(folder, comment=f"comment {number}")
+        result = import_session(store, folder)
+        assert result.is_new
+        assert current_views(store).task(result.task).comment == f"comment {number}"

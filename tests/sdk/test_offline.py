@@ -443,3 +443,35 @@ def test_a_session_is_imported_while_it_runs_and_again_when_it_has_ended(
     for path in (folder, folder.with_name(f"{folder.name}.zip")):
         result, state, points = bring_home(path, elsewhere)
         assert (result.problems, state.status, points) == ([], "completed", 2)
+
+
+def test_what_a_killed_child_reported_is_in_the_zip_file(scripts: Scripts, elsewhere: Path) -> None:
+    script = scripts.run(
+        """
+        import os, signal
+        from eventlog import Task
+        Task.set_offline(True)
+        task = Task.init(project_name="far away", task_name="parent")
+        child = os.fork()
+        if not child:
+            for iteration in range(100):
+                task.get_logger().report_scalar("loss", "child", 1.0, iteration)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(child, 0)
+        task.close()
+        print(task.id)
+        """
+    )
+    result, state, points = bring_home(scripts.home / "offline" / f"{script.out.strip()}.zip", elsewhere)
+    assert (result.problems, state.status, points) == ([], "completed", 100)
+
+
+def test_a_session_older_than_the_task_that_goes_on_still_has_the_last_word(home: Path) -> None:
+    _, path = record()
+    later = Task.init(project_name="at home", task_name="ended later", reuse_last_task_id=False)
+    later.set_parameters({"General/rate": 5})
+    later.close()
+    assert Task.import_offline_session(path, later.id) == later.id
+    state = current_views(open_store_at(home)).task(later.id)
+    assert state.parameters["General/rate"].value == "0.1"
+    assert not import_session(open_store_at(home), path, previous_task_id=later.id).is_new
