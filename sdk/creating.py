@@ -1,13 +1,14 @@
 """A draft of a task whose code need not run for it: all that is known of it is given."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import CommentSet, ContainerSet, ExecutionRecorded, ParametersSet, TaskCreated
+from eventlog.sdk.names import shown
 from eventlog.sdk.plain_text import check_text
 from eventlog.store import Store
 
@@ -115,6 +116,8 @@ def argument_parameters(arguments: Any) -> dict[str, Any]:
     if not arguments:
         return {}
     pairs = arguments.items() if isinstance(arguments, Mapping) else arguments
+    if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+        raise InputInvalid(f"arguments must be given as pairs of name and value, not as {shown(arguments)}")
     named: dict[str, Any] = {}
     for pair in pairs:
         parts = pair.split("=", 1) if isinstance(pair, str) else pair
@@ -122,37 +125,41 @@ def argument_parameters(arguments: Any) -> dict[str, Any]:
             name, value = parts
         except (TypeError, ValueError):
             raise InputInvalid(
-                f"arguments must be given as pairs of name and value, not as {pair!r}"
+                f"arguments must be given as pairs of name and value, not as {shown(pair)}"
             ) from None
         named[f"{_ARGUMENTS}/{str(name).lstrip('-')}"] = value
     return to_parameters([named], {})
 
 
 def _code_fields(store: Store, code: Code) -> dict[str, Any]:
-    from eventlog.sdk.script_edits import inspect_repository, text_fields
+    from eventlog.sdk.script_edits import inspect_repository, is_file, is_folder, text_fields
     from eventlog.sdk.secrets import mask_text, mask_url
 
     fields: dict[str, Any] = {}
     folder = Path(code.repo).expanduser() if code.repo and "://" not in code.repo else None
     script = Path(code.script).expanduser() if code.script else None
-    if code.repo and not (folder and folder.is_dir()):
+    if code.repo and not (folder and is_folder(folder)):
         # A repository elsewhere: nothing is fetched, everything is as it is given.
         fields["repository"] = check_text("the repository", mask_url(code.repo))
         fields["entry_point"] = check_text("the script", code.script or "")
     else:
-        local = folder or (script.absolute().parent if script is not None and script.is_file() else None)
+        local = folder or (script.absolute().parent if script is not None and is_file(script) else None)
         looks = code.repo is not None or (code.detect_repository and not code.single_script)
         checkout = inspect_repository(store, local) if local is not None and looks else None
         if code.repo and checkout is None:
-            raise InputInvalid(f"there is no git repository at {code.repo}: give its URL, or leave repo out")
+            raise InputInvalid(
+                f"there is no git repository at {shown(code.repo)}: give its URL, or leave repo out"
+            )
         if checkout is not None:
             fields |= checkout.fields
             fields["working_folder"] = "."
             if script is not None:
                 fields["entry_point"] = _inside(checkout.root, script, local)
         elif script is not None:
-            if not script.is_file():
-                raise NotFound(f"there is no script {script}: give its path, or the repository that it is in")
+            if not is_file(script):
+                raise NotFound(
+                    f"there is no script {shown(str(script))}: give its path, or the repository that it is in"
+                )
             fields["entry_point"] = script.name
             fields |= text_fields(store, "script", mask_text(script.read_text(errors="replace")))
     if code.branch is not None:
@@ -164,8 +171,10 @@ def _code_fields(store: Store, code: Code) -> dict[str, Any]:
 
 def _inside(root: Path, script: Path, folder: Path | None) -> str:
     """A script's path from the top of its repository."""
+    from eventlog.sdk.script_edits import is_file
+
     for candidate in (script, *((folder / script,) if folder is not None else ()), root / script):
-        if candidate.is_file():
+        if is_file(candidate):
             found = candidate.resolve()
             return (
                 str(found.relative_to(root.resolve())) if found.is_relative_to(root.resolve()) else str(found)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog.errors import NotFound
+from eventlog.sdk.names import check_id
 from eventlog.sdk.stores import read_state
 from eventlog.store import Store
 
@@ -58,7 +59,7 @@ def read_soon(store: Store, task: str) -> "TaskState":
     deadline = time.monotonic() + store.configuration.commit_interval_seconds + _COMMIT_SECONDS
     while True:
         try:
-            return read_state(store, task)
+            return read_state(store, check_id(task))
         except NotFound:
             if time.monotonic() > deadline:
                 raise

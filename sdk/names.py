@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eventlog.errors import InputInvalid
+from eventlog.errors import InputInvalid, NotFound
 from eventlog.sdk.plain_text import check_text
 
-__all__ = ["check_name", "default_project_name", "default_task_name", "tag_list"]
+__all__ = ["check_id", "check_name", "default_project_name", "default_task_name", "shown", "tag_list"]
 
 _SHORTEST_NAME = 3
+_LONGEST_ID = 200
+_LONGEST_SHOWN = 100
 
 
 def check_name(what: str, name: object) -> str:
@@ -25,9 +27,28 @@ def check_name(what: str, name: object) -> str:
     text = check_text(f"the {what} name", name)
     if len(text.strip()) < _SHORTEST_NAME:
         raise InputInvalid(
-            f"the {what} name {name!r} is too short: give at least {_SHORTEST_NAME} characters"
+            f"the {what} name {shown(name)} is too short: give at least {_SHORTEST_NAME} characters"
         )
     return text
+
+
+def check_id(task_id: object) -> str:
+    """An id of a task or a model, if it can be one.
+
+    Raises:
+        InputInvalid: it is no text, or cannot be written as UTF-8.
+        NotFound: it is empty, too long, or has characters that no id has.
+    """
+    text = check_text("an id", task_id).strip()
+    if not text or len(text) > _LONGEST_ID or not text.isprintable():
+        raise NotFound(f"there is no task {shown(text)}: `eventlog ls` lists the ids of those it has")
+    return text
+
+
+def shown(value: object) -> str:
+    """A value that a caller gave, as a message in one line shows it: in quotes, and not too long."""
+    text = repr(value) if isinstance(value, str | int | float | bytes) else f"of {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def default_project_name() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.names import shown
 
 __all__ = ["field_of", "page_of", "sort_by"]
 
@@ -43,7 +44,7 @@ def sort_by(things: list[T], order: Any, read: Callable[[T, str], Any] = field_o
         try:
             keyed = [(_key(read(thing, path)), thing) for thing in things]
         except LookupError:
-            raise InputInvalid(f"there is no field '{path}' to order by") from None
+            raise InputInvalid(f"there is no field {shown(path)} to order by") from None
         keyed.sort(key=lambda pair: pair[0], reverse=name.startswith("-"))
         things = [thing for _, thing in keyed]
     return things
@@ -57,7 +58,7 @@ def page_of(things: list[T], page: Any, size: Any) -> list[T]:
     """
     for what, number, least in (("page", page, 0), ("page_size", size, 1)):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
-            raise InputInvalid(f"'{what}' must be a whole number from {least} on, not {number!r}")
+            raise InputInvalid(f"'{what}' must be a whole number from {least} on, not {shown(number)}")
     if size is None and page is None:
         return things
     size = 500 if size is None else size

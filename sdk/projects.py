@@ -7,6 +7,7 @@ from typing import Any
 
 from eventlog.errors import InputInvalid
 from eventlog.projections import TaskQuery, TaskRow
+from eventlog.sdk.names import shown
 from eventlog.sdk.stores import current_views
 from eventlog.store import Store
 
@@ -71,7 +72,7 @@ def all_projects(store: Store, filters: dict[str, Any]) -> list[Project]:
     }
     if unknown:
         raise InputInvalid(
-            f"projects cannot be filtered by '{min(unknown)}': choose from"
+            f"projects cannot be filtered by {shown(min(unknown))}: choose from"
             " name, id, order_by, page, page_size"
         )
     members: dict[str, list[TaskRow]] = {}
@@ -96,8 +97,10 @@ def _project(name: str, rows: Iterable[TaskRow]) -> Project:
 def _matches(project: Project, filters: dict[str, Any]) -> bool:
     import re
 
+    from eventlog.sdk.queries import texts
+
     ids = filters.get("id")
-    if ids is not None and project.id not in ([ids] if isinstance(ids, str) else ids):
+    if ids is not None and project.id not in texts("id", ids):
         return False
     pattern = filters.get("name")
     if pattern is None:
@@ -105,7 +108,7 @@ def _matches(project: Project, filters: dict[str, Any]) -> bool:
     try:
         return re.search(pattern, project.name) is not None
     except (re.error, TypeError) as error:
-        raise InputInvalid(f"{pattern!r} is not a regular expression: {error}") from None
+        raise InputInvalid(f"{shown(pattern)} is not a regular expression: {error}") from None
 
 
 def _with_those_above(name: str) -> list[str]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.projections import TaskQuery, TaskRow
+from eventlog.sdk.names import shown
 from eventlog.sdk.ordering import field_of, page_of, sort_by
+from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import current_views
 from eventlog.sdk.tag_filters import TagFilter
 from eventlog.store import Store
@@ -16,7 +18,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.sdk.task_data import TaskData
 
-__all__ = ["MOST_TASKS", "Question", "field_values", "find_task", "find_tasks", "question"]
+__all__ = ["MOST_TASKS", "Question", "field_values", "find_task", "find_tasks", "question", "texts"]
 
 MOST_TASKS = 500
 _ORDERS = {
@@ -79,14 +81,16 @@ def question(
         raise InputInvalid(f"'task_filter' must be a dictionary, not {type(task_filter).__name__}")
     for name, value in (task_filter or {}).items():
         if name not in _FILTERS:
-            raise InputInvalid(f"tasks cannot be filtered by '{name}': choose from {', '.join(_FILTERS)}")
+            raise InputInvalid(
+                f"tasks cannot be filtered by {shown(name)}: choose from {', '.join(_FILTERS)}"
+            )
         if value is not None:
             _FILTERS[name](asked, value)
     if task_ids is not None:
-        asked.query["ids"] = _texts("task_ids", task_ids)
+        asked.query["ids"] = texts("task_ids", task_ids)
     else:
         if project_name:
-            asked.projects = _texts("project_name", project_name)
+            asked.projects = texts("project_name", project_name)
         if task_name:
             asked.query["name_pattern"] = _text("task_name", task_name)
     if tags is not None:
@@ -146,7 +150,7 @@ def find_task(
 
         if not has_project(store, project_name):
             raise NotFound(
-                f"no project '{project_name}' in the store at {store.home}: `eventlog ls` lists its tasks"
+                f"no project {shown(project_name)} in the store at {store.home}: `eventlog ls` shows all"
             )
     return None
 
@@ -207,7 +211,7 @@ def _project_pattern(store: Store, names: list[str]) -> str:
 
 
 def _filter_tags(asked: Question, value: Any) -> None:
-    asked.tags += _texts("tags", value)
+    asked.tags += texts("tags", value)
 
 
 def _ask_for_tags(asked: Question) -> None:
@@ -220,7 +224,7 @@ def _ask_for_tags(asked: Question) -> None:
 
 
 def _filter_system_tags(asked: Question, value: Any) -> None:
-    wanted = TagFilter(_texts("system_tags", value))
+    wanted = TagFilter(texts("system_tags", value))
     if wanted.is_simple and not (wanted.together and len(wanted.simple) > 1):
         asked.query["system_tags"] = wanted.simple
     else:
@@ -228,7 +232,7 @@ def _filter_system_tags(asked: Question, value: Any) -> None:
 
 
 def _filter_order(asked: Question, value: Any) -> None:
-    names = _texts("order_by", value)
+    names = texts("order_by", value)
     if len(names) == 1 and names[0].removeprefix("-") in _ORDERS:
         descending = "-" if names[0].startswith("-") else ""
         asked.query["order"] = descending + _ORDERS[names[0].removeprefix("-")]
@@ -240,7 +244,7 @@ def _filter_order(asked: Question, value: Any) -> None:
         first = name.removeprefix("-").partition(".")[0]
         if first not in known or first.startswith("_"):
             raise InputInvalid(
-                f"tasks cannot be ordered by '{name}': give one of {', '.join(_ORDERS)}, or a field of"
+                f"tasks cannot be ordered by {shown(name)}: give one of {', '.join(_ORDERS)}, or a field of"
                 " task.data, with '-' before it for the other way round"
             )
     asked.order = names
@@ -248,12 +252,12 @@ def _filter_order(asked: Question, value: Any) -> None:
 
 def _filter_number(name: str, attribute: str, least: int, asked: Question, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputInvalid(f"'{name}' must be a whole number from {least} on, not {value!r}")
+        raise InputInvalid(f"'{name}' must be a whole number from {least} on, not {shown(value)}")
     setattr(asked, attribute, value)
 
 
 def _filter_list(name: str, key: str, asked: Question, value: Any) -> None:
-    asked.query[key] = _texts(name, value)
+    asked.query[key] = texts(name, value)
 
 
 def _filter_pattern(name: str, key: str, asked: Question, value: Any) -> None:
@@ -261,7 +265,7 @@ def _filter_pattern(name: str, key: str, asked: Question, value: Any) -> None:
 
 
 def _filter_project(asked: Question, value: Any) -> None:
-    asked.query["project"] = _texts("project", value)
+    asked.query["project"] = texts("project", value)
 
 
 def _filter_nested(asked: Question, value: Any) -> None:
@@ -269,7 +273,7 @@ def _filter_nested(asked: Question, value: Any) -> None:
 
 
 def _filter_user(asked: Question, value: Any) -> None:
-    users = _texts("user", value)
+    users = texts("user", value)
     asked.tests.append(lambda data: data.user in users)
 
 
@@ -277,7 +281,7 @@ def _filter_fields(name: str, needed: Callable[[Any], bool], asked: Question, va
     """``{"fields": ["comment", "script.repository"], "pattern": "regular expression"}``."""
     if not isinstance(value, Mapping) or not {"fields", "pattern"} <= set(value):
         raise InputInvalid(f"'{name}' must be a dictionary with 'fields' and 'pattern'")
-    paths = _texts(f"{name}.fields", value["fields"])
+    paths = texts(f"{name}.fields", value["fields"])
     try:
         pattern = re.compile(_text(f"{name}.pattern", value["pattern"]), re.IGNORECASE)
     except re.error as error:
@@ -293,7 +297,7 @@ def _filter_time(name: str, asked: Question, value: Any) -> None:
     """Conditions such as ">=2026-11-20T14:00:00" or "<1700000000" (seconds since 1970); all must hold."""
     from datetime import UTC, datetime
 
-    for condition in _texts(name, value):
+    for condition in texts(name, value):
         match = re.fullmatch(r"\s*(>=|<=|>|<|)\s*(.+?)\s*", condition)
         text = match.group(2) if match else ""
         try:
@@ -304,7 +308,7 @@ def _filter_time(name: str, asked: Question, value: Any) -> None:
             )
         except (ValueError, OverflowError, OSError):
             raise InputInvalid(
-                f"'{name}' must be a time such as '>=2026-11-20T14:00:00', not {condition!r}"
+                f"'{name}' must be a time such as '>=2026-11-20T14:00:00', not {shown(condition)}"
             ) from None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         compare = _COMPARISONS[match.group(1) if match else ""]
@@ -358,13 +362,19 @@ def _as_text(data: Any, path: str) -> str:
 
 
 def _text(what: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InputInvalid(f"'{what}' must be text, not {type(value).__name__}")
-    return str(value)
+    return check_text(f"'{what}'", value)
 
 
-def _texts(what: str, value: Any) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+def texts(what: str, value: Any) -> list[str]:
+    """A text, or a list of texts, as a list.
+
+    Args:
+        what: what it is, for the message.
+
+    Raises:
+        InputInvalid: it is neither.
+    """
+    several = [value] if isinstance(value, str) else value
+    if not isinstance(several, Sequence) or not all(isinstance(text, str) for text in several):
         raise InputInvalid(f"'{what}' must be text, or a list of texts")
-    return [str(text) for text in texts]
+    return [check_text(f"'{what}'", text) for text in several]

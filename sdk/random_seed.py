@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.names import shown
 
 __all__ = ["apply_seed", "random_seed", "set_seed"]
 
@@ -30,7 +31,7 @@ def set_seed(seed: Any) -> None:
     elif isinstance(seed, int) and 0 <= seed < 1 << 32:
         _seed = int(seed)
     else:
-        raise InputInvalid(f"a seed must be a whole number from 0 to 2**32 - 1, or None, not {seed!r}")
+        raise InputInvalid(f"a seed must be a whole number from 0 to 2**32 - 1, or None, not {shown(seed)}")
 
 
 def random_seed() -> int | None:

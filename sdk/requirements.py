@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.names import shown
 from eventlog.sdk.plain_text import check_text, plain_text
 
 __all__ = ["add", "as_lines", "asked_requirements", "freeze", "ignore", "read_file"]
@@ -95,9 +96,10 @@ def read_file(path: str | Path) -> str:
     """
     try:
         return plain_text(Path(path).expanduser().read_text(encoding="utf-8", errors="replace")).strip()
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as caught:
+        error = getattr(caught, "strerror", None) or type(caught).__name__
         raise InputInvalid(
-            f"the requirements file {path} cannot be read ({error.strerror}): give its path, or a list"
+            f"the requirements file {shown(str(path))} cannot be read ({error}): give its path, or a list"
         ) from None
 
 

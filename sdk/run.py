@@ -11,6 +11,7 @@ from eventlog.sdk.execution import ExecutionRecorder, Launch
 from eventlog.sdk.last_runs import LastRuns
 from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome, at_child_end, is_multiprocessing_child
 from eventlog.sdk.main_task import forget_main_task, leave_main_task
+from eventlog.sdk.names import shown
 from eventlog.sdk.offline import end_session
 from eventlog.sdk.start import start_task
 from eventlog.sdk.stop_watch import StopWatch
@@ -93,9 +94,10 @@ class Run:
         asked = {"project": project, "name": name, "type": task_type}
         for what, text in asked.items():
             if text and text != own[what]:
+                full = shown(f"{own['project']}/{own['name']}")
                 raise InputInvalid(
-                    f"task '{own['project']}/{own['name']}' is open in this process, and its {what} is"
-                    f" '{own[what]}', not '{text}': close it first, with task.close()"
+                    f"task {full} is open in this process, and its {what} is {shown(own[what])},"
+                    f" not {shown(text)}: close it first, with task.close()"
                 )
 
     @property

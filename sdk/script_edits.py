@@ -21,6 +21,8 @@ __all__ = [
     "container_fields",
     "execution_fields",
     "inspect_repository",
+    "is_file",
+    "is_folder",
     "requirements_of",
     "text_fields",
 ]
@@ -39,6 +41,22 @@ class Checkout:
 
     root: Path
     fields: dict[str, str]
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False, too, for what cannot be a path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; False, too, for what cannot be a path."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def inspect_repository(store: Store, folder: Path) -> Checkout | None:
@@ -114,8 +132,7 @@ def container_fields(
         arguments: one text, or words.
         setup_script: one text, or lines.
     """
-    words = arguments if arguments is None or isinstance(arguments, str) else " ".join(arguments)
-    lines = setup_script if setup_script is None or isinstance(setup_script, str) else "\n".join(setup_script)
+    words, lines = _joined(" ", arguments), _joined("\n", setup_script)
     given = {"image": image, "arguments": words, "setup script": lines}
     image, words, lines = (
         "" if text is None else check_text(f"the container's {what}", text) for what, text in given.items()
@@ -129,3 +146,9 @@ def container_command(state: "TaskState") -> str | None:
     if container is None or not container.image:
         return None
     return f"{container.image} {container.arguments}".strip()
+
+
+def _joined(space: str, parts: Any) -> Any:
+    if parts is None or isinstance(parts, str | bytes) or not isinstance(parts, Sequence):
+        return parts
+    return space.join(check_text("a part of the container's command", part) for part in parts)

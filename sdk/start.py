@@ -7,6 +7,7 @@ from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
 from eventlog.sdk.last_runs import Choice, LastRun, LastRuns
 from eventlog.sdk.main_task import read_soon, task_of_main_process
+from eventlog.sdk.names import check_id, shown
 from eventlog.sdk.offline import new_task_id
 from eventlog.sdk.overrides import given_task_id
 from eventlog.sdk.stores import current_views, read_state
@@ -180,17 +181,15 @@ def _last_task(store: Store, project: str, name: str, task_type: str) -> str:
 
 def _named_task(store: Store, task: str, project: str, name: str) -> str:
     """The id of a task that is to be run again, or "" where it is to be kept and a new one is made."""
-    state = read_state(store, task)
+    state = read_state(store, check_id(task))
     if state.status == "in_progress":
         raise InputInvalid(
             f"task {task} is running in another process: wait until it has ended, or leave out"
             " reuse_last_task_id"
         )
     if (state.project, state.name) != (project, name):
-        raise InputInvalid(
-            f"task {task} is '{state.project}/{state.name}', not '{project}/{name}': give its own names to"
-            " run it again"
-        )
+        own, asked = shown(f"{state.project}/{state.name}"), shown(f"{project}/{name}")
+        raise InputInvalid(f"task {task} is {own}, not {asked}: give its own names to run it again")
     is_kept = state.artifacts or state.models or state.status == "published"
     return "" if is_kept or "archived" in state.system_tags else task
 

@@ -55,12 +55,12 @@ class TaskEnvironment(TaskBase):
         Raises:
             InputInvalid: one of them is no text, or too long; or the task is published.
         """
-        from eventlog.sdk.plain_text import check_text
+        from eventlog.sdk.plain_text import check_text, plain_text
         from eventlog.sdk.script_edits import text_fields
         from eventlog.sdk.secrets import mask_text, mask_url
 
         given = {
-            "repository": None if repository is None else mask_url(repository),
+            "repository": None if repository is None else mask_url(check_text("the repository", repository)),
             "branch": branch,
             "commit": commit,
             "working_folder": working_dir,
@@ -73,7 +73,7 @@ class TaskEnvironment(TaskBase):
             if text is not None
         }
         if diff is not None:
-            changes |= text_fields(self._store, "diff", mask_text(diff))
+            changes |= text_fields(self._store, "diff", mask_text(plain_text(diff)))
         self._change_execution(changes)
 
     def set_repo(self, repo: str | None = None, branch: str | None = None, commit: str | None = None) -> None:
@@ -87,10 +87,12 @@ class TaskEnvironment(TaskBase):
         Raises:
             InputInvalid: one of them is no text, or too long; or the task is published.
         """
-        from eventlog.sdk.script_edits import inspect_repository
+        from eventlog.sdk.plain_text import check_text
+        from eventlog.sdk.script_edits import inspect_repository, is_folder
 
-        folder = Path(repo).expanduser() if repo and "://" not in repo else None
-        checkout = inspect_repository(self._store, folder) if folder and folder.is_dir() else None
+        text = "" if repo is None else check_text("the repository", repo)
+        folder = Path(text).expanduser() if text and "://" not in text else None
+        checkout = inspect_repository(self._store, folder) if folder and is_folder(folder) else None
         if checkout is not None:
             self._change_execution({**checkout.fields, "diff": "", "diff_blob": ""})
         else:
@@ -192,10 +194,11 @@ class TaskEnvironment(TaskBase):
         Raises:
             InputInvalid: there is no image, or the task is published.
         """
+        from eventlog.sdk.plain_text import check_text
         from eventlog.sdk.script_edits import container_fields
 
         if docker_cmd is not None:
-            docker_image, _, own_arguments = docker_cmd.strip().partition(" ")
+            docker_image, _, own_arguments = check_text("docker_cmd", docker_cmd).strip().partition(" ")
             docker_arguments = docker_arguments or own_arguments
         self._append(
             ContainerSet, *container_fields(docker_image, docker_arguments, docker_setup_bash_script)

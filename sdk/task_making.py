@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from eventlog.errors import InputInvalid, NotFound
+from eventlog.errors import InputInvalid
 from eventlog.events import TaskTypeSet
 from eventlog.sdk import names, task_types
+from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import open_store, read_state
 from eventlog.sdk.task_base import TaskBase
 
@@ -150,7 +151,7 @@ class TaskMaking(TaskBase):
             store,
             state,
             name=None if name is None else names.check_name("task", name),
-            comment=comment,
+            comment=None if comment is None else check_text("the comment", comment),
             parent=None if parent is None else cls._id_of(parent),
             project=None if project is None else names.check_name("project", project),
         )
@@ -256,7 +257,7 @@ class TaskMaking(TaskBase):
         import os
 
         store = open_store(create=True)
-        task = cls._of_row(store, read_state(store, task_id))
+        task = cls._of_row(store, read_state(store, cls._id_of(task_id)))
         if reset_task:
             task.reset(force=True)  # type: ignore[attr-defined]
         os.environ["EVENTLOG_TASK_ID"] = task.id
@@ -267,16 +268,10 @@ class TaskMaking(TaskBase):
         return getattr(obj, "id", obj)
 
     @classmethod
-    def normalize_id(cls, id: str) -> str:  # noqa: A002
-        """An id without blanks around it."""
-        return id.strip()
+    def normalize_id(cls, id: Any) -> Any:  # noqa: A002
+        """An id without blanks around it; anything else as it is."""
+        return id.strip() if isinstance(id, str) else id
 
     @classmethod
     def _id_of(cls, task: Any) -> str:
-        task_id = cls.resolve_id(task)
-        if not isinstance(task_id, str):
-            raise InputInvalid(f"give a task or its id, not {type(task).__name__}")
-        task_id = task_id.strip()
-        if not task_id:
-            raise NotFound("there is no task without an id: give one, as `eventlog ls` shows them")
-        return task_id
+        return names.check_id(cls.resolve_id(task))

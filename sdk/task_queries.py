@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from eventlog.errors import NotFound
+from eventlog.sdk.names import check_id
+from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import find_state, open_store, read_state, stores_to_search
 from eventlog.sdk.task_base import TaskBase
 
@@ -60,7 +62,7 @@ class TaskQueries(TaskBase):
         from eventlog.sdk.queries import find_task, question
 
         if task_id is not None:
-            return cls._of_row(*find_state(_checked_id(task_id)))
+            return cls._of_row(*find_state(check_id(task_id)))
         asked = question(None, None, None, tags, allow_archived, task_filter)
         *others, last = stores_to_search()
         for store in others:
@@ -137,18 +139,14 @@ class TaskQueries(TaskBase):
             InputInvalid: a filter is not known, or a pattern is not a regular expression.
             NotFound: there is no store.
         """
-        from eventlog.sdk.queries import field_values, find_tasks, question
+        from eventlog.sdk.queries import field_values, find_tasks, question, texts
 
         store = open_store()
         asked = question(None, project_name, task_name, tags, True, task_filter)
         rows = find_tasks(store, asked, most=None)
         if not additional_return_fields:
             return [row.id for row in rows]
-        paths = (
-            [additional_return_fields]
-            if isinstance(additional_return_fields, str)
-            else list(additional_return_fields)
-        )
+        paths = texts("additional_return_fields", additional_return_fields)
         return [field_values(store, row, paths) for row in rows]
 
     @classmethod
@@ -183,10 +181,5 @@ class TaskQueries(TaskBase):
         """The id of a project, which is its name; None if no task is in it, nor below it."""
         from eventlog.sdk.projects import has_project
 
-        return project_name if has_project(open_store(), project_name) else None
-
-
-def _checked_id(task_id: Any) -> str:
-    from eventlog.sdk.plain_text import check_text
-
-    return check_text("a task's id", task_id).strip()
+        name = check_text("the project name", project_name)
+        return name if has_project(open_store(), name) else None

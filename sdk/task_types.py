@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.names import shown
 
 __all__ = ["TaskStatusEnum", "TaskTypes", "known_type", "type_name"]
 
@@ -48,7 +49,7 @@ def type_name(task_type: TaskTypes | str) -> str:
         return str(TaskTypes(task_type))
     except ValueError:
         raise InputInvalid(
-            f"there is no task type {task_type!r}: choose from {', '.join(TaskTypes)}"
+            f"there is no task type {shown(task_type)}: choose from {', '.join(TaskTypes)}"
         ) from None
 
 

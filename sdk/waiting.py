@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid, StatusUnexpected
+from eventlog.sdk.names import shown
 from eventlog.sdk.task_types import TaskStatusEnum
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ def _statuses(given: Iterable[str] | str) -> list[str]:
     try:
         return [str(TaskStatusEnum(one)) for one in several]
     except (TypeError, ValueError):
-        raise InputInvalid(f"there is no status {given!r}: choose from {', '.join(TaskStatusEnum)}") from None
+        raise InputInvalid(
+            f"there is no status {shown(given)}: choose from {', '.join(TaskStatusEnum)}"
+        ) from None
 
 
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise InputInvalid(f"seconds must be a number of 0 or more, not {value!r}")
+        raise InputInvalid(f"seconds must be a number of 0 or more, not {shown(value)}")
     return float(value)
 
 
