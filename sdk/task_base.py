@@ -81,15 +81,20 @@ class TaskBase:
 
     def _append(self, kind: type[Event], *fields: Any) -> None:
         """Append an event about this task, unless it is published."""
-        if self._run is None or not self._run.is_open:
-            self._check_editable(self._state())
+        if self._run is not None and self._run.is_open:
+            self._store.session.append(kind, self._id, *fields)
+            return
+        self._check_editable(self._state())
         self._store.session.append(kind, self._id, *fields)
+        # Whoever is told to run it next, in another process, must find it so.
+        self._store.flush()
 
     def _append_always(self, kind: type[Event], *fields: Any) -> None:
         """Append an event about this task, even if it is published: after all that is known of it."""
         if self._run is None or not self._run.is_open:
             self._state()
         self._store.session.append(kind, self._id, *fields)
+        self._store.flush()
 
     def _keep(self) -> None:
         """Let no later `Task.init` run this task again, and so hide what it holds."""

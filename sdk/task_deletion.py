@@ -40,7 +40,7 @@ def delete_task(
 
     Raises:
         InputInvalid: it runs, and `raise_on_error` is on.
-        EventlogError, OSError: a copy could not be deleted, and `raise_on_error` is on.
+        EventlogError: a copy could not be deleted, and `raise_on_error` is on.
     """
     if state.status == "in_progress":
         error = InputInvalid(f"task {state.id} runs: stop it before it is deleted")
@@ -48,6 +48,8 @@ def delete_task(
             raise error
         log.warning("eventlog: %s", error)
         return False
+    from eventlog.sdk.delivery import wait_for_deliveries
+
     models = _models(store, state, skip_used=skip_used)
     copies = [
         ("artifact", artifact.url or f"blob:{artifact.blob}", artifact.url)
@@ -57,7 +59,10 @@ def delete_task(
     wanted = [one for one in copies if (callback(one[0], one[1]) if callback is not None else delete_all)]
     named = {shown for _, shown, _ in wanted}
     done = True
+    if any(url for _, _, url in wanted):
+        wait_for_deliveries(store, state.id)
     for _, _, url in wanted:
+        # Only what this task has put there itself, and never what it merely names.
         if url and url in state.deliveries:
             done = _delete_copy(url, raise_on_error=raise_on_error) and done
     for model, url, blob in models:
@@ -90,15 +95,13 @@ def _models(store: Store, state: "TaskState", *, skip_used: bool) -> list[tuple[
 
 
 def _delete_copy(url: str, *, raise_on_error: bool) -> bool:
-    import fsspec
-
-    from eventlog.sdk.destinations import reveal
+    from eventlog.sdk.transfers import delete_file
 
     try:
-        system, path = fsspec.core.url_to_fs(reveal(url))
-        if system.exists(path):
-            system.rm(path)
-    except (EventlogError, OSError, ValueError, ImportError) as error:
+        delete_file(url)
+    except NotFound:
+        return True
+    except EventlogError as error:
         if raise_on_error:
             raise
         log.warning("eventlog: %s could not be deleted: %s", url, error)

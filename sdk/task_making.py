@@ -231,11 +231,14 @@ class TaskMaking(TaskBase):
 
         store = open_store(create=True)
         if target_task is None:
-            return cls._of_row(store, read_state(store, exporting.import_new(store, task_data)))
+            made = exporting.import_new(store, task_data)
+            store.flush()
+            return cls._of_row(store, read_state(store, made))
         task = cls._of_row(store, read_state(store, cls._id_of(target_task)))
         state = task._state()
         task._check_editable(state)
         exporting.import_into(store, state, task_data, update=update)
+        store.flush()
         task.reload()
         return task
 

@@ -268,6 +268,7 @@ class TaskStatus(TaskBase):
         append_inputs(self._store, self._id, state)
         if is_running or set_started_on_success:
             self._append(TaskStarted)
+        self._store.flush()
 
     def delete(
         self,

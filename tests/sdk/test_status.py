@@ -160,6 +160,36 @@ def test_a_deleted_task_is_found_no_more_and_not_run_again() -> None:
     assert Task.init(**NAMES).id != task.id
 
 
+def test_what_a_deleted_task_has_put_elsewhere_goes_with_it_unless_it_is_to_stay(tmp_path: Path) -> None:
+    for stays in (True, False):
+        task = Task.init(**NAMES, output_uri=str(tmp_path / "there"))
+        task.upload_artifact("a", {"a": 1}, wait_on_upload=True)
+        task.close()
+        copies = [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+        assert len(copies) == 1
+        assert task.delete(delete_artifacts_and_models=not stays) is True
+        assert copies[0].exists() is stays
+        copies[0].unlink(missing_ok=True)
+
+
+def test_a_deleted_task_takes_its_models_along_but_not_those_that_others_read(tmp_path: Path) -> None:
+    from eventlog import InputModel, Model, OutputModel
+
+    task = Task.init(**NAMES)
+    made = []
+    for name in ("used", "unused"):
+        (tmp_path / name).write_text(name)
+        model = OutputModel(task=task, name=name)
+        model.update_weights(str(tmp_path / name), auto_delete_file=False)
+        made.append(model.id)
+    task.close()
+    reader = Task.init(project_name="tests/status", task_name="reader")
+    reader.connect(InputModel(model_id=made[0]))
+    reader.close()
+    assert task.delete() is True
+    assert [model.id for model in Model.query_models(project_name="tests/status")] == [made[0]]
+
+
 def test_waiting_ends_when_another_thread_ends_the_task() -> None:
     task = draft()
     task.mark_started()
