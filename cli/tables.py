@@ -46,6 +46,7 @@ class Column(NamedTuple):
         needless: left out where a column that is cut would otherwise have less room than this; those with
             the largest number go first. 0 for never.
         keep_end: a cell that is cut loses its beginning.
+        folds: what a cell would lose goes on in the next line.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Column(NamedTuple):
     style: str = ""
     needless: int = 0
     keep_end: bool = False
+    folds: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> None:
@@ -66,9 +68,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], inden
 
 
 def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
-    """Print names and values side by side, leaving out those without a value."""
+    """Print names and values side by side, values whole; those without a value are left out."""
     kept = [(name, value) for name, value in rows if value and (isinstance(value, str) or value.plain)]
-    table([Column("", style="dim"), Column("")], kept, indent)
+    table([Column("", style="dim"), Column("", cut=1, folds=True)], kept, indent)
 
 
 def bar(percent: int, length: int) -> tuple[Part, ...]:
@@ -108,19 +110,20 @@ def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> Non
         drawing.add_column(
             text(column.title),
             justify="right" if column.right else "left",
-            no_wrap=bool(column.cut),
-            overflow="ellipsis" if column.cut else "fold",
+            no_wrap=bool(column.cut) and not column.folds,
+            overflow="ellipsis" if column.cut and not column.folds else "fold",
             style=column.style or None,
             width=wide,
         )
     for row in texts:
-        drawing.add_row(
-            *(
-                _end_of(row[at], wide) if columns[at].keep_end else row[at]
-                for at, wide in zip(kept, widths, strict=True)
-            )
-        )
+        drawing.add_row(*(_fitted(row[at], wide, columns[at]) for at, wide in zip(kept, widths, strict=True)))
     console().print(Padding(drawing, (0, 0, 0, indent), expand=False))
+
+
+def _fitted(words: "Text", wide: int, column: Column) -> "Text":
+    if column.folds:
+        words.no_wrap, words.overflow = False, "fold"
+    return _end_of(words, wide) if column.keep_end else words
 
 
 def _end_of(words: "Text", wide: int) -> "Text":

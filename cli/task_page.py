@@ -217,9 +217,11 @@ def _print_deliveries(state: "TaskState") -> None:
         return
     heading("Deliveries")
     rows: list[list[Cell | str]] = [
-        [status_cell(one.status), url, one.reason] for url, one in sorted(state.deliveries.items())
+        # A reason begins with the URL, which stands beside it.
+        [status_cell(one.status), url, one.reason.removeprefix(url).lstrip()]
+        for url, one in sorted(state.deliveries.items())
     ]
-    table([Column(""), Column("", cut=1, keep_end=True), Column("", cut=2)], rows, INDENT)
+    table([Column(""), Column("", cut=1, keep_end=True), Column("", cut=1, folds=True)], rows, INDENT)
 
 
 def _print_artifacts(state: "TaskState") -> None:

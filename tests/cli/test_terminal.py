@@ -180,3 +180,15 @@ def test_a_name_of_several_words_is_completed_to_one_word(
     done = subprocess.run(EVENTLOG, env={**environment, **settings}, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert (lines[0].partition(",")[2] if shell == "bash" else lines[1]) == offered
+
+
+def test_what_a_page_says_is_whole_on_a_narrow_terminal(seen: Seen, store: Store) -> None:
+    comment = "word by word, " * 12 + "x" * 100
+    store.session.append(events.TaskCreated, BASELINE, "baseline", "digits")
+    store.session.append(events.CommentSet, BASELINE, comment)
+    store.flush()
+    for width in (40, 80):
+        sent = bare(seen("show", BASELINE, COLUMNS=str(width)))
+        assert max(map(len, sent.splitlines())) <= width
+        (said,) = re.findall(r"  comment  (.*?)\n  created", sent, re.DOTALL)
+        assert "".join(said.split()) == comment.replace(" ", "")
