@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _COLUMNS = (
-    Column("task", cut=0),
-    Column("name", cut=1),
-    Column("status", cut=0),
-    Column("came in", cut=0),
-    Column("from", cut=2, keep_end=True),
+    Column("ID", style="yellow"),
+    Column("TASK", cut=1),
+    Column("STATUS"),
+    Column("CAME IN"),
+    Column("FROM", cut=2, keep_end=True),
 )
 
 
@@ -97,7 +97,7 @@ def _show(store: "Store", found: list["Imported"]) -> None:
                     state = None
                 rows.append(
                     (
-                        Cell(task),
+                        Cell(task[:8]),
                         Cell(f"{state.project}/{state.name}" if state else ""),
                         status_cell(state.status) if state else Cell("no task"),
                         Cell(came),

@@ -13,7 +13,7 @@ from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, catch_up, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import clean, counted, document, drawn, line
 from eventlog.cli.tables import Column, table
-from eventlog.errors import InputInvalid, NotAvailable
+from eventlog.errors import InputInvalid, NotAvailable, NotFound
 from eventlog.projections import Media, Plot
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def command(
         found = resolve_any(views, task)
         catch_up(views, reports=True)
         shown: list[Plot | Media] = [*views.plots(found, title, series), *views.media(found, title, series)]
+        if title is not None and not shown:
+            raise _not_among([*views.plots(found), *views.media(found)], title, series)
         saved = None
         if (save is not None or open_page) and shown:
             from eventlog.cli.plot_files import save_all
@@ -86,6 +88,14 @@ def command(
         _print(shown)
     if saved is not None:
         _show_page(saved, say=not as_json, in_browser=open_page)
+
+
+def _not_among(known: Sequence["Plot | Media"], title: str, series: str | None) -> NotFound:
+    titles = sorted({one.title for one in known})
+    if title not in titles:
+        return NotFound(f"there is no plot titled '{title}' there; there is {', '.join(titles) or 'none'}")
+    names = ", ".join(sorted({one.series for one in known if one.title == title}))
+    return NotFound(f"there is no series '{series}' of '{title}' there; there is {names}")
 
 
 def _folder(save: Path | None, *, force: bool) -> Path:

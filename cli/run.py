@@ -53,6 +53,9 @@ def command(home: Path | None, task: str | None, module: bool, arguments: tuple[
         line = _prepare(home, task, line)
     elif not line:
         raise click.UsageError("name a script, or a draft with --task.")
+    if not module and line[0].startswith("-"):
+        # The interpreter would take it for an option of its own.
+        raise click.UsageError(f"name the script before its arguments: {line[0]} is no option of run.")
     install_as_clearml()
     sys.stdout.flush()
     sys.stderr.flush()

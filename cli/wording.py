@@ -163,7 +163,7 @@ _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
     events.PropertiesSet: _properties,
     events.PropertiesDeleted: lambda event: ", ".join(event.names),
     events.ContainerSet: _container,
-    events.DestinationSet: lambda event: event.url or "nowhere",
+    events.DestinationSet: lambda event: event.url or "none besides the store",
     events.ProgressSet: lambda event: f"{event.progress}%",
     events.SingleValueReported: lambda event: f"{event.name} = {number(event.value)}",
     events.ExecutionRecorded: _execution,

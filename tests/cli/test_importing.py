@@ -13,16 +13,16 @@ def test_what_came_in_is_listed_and_a_second_time_brings_nothing_new(eventlog: R
     first = eventlog("import", str(SESSION))
     assert (first.code, first.err) == (0, "")
     heading, row = first.lines
-    assert heading.split() == ["task", "name", "status", "came", "in", "from"]
+    assert heading.split() == ["ID", "TASK", "STATUS", "CAME", "IN", "FROM"]
     assert "digits/nested/every reporter" in row
     assert "completed" in row
     assert str(SESSION) in row
     again = eventlog("import", str(SESSION), "--json")
     document = json.loads(again.out)
+    (task,) = document["imported"][0]["tasks"]
+    assert row.split()[0] == task[:8]
     assert document == {
-        "imported": [
-            {"path": str(SESSION), "kind": "clearml", "tasks": [row.split()[0]], "new": False, "blobs": 0}
-        ],
+        "imported": [{"path": str(SESSION), "kind": "clearml", "tasks": [task], "new": False, "blobs": 0}],
         "problems": [],
     }
     assert eventlog("show", row.split()[0]).code == 0

@@ -27,6 +27,13 @@ def test_plots_and_media_are_listed_as_last_reported(eventlog: Run, rich: Path) 
     assert [(one["kind"], one["iteration"], one["size"]) for one in chosen] == [("image", 1, len(IMAGE))]
     assert eventlog("plots", BASELINE).out == "no plots and no media\n"
     assert eventlog("plots", MODEL).out == "no plots and no media\n"
+    for wrong, words in (
+        (["PR"], "there is no plot titled 'PR' there; there is broken, confusion matrix, roc, samples"),
+        (["samples", "PR"], "there is no series 'PR' of 'samples' there; there is "),
+    ):
+        outcome = eventlog("plots", RICH, *wrong)
+        assert (outcome.code, outcome.out) == (1, "")
+        assert words in outcome.err
 
 
 def test_they_are_saved_with_a_page_that_shows_them(eventlog: Run, rich: Path, tmp_path: Path) -> None:

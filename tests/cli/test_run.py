@@ -145,7 +145,7 @@ def test_a_home_given_to_the_command_is_the_script_s(folder: Path, tmp_path: Pat
     assert [state.name for state in states(elsewhere).values()] == ["elsewhere"]
 
 
-@pytest.mark.parametrize("line", [[], ["-m"]], ids=str)
+@pytest.mark.parametrize("line", [[], ["-m"], ["--epochs", "3"], ["-c", "1"]], ids=str)
 def test_without_a_script_it_is_wrong_usage(folder: Path, line: list[str]) -> None:
     done = run("run", *line, folder=folder)
     assert done.returncode == 2
