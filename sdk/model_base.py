@@ -41,7 +41,13 @@ class BaseModel(ModelMetadata, ModelReports):
         self._id = model_id
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._id[:8] or 'empty'}>"
+        kind, known = type(self).__name__, self._id[:8] or "empty"
+        try:
+            state = self._state()
+        except EventlogError:
+            return f"<{kind} {known}>"
+        name = f"{state.project}/{state.name}" if state.project else state.name
+        return f"<{kind} {known} {name}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseModel) and bool(self._id) and other._id == self._id

@@ -15,10 +15,12 @@ __all__ = ["ModelsList", "TaskModels"]
 
 
 class ModelsList(list[Model]):
-    """Models in the order in which a task was given them; they are found by its names for them, too.
+    """Models in the order in which a task was given them; they are found by name, too.
+
+    A name is the task's for the model, or the model's own where the task has none that is so called.
 
     Args:
-        models: names and models. Of several with one name, the last is found by it.
+        models: the task's names and models. Of several with one name, the last is found by it.
     """
 
     def __init__(self, models: Sequence[tuple[str, Model]]) -> None:
@@ -49,12 +51,13 @@ class ModelsList(list[Model]):
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._names if isinstance(key, str) else super().__contains__(key)
+        return self.get(key) is not None if isinstance(key, str) else super().__contains__(key)
 
     def get(self, key: str | int, default: Any = None) -> Any:
         """The model of a name or a number, or `default`."""
         if isinstance(key, str):
-            return self._by_name().get(key, default)
+            by_name = self._by_name()
+            return by_name[key] if key in by_name else self._by_own_name(key, default)
         return self[key] if -len(self) <= key < len(self) else default
 
     def keys(self) -> list[str]:
@@ -69,8 +72,18 @@ class ModelsList(list[Model]):
         """Names, and the models found by them."""
         return list(self._by_name().items())
 
+    def _by_own_name(self, name: str, default: Any) -> Any:
+        return next((model for model in reversed(self) if _own_name(model) == name), default)
+
     def _by_name(self) -> dict[str, Model]:
         return dict(zip(self._names, self, strict=True))
+
+
+def _own_name(model: Model) -> str | None:
+    try:
+        return model.name
+    except NotFound:
+        return None  # deleted since
 
 
 class TaskModels(dict[str, ModelsList]):

@@ -49,6 +49,21 @@ def test_models_are_listed_by_number_name_and_slice(task: Task, tmp_path: Path) 
         _ = models[3]
 
 
+def test_a_model_is_found_by_its_own_name_where_the_task_calls_none_so(task: Task, weights: Path) -> None:
+    other = weights.with_name("best.pt")
+    other.write_bytes(b"others")
+    task.update_output_model(weights, model_name="best")
+    models = task.models["output"]
+    assert (models["best"].name, "best" in models, models.keys()) == ("best", True, ["weights"])
+    task.update_output_model(other, model_name="weights")
+    models = task.models["output"]
+    assert (models["best"].name, models["weights"].name) == ("weights", "best")
+    first = models[0]
+    assert repr(first) == f"<Model {first.id[:8]} {first.project}/best>"
+    Model.remove(first.id, force=True)
+    assert "nobody" not in models
+
+
 def test_both_directions_are_keys_and_attributes(task: Task) -> None:
     models = task.get_models()
     assert [*models] == ["input", "output"]
