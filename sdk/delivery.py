@@ -184,7 +184,7 @@ def resume(store: Store, progress: Callable[[int, int], object] | None = None) -
             completed += 1
             arrived += sizes[one.blob]
         else:
-            problems.append(f"{one.url} still waits: {error}")
+            problems.append(f"{one.url} still waits: {_why(one, error)}")
             if isinstance(error, RemoteUnreachable):
                 unreachable.add(host)
     return Resumed(completed, arrived, tuple(problems))
@@ -251,7 +251,7 @@ class _Courier:
                 self._carry(delivery)
             except Exception as error:
                 # The bytes are in the store, and what was asked for is in the log: the next sync goes on.
-                log.warning("eventlog: %s was not delivered: %s", delivery.url, error)
+                log.warning("eventlog: %s was not delivered: %s", delivery.url, _why(delivery, error))
             finally:
                 self._let_go(delivery)
 
@@ -287,7 +287,7 @@ class _Courier:
             log.warning(
                 "eventlog: %s was not delivered and is kept in the store; `eventlog sync` tries again: %s",
                 delivery.url,
-                error,
+                _why(delivery, error),
             )
         elif delivery.on_completed is not None:
             delivery.on_completed()
@@ -335,6 +335,11 @@ def _size(delivery: Delivery) -> int:
         return delivery.store.blobs.path(delivery.blob).stat().st_size
     except (EventlogError, OSError):
         return 0
+
+
+def _why(delivery: Delivery, error: Exception) -> str:
+    """What an error says besides the URL that it begins with."""
+    return str(error).removeprefix(delivery.url).lstrip()
 
 
 def _host(url: str) -> str:

@@ -106,7 +106,10 @@ def test_what_waits_for_its_destination_goes_there(
     outcome = eventlog(*arguments)
     assert outcome.code == 1
     assert outcome.lines[0] == "delivered 1 file (7 B)"
-    assert f"file://{tmp_path}/out/a/weights.bin still waits: " in outcome.lines[-1]
+    waiting = f"file://{tmp_path}/out/a/weights.bin"
+    assert f"{waiting} still waits: " in outcome.lines[-1]
+    assert outcome.lines[-1].count(waiting) == 1
+    assert eventlog("show", BASELINE).out.count(waiting) == 1
     assert (tmp_path / "other" / "weights.bin").read_bytes() == b"weights"
     (tmp_path / "out").unlink()
     document = json.loads(eventlog(*arguments, "--json").out)
