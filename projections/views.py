@@ -319,6 +319,11 @@ class Views:
 
 
 def _no_task(task_id: str) -> NotFound:
+    if len(task_id) < 32:
+        return NotFound(
+            f"no task {task_id} in this store: an id is given whole here; `eventlog show {task_id}`"
+            " says the rest of one that begins so"
+        )
     return NotFound(
         f"no task {task_id} in this store: `eventlog ls` lists those it has, `eventlog sync` fetches more"
     )

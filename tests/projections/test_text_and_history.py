@@ -84,6 +84,8 @@ def test_the_history_is_every_event_of_the_task_in_order(home: Path) -> None:
     assert list(views.events(TASK, first_time=10)) == []
     with pytest.raises(NotFound, match="no task ffff"):
         views.events("f" * 32)
+    with pytest.raises(NotFound, match="given whole here; `eventlog show ffff`"):
+        views.task("ffff")
     close(views)
 
 
