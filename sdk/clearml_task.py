@@ -136,7 +136,7 @@ class TaskFacts:
                 parameter = Parameter(
                     self._fitting(as_text(entry.get("value"))),
                     as_text(entry.get("type")),
-                    self._fitting(as_text(entry.get("description"))),
+                    self._fitting(_description(entry)),
                 )
                 if section == "properties":
                     properties[name] = parameter
@@ -226,6 +226,12 @@ class TaskFacts:
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _description(entry: Mapping[str, Any]) -> str:
+    """Of a parameter; ClearML says "None" of an argument that has no help."""
+    said = as_text(entry.get("description"))
+    return "" if said == "None" else said
 
 
 def _python(requirements: str) -> str:

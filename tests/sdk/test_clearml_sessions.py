@@ -227,6 +227,15 @@ def test_zip_and_folder_are_one_session(store: Store, folder: Path, tmp_path: Pa
     assert verify(store.home).problems == []
 
 
+def test_an_argument_without_a_help_text_is_not_described(store: Store, folder: Path) -> None:
+    entries = {
+        name: {"value": "1", "description": said} for name, said in (("a", "None"), ("b", "None of it"))
+    }
+    change_task(folder, hyperparams={"Args": entries})
+    parameters = state_of(store, import_session(store, folder)).parameters
+    assert [parameters[name].description for name in ("Args/a", "Args/b")] == ["", "None of it"]
+
+
 def test_a_session_that_has_grown_brings_only_what_is_new(store: Store, folder: Path) -> None:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     reports = [report for line in lines for report in json.loads(line)]
