@@ -8,7 +8,7 @@ import ast
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "get_logger",
     "get_node_count",
     "get_node_id",
+    "get_or_create_project",
     "get_remote_task_id",
     "make_deterministic",
     "merge_dicts",
@@ -55,6 +56,27 @@ def get_node_count() -> int | None:
 def get_is_master_node() -> bool:
     """Whether this is the first of several processes, or the only one."""
     return get_node_id() == 0
+
+
+def get_or_create_project(
+    session: Any = None,
+    project_name: str = "",
+    description: str | None = None,
+    system_tags: Sequence[str] | None = None,
+    project_id: str | None = None,
+) -> str:
+    """The id of a project, which is its name: a project is there as soon as a task is in it.
+
+    Args:
+        project_name: its name.
+        session, description, system_tags, project_id: for ClearML's sake.
+
+    Raises:
+        InputInvalid: it cannot be a project's name.
+    """
+    from eventlog.sdk.names import check_name
+
+    return check_name("project", project_name)
 
 
 def flatten_dictionary(a_dict: Mapping[Any, Any], prefix: str = "", sep: str = "/") -> dict[str, Any]:

@@ -97,6 +97,7 @@ MODULES: dict[str, dict[str, str]] = {
         "ModelsList": "eventlog.sdk.models_list:ModelsList",
         "TaskModels": "eventlog.sdk.models_list:TaskModels",
     },
+    "clearml.backend_interface.util": {"get_or_create_project": f"{_FUNCTIONS}:get_or_create_project"},
     "clearml.binding": {},
     "clearml.binding.artifacts": {"Artifact": "eventlog.sdk.artifacts:Artifact"},
     "clearml.binding.frameworks": {"WeightsFileHandler": f"{_BINDINGS}:WeightsFileHandler"},
@@ -133,7 +134,10 @@ MODULES: dict[str, dict[str, str]] = {
 
 # Modules directly within `clearml` of which there is more than `MODULES` has, and why the rest is not here.
 _NOT_HERE = {
-    "clearml.automation": f"{_PIPELINES}; for a search over parameters, clone a task, set them and run it",
+    "clearml.automation": (
+        "eventlog has no pipelines, schedulers, monitors nor searches; make a task for each step or each set"
+        " of parameters (Task.clone, set_parameters), and start them from a script"
+    ),
     "clearml.backend_api": _SERVER,
     "clearml.backend_config": _INNER,
     "clearml.backend_interface": _INNER,

@@ -18,6 +18,7 @@ __all__ = [
     "Execution",
     "Hyperparameter",
     "LinkedModel",
+    "LinkedModels",
     "Output",
     "Script",
     "TaskData",
@@ -102,6 +103,20 @@ class LinkedModel:
     name: str
 
 
+class LinkedModels(dict[str, list[LinkedModel]]):
+    """A task's models by direction, as ``models["input"]`` or ``models.input``."""
+
+    @property
+    def input(self) -> list[LinkedModel]:
+        """Those that the task reads."""
+        return self["input"]
+
+    @property
+    def output(self) -> list[LinkedModel]:
+        """Those that it has made."""
+        return self["output"]
+
+
 @dataclass(frozen=True)
 class Execution:
     """What a task runs with and has kept.
@@ -183,7 +198,7 @@ class TaskData:
     container: dict[str, str]
     execution: Execution
     output: Output
-    models: dict[str, list[LinkedModel]]
+    models: LinkedModels
     runtime: dict[str, Any] = field(default_factory=dict)
     _store: Any = field(default=None, repr=False, compare=False)
     _state: Any = field(default=None, repr=False, compare=False)
@@ -279,12 +294,14 @@ def task_data(store: "Store", state: "TaskState") -> TaskData:
             "" if container is None else f"{container.image} {container.arguments}".strip(),
         ),
         output=Output(state.destination),
-        models={
-            direction: [
-                LinkedModel(link.model, link.name) for link in state.models if link.direction == direction
-            ]
-            for direction in ("input", "output")
-        },
+        models=LinkedModels(
+            {
+                direction: [
+                    LinkedModel(link.model, link.name) for link in state.models if link.direction == direction
+                ]
+                for direction in ("input", "output")
+            }
+        ),
         _store=store,
         _state=state,
     )

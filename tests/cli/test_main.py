@@ -35,6 +35,12 @@ def test_the_version_is_the_package_s(eventlog: Run) -> None:
     assert eventlog("--version").out == f"eventlog {package.__version__}\n"
 
 
+def test_python_runs_the_package_as_the_command() -> None:
+    command = [sys.executable, "-m", "eventlog", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"eventlog {package.__version__}\n")
+
+
 def test_starting_imports_nothing_heavy(eventlog: Run, tasks: Path) -> None:
     code = (
         "import sys; from eventlog.cli.main import _run; code = _run(['ls']);"

@@ -185,3 +185,37 @@ def test_as_an_optuna_or_sweep_script_logs(record: Record) -> None:
         """
     )
     assert "{'General': {'lr': 0.1}}" in done.out
+
+
+def test_as_scripts_reach_into_a_task(record: Record) -> None:
+    # Private names of ClearML's that public scripts and the tests of MONAI and ParlAI use.
+    done = record(
+        """
+        import subprocess
+        from clearml import OutputModel, Task
+        from clearml.backend_interface.util import get_or_create_project
+
+        subprocess.run(["git", "init", "-q", "."], check=True)
+        subprocess.run(["git", "remote", "add", "origin", "git@host.example:team/code.git"], check=True)
+        task = Task.init(project_name="inner", task_name="names")
+        task._wait_for_repo_detection(timeout=30.0)
+        assert task._project_name[1] == "inner"
+        assert get_or_create_project(task, "inner") == task.project
+        settings = task.export_task()
+        address = settings["script"]["repository"].replace("host.example:", "other.example:")
+        assert "other.example" in address, settings
+        settings["script"]["repository"] = address
+        task.update_task(settings)
+        for asked in ("numpy==2.0\\ntqdm", ["numpy==2.0", "tqdm"], {"pip": "numpy==2.0\\ntqdm"}):
+            task._update_requirements("")
+            task._update_requirements(asked)
+            assert task.get_requirements() == {"pip": "numpy==2.0\\ntqdm"}, task.get_requirements()
+        OutputModel(task=task, name="net").update_weights(register_uri="https://host.example/net.pt")
+        (linked,) = task.data.models.output
+        assert linked.model == task.models["output"][0].id and task.data.models["output"] == [linked]
+        assert task.data.models.input == []
+        print(task._get_last_update().isoformat() >= task.data.created.isoformat())
+        """
+    )
+    assert done.out == "True\n"
+    assert "other.example" in done.task.data.script.repository
