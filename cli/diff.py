@@ -25,6 +25,8 @@ __all__ = ["command"]
 
 # Sections in the order in which they are shown; each maps names to what is compared, as text.
 Sections = dict[str, dict[str, str]]
+# Of what two values begin with in common, so many letters are drawn, where it is more than twice as long.
+CONTEXT = 10
 
 
 class Side(NamedTuple):
@@ -171,12 +173,26 @@ def _compare(
 def _print(section: str, rows: Mapping[str, tuple[str | None, str | None]]) -> None:
     heading(section.replace("_", " ").capitalize())
     columns = (Column("", cut=1), Column("", cut=1), Column("", cut=1))
-    cells: list[Sequence[Any]] = [
-        [
-            name,
-            Cell(before or "-", ((before or "-", "red" if before != after else "dim"),)),
-            Cell(after or "-", ((after or "-", "green" if before != after else "dim"),)),
-        ]
-        for name, (before, after) in rows.items()
-    ]
+    cells: list[Sequence[Any]] = []
+    for name, (before, after) in rows.items():
+        shown = _from_where_they_differ(before or "-", after or "-")
+        styles = ("red", "green") if before != after else ("dim", "dim")
+        cells.append([name, *map(_cell, (before, after), shown, styles)])
     table(columns, cells, 2)
+
+
+def _cell(value: str | None, shown: str, style: str) -> Cell:
+    return Cell(value or "-", ((shown, style),))
+
+
+def _from_where_they_differ(before: str, after: str) -> tuple[str, str]:
+    """Two long values without most of what they begin with in common, so that a cut leaves the difference."""
+    if before == after:
+        return before, after
+    pairs = enumerate(zip(before, after, strict=False))
+    shared = (
+        next((at for at, (left, right) in pairs if left != right), min(len(before), len(after))) - CONTEXT
+    )
+    if shared <= CONTEXT:
+        return before, after
+    return f"…{before[shared:]}", f"…{after[shared:]}"

@@ -12,7 +12,7 @@ import pytest
 
 from eventlog import events
 from eventlog.store import Store
-from tests.cli.running import BASELINE, EVENTLOG
+from tests.cli.running import BASELINE, BROKEN, EVENTLOG
 
 Seen = Callable[..., str]
 ESCAPE = "\x1b["
@@ -192,3 +192,17 @@ def test_what_a_page_says_is_whole_on_a_narrow_terminal(seen: Seen, store: Store
         assert max(map(len, sent.splitlines())) <= width
         (said,) = re.findall(r"  comment  (.*?)\n  created", sent, re.DOTALL)
         assert "".join(said.split()) == comment.replace(" ", "")
+
+
+def test_long_values_are_drawn_from_where_they_differ(seen: Seen, store: Store) -> None:
+    for task, rate in ((BASELINE, "0.1"), (BROKEN, "0.25")):
+        value = f"{'/a/long/way' * 10}/train.py --lr {rate}"
+        store.session.append(events.TaskCreated, task, "baseline", "digits")
+        store.session.append(
+            events.ParametersSet, task, {"a": events.Parameter(value), "b": events.Parameter(rate)}
+        )
+    store.flush()
+    sent = bare(seen("diff", BASELINE, BROKEN))
+    assert re.search(r"  a  ….{8}0\.1  +….{8}0\.25", sent), sent
+    assert re.search(r"  b  0\.1  +0\.25", sent)
+    assert max(map(len, sent.splitlines())) <= 80
