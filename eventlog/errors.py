@@ -23,8 +23,14 @@ __all__ = [
 ]
 
 
+_LONGEST = 2000
+
+
 class EventlogError(Exception):
     """The root of the tree."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_in_one_line(one) if isinstance(one, str) else one for one in args))
 
 
 class InputInvalid(EventlogError, ValueError):
@@ -81,3 +87,15 @@ class RemoteInvalid(EventlogError):
 
 class RemoteUnreachable(EventlogError, OSError):
     """A remote cannot be reached or refuses."""
+
+
+def _in_one_line(message: str) -> str:
+    """A message as it can be printed: a name in it may have line ends or a terminal's codes, or be long."""
+    if len(message) > _LONGEST:
+        half = _LONGEST // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    if message.isprintable():
+        return message
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in message
+    )

@@ -22,7 +22,8 @@ def task_key(task: str) -> bytes:
     """16 bytes that stand for a task: its id's, or for an id that is not 32 hexadecimal digits, a hash."""
     if _is_usual_id(task):
         return bytes.fromhex(task)
-    return hashlib.sha256(task.encode()).digest()[:TASK_SIZE]
+    # What is asked for may have halves of a surrogate pair, which no id that was recorded has.
+    return hashlib.sha256(task.encode(errors="surrogatepass")).digest()[:TASK_SIZE]
 
 
 def time_key(time: int) -> bytes:

@@ -82,11 +82,13 @@ def import_session(
         StoreFull, StoreReadOnly: the store cannot take it.
     """
     path = path.expanduser().absolute()
+    # A name too long for any file is told like one that is not there.
+    is_folder = os.path.isdir(path)  # noqa: PTH112
     after = _end_of(store, previous_task_id) if previous_task_id else 0
     if isinstance(iteration_offset, bool) or not isinstance(iteration_offset, int):
         raise InputInvalid(f"the iteration offset must be a whole number, not {iteration_offset!r}")
     importer = _Importer(store, path, previous_task_id, after, iteration_offset, progress)
-    imported = importer.from_folder() if path.is_dir() else importer.from_zip()
+    imported = importer.from_folder() if is_folder else importer.from_zip()
     if imported.is_new:
         from eventlog.sdk.delivery import ask_again
 

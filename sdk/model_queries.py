@@ -1,8 +1,9 @@
 """Finding models: by id, by name, by filter, by their bytes or their URL."""
 
 import contextlib
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,8 @@ def find_models(
 
     if limit is not None and not (type(limit) is int and limit >= 0):
         raise InputInvalid(f"max_results must be a whole number from 0 on, not {plain_text(limit)[:50]!r}")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputInvalid(f"metadata must be a dictionary, not {type(metadata).__name__}")
     exact = None if name is None else rf"\A{re.escape(check_text('the name of a model', name))}\Z"
     query = ModelQuery(
         project=None if project is None else check_text("the project of a model", project),
@@ -76,6 +79,8 @@ def find_models(
         or None,
         limit=None if tags else limit,
     )
+    if tags is not None and not isinstance(tags, (str, Sequence, Set)):
+        raise InputInvalid(f"tags must be given as a list of texts, not as {type(tags).__name__}")
     wanted = [check_text("a tag", tag) for tag in ([tags] if isinstance(tags, str) else tags or [])]
     found: dict[str, tuple[Store, ModelState]] = {}
     for store in stores_to_search():
@@ -153,7 +158,8 @@ def _digest_of(stores: Sequence[Store], text: str) -> str:
     from eventlog.sdk.transfers import local_path
 
     here = local_path(text) if not is_url(text) or text.startswith("file://") else None
-    if here is None or not here.exists():
+    # Unlike `Path.exists`, it answers of a name too long for any file, too.
+    if here is None or not os.path.exists(here):  # noqa: PTH110
         return ""
     if _DIGEST.match(here.name):
         for store in stores:

@@ -280,7 +280,8 @@ class OutputModel(BaseModel):
         self._check_editable()
         destination = self._destination(upload_uri)
         if weights_path is not None:
-            if not Path(str(weights_path)).is_dir():
+            # Unlike `Path.is_dir`, it answers of a name too long for any folder, too.
+            if not os.path.isdir(str(weights_path)):  # noqa: PTH112
                 raise InputInvalid(
                     f"there is no folder {plain_text(weights_path)[:200]!r} to take weights from"
                 )

@@ -210,6 +210,8 @@ def parse_container(text: str, kind: type) -> Any:
 
 
 def _flatten(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
+    if not isinstance(dictionary, Mapping):
+        raise InputInvalid(f"parameters must be given as a dictionary, not as {type(dictionary).__name__}")
     flat: dict[str, Any] = {}
     for name, value in dictionary.items():
         section = plain_text(name)

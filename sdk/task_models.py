@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid
@@ -80,7 +79,8 @@ class TaskModelLinks(TaskBase):
         is_remote = is_url(path) and not path.startswith("file://")
         if not is_remote:
             path = path.removeprefix("file://")
-            if not Path(path).exists():
+            # Unlike `Path.exists`, it answers of a name too long for any file, too.
+            if not os.path.exists(path):  # noqa: PTH110
                 raise InputInvalid(f"there is no file or folder {path[:200]!r} with a model: check the path")
         known = self._own_model(name)
         model = OutputModel(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from eventlog.errors import InputInvalid
 from eventlog.sdk import offline
 from eventlog.sdk.task_base import TaskBase
 
@@ -70,6 +71,11 @@ class TaskOffline(TaskBase):
         from eventlog.sdk.importing import import_session
         from eventlog.sdk.stores import open_store_at
 
+        if not isinstance(session_folder_zip, (str, os.PathLike)):
+            raise InputInvalid(
+                f"a session is imported from the path of its folder or zip file, not from"
+                f" {type(session_folder_zip).__name__}"
+            )
         result = import_session(
             open_store_at(home_folder(), create=True),
             Path(session_folder_zip),

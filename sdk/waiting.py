@@ -38,6 +38,8 @@ def wait_for_status(
         InputInvalid: there is no such status, or a number cannot be one of seconds.
     """
     good, bad = _statuses(wanted), _statuses(unwanted or ())
+    if not good:
+        raise InputInvalid(f"there is no status to wait for: choose from {', '.join(TaskStatusEnum)}")
     pause = min(max(_seconds(interval), _SHORTEST_SECONDS), _LONGEST_SECONDS)
     deadline = None if patience is None else time.monotonic() + _seconds(patience)
     while True:

@@ -179,7 +179,10 @@ def _opened(path: Path) -> BinaryIO:
             os.close(descriptor)
             raise InputInvalid(f"{path} is neither a folder nor a file: give a session's folder or zip file")
         return os.fdopen(descriptor, "rb")
-    except OSError as error:
+    except ValueError as error:
         if isinstance(error, InputInvalid):
             raise
+        # It has a character that no path can have, or this process's encoding has not.
+        raise InputInvalid(f"{str(path)!r} cannot be the path of a file ({error})") from None
+    except OSError as error:
         raise InputInvalid(f"{path} cannot be read: {error.strerror}") from None
