@@ -10,7 +10,7 @@ from eventlog.errors import InputInvalid
 from eventlog.sdk.numbers import as_float
 from eventlog.sdk.plain_text import plain_text
 
-__all__ = ["labels_of", "matrix_of", "plain_values", "points_of", "vector_of"]
+__all__ = ["labels_of", "matrix_of", "plain_values", "points_of", "ticks_of", "vector_of"]
 
 
 # What whoever draws reads as a floating-point number in any case.
@@ -111,6 +111,22 @@ def labels_of(what: str, data: Any, count: int | None = None) -> list[str] | Non
     if count is not None and len(values) != count:
         raise InputInvalid(f"{what} must be {count}, one for each, not {len(values)}")
     return [plain_text(value) for value in values]
+
+
+def ticks_of(what: str, data: Any, count: int) -> list[str] | None:
+    """Labels of an axis as texts, at least as many as there are places on it; None where there are none.
+
+    As in ClearML there may be more or fewer, as of classes that a matrix lacks. Places without a label get
+    their number: whoever draws would leave them out.
+
+    Args:
+        count: how many places there are.
+
+    Raises:
+        InputInvalid: they are no list.
+    """
+    labels = labels_of(what, data)
+    return [*labels, *map(str, range(len(labels), count))] if labels else None
 
 
 def _as_array(data: Any) -> Any:

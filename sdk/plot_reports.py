@@ -231,7 +231,7 @@ class PlotReports:
             extra_layout: laid over the layout.
 
         Raises:
-            InputInvalid: these are no points, or the labels do not fit them.
+            InputInvalid: these are no points, or the labels are no list.
         """
         from eventlog.sdk.plotly_figures import scatter_3d
 
@@ -267,7 +267,7 @@ class PlotReports:
             extra_layout: laid over the layout.
 
         Raises:
-            InputInvalid: it is no matrix of numbers, or the labels do not fit it.
+            InputInvalid: it is no matrix of numbers, or the labels are no list.
         """
         from eventlog.sdk.plotly_figures import heat_map
 
@@ -333,7 +333,7 @@ class PlotReports:
             extra_layout: laid over the layout.
 
         Raises:
-            InputInvalid: it is no matrix of numbers, or the labels or the camera do not fit.
+            InputInvalid: it is no matrix of numbers, the labels are no list, or the camera is no (x, y, z).
         """
         from eventlog.sdk.plotly_figures import surface
 

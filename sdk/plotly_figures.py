@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from eventlog.errors import InputInvalid
-from eventlog.sdk.figure_data import labels_of, matrix_of, plain_values, points_of, vector_of
+from eventlog.sdk.figure_data import labels_of, matrix_of, plain_values, points_of, ticks_of, vector_of
 from eventlog.sdk.plain_text import plain_text
 from eventlog.sdk.series_info import SeriesInfo
 
@@ -66,7 +66,7 @@ def histogram(
     nested = isinstance(plain, list) and any(isinstance(value, list) for value in plain)
     rows = matrix_of(what, plain) if nested else [vector_of(what, plain)]
     names = labels_of("the labels of a histogram", labels, len(rows)) or [series] * len(rows)
-    texts = labels_of("the xlabels of a histogram", xlabels, len(rows[0]))
+    texts = ticks_of("the xlabels of a histogram", xlabels, len(rows[0]))
     ticks: Any = list(range(len(rows[0]))) if texts is None else texts
     if mode is not None and mode not in _BAR_MODES:
         raise InputInvalid(f"the mode of a histogram must be one of {', '.join(_BAR_MODES)}, not {mode!r}")
@@ -163,7 +163,7 @@ def scatter_3d(
     """Points in space; the arguments are `report_scatter3d`'s.
 
     Raises:
-        InputInvalid: the points are no triples, the labels do not fit them, or there is no such mode.
+        InputInvalid: the points are no triples, the labels are no list, or there is no such mode.
     """
     what = f"the points of '{series}'"
     plain = plain_values(what, scatter)
@@ -190,7 +190,7 @@ def scatter_3d(
                 "opacity": 0.8,
             },
         }
-        if (text := labels_of(f"the labels of '{name}'", own, len(x))) is not None:
+        if (text := labels_of(f"the labels of '{name}'", own)) is not None:
             trace["text"] = text
         if fill:
             trace["surfaceaxis"] = 2
@@ -218,13 +218,13 @@ def heat_map(
     """A matrix as colors, each with its number; the arguments are `report_confusion_matrix`'s.
 
     Raises:
-        InputInvalid: it is no matrix of numbers, or the labels do not fit it.
+        InputInvalid: it is no matrix of numbers, or the labels are no list.
     """
     rows = matrix_of("the values of a matrix", matrix)
     trace: dict[str, Any] = {"type": "heatmap", "name": series, "z": rows, "texttemplate": "%{z}"}
-    if (columns := labels_of("the xlabels of a matrix", xlabels, len(rows[0]))) is not None:
+    if (columns := ticks_of("the xlabels of a matrix", xlabels, len(rows[0]))) is not None:
         trace["x"] = columns
-    if (names := labels_of("the ylabels of a matrix", ylabels, len(rows))) is not None:
+    if (names := ticks_of("the ylabels of a matrix", ylabels, len(rows))) is not None:
         trace["y"] = names
     layout = {
         "title": {"text": _commented(title, comment)},
@@ -255,7 +255,7 @@ def surface(
     """A matrix as heights; the arguments are `report_surface`'s.
 
     Raises:
-        InputInvalid: it is no matrix of numbers, the labels do not fit it, or the camera is no (x, y, z).
+        InputInvalid: it is no matrix of numbers, the labels are no list, or the camera is no (x, y, z).
     """
     rows = matrix_of("the values of a surface", matrix)
     trace = {
@@ -345,5 +345,5 @@ def _is_nested(one: Any) -> bool:
 
 
 def _ticks(what: str, labels: Any, count: int) -> dict[str, Any]:
-    texts = labels_of(f"the {what} of a surface", labels, count)
-    return {} if texts is None else {"ticktext": texts, "tickvals": list(range(count))}
+    texts = ticks_of(f"the {what} of a surface", labels, count)
+    return {} if texts is None else {"ticktext": texts, "tickvals": list(range(len(texts)))}

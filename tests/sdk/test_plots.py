@@ -255,6 +255,27 @@ def test_a_confusion_matrix_shows_colors_and_numbers(task: Task) -> None:
     assert "autorange" not in matrix["layout"]["yaxis"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [([], None), (["a"], ["a", "1", "2"]), (["a", "b", "c", "d"], ["a", "b", "c", "d"])],
+    ids=["none", "fewer", "more"],
+)
+def test_an_axis_takes_more_or_fewer_labels_than_it_has_places(
+    task: Task, labels: list[str], shown: list[str] | None
+) -> None:
+    # ClearML takes them; reports of classes that the data lacks are common.
+    logger = task.get_logger()
+    logger.report_histogram("bars", "s", [4, 5, 6], xlabels=labels)
+    logger.report_confusion_matrix("matrix", "s", np.eye(3), 0, xlabels=labels, ylabels=labels)
+    logger.report_surface("hills", "s", np.eye(3), xlabels=labels, ylabels=labels)
+    logger.report_scatter3d("space", "s", np.eye(3), labels=labels)
+    found = {title: figure for (title, _, _), figure in figures(task).items()}
+    assert found["bars"]["data"][0]["x"] == (shown or [0, 1, 2])
+    assert (found["matrix"]["data"][0].get("x"), found["matrix"]["data"][0].get("y")) == (shown, shown)
+    assert found["hills"]["layout"]["scene"]["yaxis"].get("ticktext") == shown
+    assert found["space"]["data"][0]["text"] == labels
+
+
 def test_a_surface_is_seen_from_where_the_camera_is(task: Task) -> None:
     task.get_logger().report_surface(
         "hills", "h", np.eye(2), 1, "X", "Y", "Z", ["a", "b"], ["c", "d"], camera=(1, 2, 3), comment="C"
@@ -347,7 +368,7 @@ CIRCULAR["layout"] = {"self": CIRCULAR}
         ("report_histogram", {"values": Odd()}),
         ("report_histogram", {"values": CIRCLE}),
         ("report_histogram", {"values": [[1], [2]], "labels": ["one"]}),
-        ("report_histogram", {"values": [1, 2], "xlabels": ["one"]}),
+        ("report_histogram", {"values": [1, 2], "xlabels": "ab"}),
         ("report_histogram", {"values": [1], "mode": "heap"}),
         ("report_histogram", {"values": [1], "extra_layout": []}),
         ("report_histogram", {"values": [1], "data_args": "red"}),
@@ -373,7 +394,6 @@ CIRCULAR["layout"] = {"self": CIRCULAR}
         ("report_scatter3d", {"scatter": [[(1, 2, 3)]], "labels": ["a", "b"]}),
         ("report_confusion_matrix", {"matrix": [1, 2]}),
         ("report_confusion_matrix", {"matrix": [[]]}),
-        ("report_confusion_matrix", {"matrix": [[1, 2]], "xlabels": ["a"]}),
         ("report_confusion_matrix", {"matrix": [[1, 2]], "ylabels": "ab"}),
         ("report_matrix", {"matrix": [["a"]]}),
         ("report_surface", {"matrix": [[1]], "camera": (1, 2)}),
