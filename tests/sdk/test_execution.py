@@ -221,7 +221,8 @@ def test_a_git_that_hangs_is_killed_and_the_rest_recorded(
         tmp_path / "bin", f'case "$*" in *" diff "*) echo $$ > {pid}; exec sleep 600;; esac\nexec {real} "$@"'
     )
     script = scripts.start(
-        RUN + "print('go', flush=True)\nimport time\ntime.sleep(600)",
+        # One long sleep would not see a signal that came just before it.
+        RUN + "print('go', flush=True)\nimport time\nwhile True:\n    time.sleep(0.01)",
         folder=repository / "src",
         name="train.py",
         environment=environment,

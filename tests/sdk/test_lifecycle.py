@@ -192,7 +192,14 @@ def test_a_task_ends_at_whichever_line_its_end_is_interrupted() -> None:
 
 
 def test_a_ctrl_c_that_the_script_handles_is_no_stop(scripts: Scripts) -> None:
-    text = "try:\n    print('go', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"
+    text = """
+    try:
+        print("go", flush=True)
+        while True:
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        pass
+    """
     ran = scripts.start(script(text))
     assert ran.line() == "go"
     ran.send(signal.SIGINT)
