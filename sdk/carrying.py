@@ -142,8 +142,11 @@ def settle(delivery: Delivery, error: EventlogError | None) -> None:
         delivery.status = "completed"
         session.append(DeliveryCompleted, delivery.task_id, delivery.blob, delivery.url)
     else:
+        known = delivery.status, delivery.reason
         delivery.status, delivery.reason = "failed", str(error)
-        session.append(DeliveryFailed, delivery.task_id, delivery.blob, delivery.url, str(error))
+        # What is tried again and fails as before is nothing new to say.
+        if known != (delivery.status, delivery.reason):
+            session.append(DeliveryFailed, delivery.task_id, delivery.blob, delivery.url, str(error))
 
 
 def left_deliveries(store: Store, *, failed: bool = True) -> list[Delivery]:
@@ -168,7 +171,15 @@ def left_deliveries(store: Store, *, failed: bool = True) -> list[Delivery]:
                 if record is not None and record.store == store.id:
                     own.add(event.url)
         found += [
-            Delivery(store, row.id, deliveries[url].blob, url, is_left=True)
+            Delivery(
+                store,
+                row.id,
+                deliveries[url].blob,
+                url,
+                deliveries[url].status,
+                deliveries[url].reason,
+                is_left=True,
+            )
             for url in sorted(own)
             if deliveries[url].status in statuses
         ]

@@ -50,6 +50,8 @@ def check_destination(value: Any, configuration: Configuration) -> str:
             text = "file://" + str(Path(text).expanduser().absolute())
         except RuntimeError as error:
             raise InputInvalid(f"{text} cannot be a destination: {error}") from None
+    elif not text.lower().startswith("file:"):
+        _check_scheme(text.partition("://")[0].lower())
     path, query = _halves(text)
     stripped = path.rstrip("/")
     # "memory://" and "file:///" name a root.
@@ -135,6 +137,16 @@ def path_part(name: str, end: str = "") -> str:
         room -= len((dot + ending).encode())
         return stem.encode()[:room].decode(errors="ignore") + mark + dot + ending
     return text.strip(".").encode()[:room].decode(errors="ignore") + mark + end
+
+
+def _check_scheme(scheme: str) -> None:
+    """Refuse at once what would only fail in the background, when the training has ended."""
+    import fsspec  # costs tens of milliseconds, and few destinations are URLs
+
+    if scheme not in fsspec.available_protocols():
+        raise InputInvalid(
+            f"{scheme}:// cannot be a destination: no file system of that name is known to fsspec"
+        )
 
 
 def _letter(letter: str) -> str:

@@ -46,7 +46,9 @@ def test_the_configured_destination_is_meant_by_none_and_true() -> None:
     assert check_destination(True, NONE) == ""
 
 
-@pytest.mark.parametrize("given", [7, b"x", "a\nb", "x" * 100_000, "simplecache::s3://bucket", "s3://a\0b"])
+@pytest.mark.parametrize(
+    "given", [7, b"x", "a\nb", "x" * 100_000, "simplecache::s3://bucket", "s3://a\0b", "nowhere://a"]
+)
 def test_what_cannot_be_a_destination_is_refused(given: object) -> None:
     with pytest.raises(InputInvalid, match="destination"):
         check_destination(given, NONE)
