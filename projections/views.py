@@ -100,8 +100,12 @@ class Views:
         """
         with self._read(STATES) as transaction:
             state = states.read_state(transaction, self._environment, task_key(task_id))
-        if state is None or state.id != task_id or state.is_deleted:
+        if state is None or state.id != task_id:
             raise _no_task(task_id)
+        if state.is_deleted:
+            raise NotFound(
+                f"task {task_id} was deleted: `eventlog log {task_id}` shows what the log keeps of it"
+            )
         return state
 
     def task_at(self, task_id: str, time_ms: int) -> TaskState:

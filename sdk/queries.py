@@ -13,6 +13,7 @@ from eventlog.sdk.ordering import field_of, page_of, sort_by
 from eventlog.sdk.plain_text import check_text
 from eventlog.sdk.stores import current_views
 from eventlog.sdk.tag_filters import TagFilter
+from eventlog.sdk.task_types import TaskStatusEnum
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -256,6 +257,16 @@ def _filter_number(name: str, attribute: str, least: int, asked: Question, value
     setattr(asked, attribute, value)
 
 
+def _filter_status(asked: Question, value: Any) -> None:
+    wanted = texts("status", value)
+    for one in wanted:
+        if one.removeprefix("-") not in TaskStatusEnum.__members__ and not one.startswith("__$"):
+            raise InputInvalid(
+                f"there is no status {shown(one)}: choose from {', '.join(TaskStatusEnum.__members__)}"
+            )
+    asked.query["status"] = wanted
+
+
 def _filter_list(name: str, key: str, asked: Question, value: Any) -> None:
     asked.query[key] = texts(name, value)
 
@@ -342,7 +353,7 @@ _FILTERS: dict[str, Callable[[Question, Any], None]] = {
     "search_hidden": _pass,
     "search_text": partial(_filter_pattern, "search_text", "text"),
     "started": partial(_filter_time, "started"),
-    "status": partial(_filter_list, "status", "status"),
+    "status": _filter_status,
     "status_changed": partial(_filter_time, "status_changed"),
     "system_tags": _filter_system_tags,
     "tags": _filter_tags,

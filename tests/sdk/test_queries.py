@@ -223,3 +223,9 @@ def test_projects_are_those_of_tasks_and_those_above_them() -> None:
     assert (project.name, project.basename, project.tasks) == ("digits/mlp", "mlp", 2)
     with pytest.raises(InputInvalid, match="colour"):
         Task.get_projects(colour="red")
+
+
+def test_a_status_that_there_is_not_is_named(tasks: dict[str, Task]) -> None:
+    with pytest.raises(InputInvalid, match=r"no status 'done'.*completed"):
+        Task.get_tasks(task_filter={"status": ["done"]})
+    assert Task.get_tasks(task_filter={"status": ["queued"]}) == []
