@@ -154,7 +154,7 @@ def test_a_deleted_task_is_found_no_more_and_not_run_again() -> None:
     assert task.delete(callback=callback) is True
     assert asked == [("artifact", "blob:")]
     for look in (lambda: Task.get_task(task.id), lambda: task.status, lambda: task.set_comment("late")):
-        with pytest.raises(NotFound, match="no task"):
+        with pytest.raises(NotFound, match="was deleted"):
             look()
     assert Task.get_tasks() == []
     assert Task.init(**NAMES).id != task.id
