@@ -30,7 +30,7 @@ from eventlog.events import (
 )
 from eventlog.sdk.clearml_values import Problems, as_int, as_map, as_text, as_texts, id_of
 from eventlog.sdk.plain_text import INLINE_SIZE, cut_text
-from eventlog.sdk.secrets import mask_text, mask_url
+from eventlog.sdk.secrets import mask_command, mask_text, mask_url
 from eventlog.store import Store
 
 __all__ = ["TaskFacts"]
@@ -180,7 +180,7 @@ class TaskFacts:
             arguments = as_text(container.get("arguments")) or arguments
             setup = as_text(container.get("setup_shell_script"))
             yield ContainerSet(
-                time, self._task, mask_text(image), mask_text(arguments), self._fitting(mask_text(setup))
+                time, self._task, mask_text(image), mask_command(arguments), self._fitting(mask_text(setup))
             )
         script = as_map(self._data.get("script"))
         if not script:

@@ -144,6 +144,8 @@ def _checked_events(
 def _events(
     store: Store, state: "TaskState", data: Mapping[str, Any], *, update: bool
 ) -> list[tuple[Any, ...]]:
+    from eventlog.sdk.secrets import mask_command, mask_text, mask_url
+
     project, name, kind = _names(
         {"project": state.project, "name": state.name, "type": state.type}
         | {key: data[key] for key in ("project_name", "project", "name", "type") if data.get(key)}
@@ -170,11 +172,12 @@ def _events(
     found += _script_events(store, state, data)
     container = data.get("container")
     if container:
-        parts = (container.get(part) or "" for part in ("image", "arguments", "setup_shell_script"))
-        found.append((ContainerSet, *(check_text("the container", part) for part in parts)))
+        parts = ("image", "arguments", "setup_shell_script")
+        image, words, lines = (check_text("the container", container.get(part) or "") for part in parts)
+        found.append((ContainerSet, mask_text(image), mask_command(words), mask_text(lines)))
     destination = (data.get("output") or {}).get("destination")
     if destination:
-        found.append((DestinationSet, check_text("the destination", destination)))
+        found.append((DestinationSet, mask_url(check_text("the destination", destination))))
     found += _model_events(state, data, update=update)
     return found
 
@@ -249,7 +252,7 @@ def _script_events(store: Store, state: "TaskState", data: Mapping[str, Any]) ->
     requirements = script.get("requirements") or {}
     pip = requirements.get("pip") if isinstance(requirements, Mapping) else requirements
     if pip:
-        changes["requirements"] = pip if isinstance(pip, str) else "\n".join(map(str, pip))
+        changes["requirements"] = mask_text(pip if isinstance(pip, str) else "\n".join(map(str, pip)))
         changes["packages"] = {}
     return [(ExecutionRecorded, *execution_fields(state.execution, changes))]
 

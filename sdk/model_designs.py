@@ -77,5 +77,6 @@ def check_labels(labels: Mapping[str, int] | None) -> dict[str, int]:
                 f"the label {name[:50]!r} must have a whole number of 64 bits, not"
                 f" {plain_text(number)[:50]!r}"
             )
-        checked[name] = number
+        # A subclass, such as an enumeration's numbers, is not encoded as one.
+        checked[name] = int(number)
     return checked

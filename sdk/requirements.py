@@ -11,6 +11,7 @@ from typing import Any
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
 from eventlog.sdk.plain_text import check_text, plain_text
+from eventlog.sdk.secrets import mask_text
 
 __all__ = ["add", "as_lines", "asked_requirements", "freeze", "ignore", "read_file"]
 
@@ -64,11 +65,11 @@ def asked_requirements(facts: Mapping[str, Any]) -> dict[str, str]:
             lines.setdefault(name, line)
         else:
             lines[name] = line
-    return {"requirements": "\n".join(lines.values())}
+    return {"requirements": mask_text("\n".join(lines.values()))}
 
 
 def as_lines(packages: Any) -> str:
-    """What a caller gives as packages, as the text of a requirements file.
+    """What a caller gives as packages, as the text of a requirements file, with its secrets masked.
 
     Args:
         packages: a list of requirements, the path of a requirements file, or one requirement.
@@ -80,27 +81,28 @@ def as_lines(packages: Any) -> str:
         return read_file(packages)
     if isinstance(packages, str):
         is_path = "\n" not in packages and packages and Path(packages).suffix == ".txt"
-        return read_file(packages) if is_path else check_text("the packages", packages)
+        return read_file(packages) if is_path else mask_text(check_text("the packages", packages))
     if isinstance(packages, Mapping):
         return "\n".join(f"{name}{_condition(str(version))}" for name, version in packages.items())
     if not isinstance(packages, Sequence) or not all(isinstance(line, str) for line in packages):
         raise InputInvalid("packages must be given as a list of requirements, or as a requirements file")
-    return check_text("the packages", "\n".join(packages))
+    return mask_text(check_text("the packages", "\n".join(packages)))
 
 
 def read_file(path: str | Path) -> str:
-    """The text of a requirements file.
+    """The text of a requirements file, with its secrets masked: a package's URL may have a password in it.
 
     Raises:
         InputInvalid: it cannot be read.
     """
     try:
-        return plain_text(Path(path).expanduser().read_text(encoding="utf-8", errors="replace")).strip()
+        text = Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError, TypeError) as caught:
         error = getattr(caught, "strerror", None) or type(caught).__name__
         raise InputInvalid(
             f"the requirements file {shown(str(path))} cannot be read ({error}): give its path, or a list"
         ) from None
+    return mask_text(plain_text(text).strip())
 
 
 def _condition(version: str) -> str:

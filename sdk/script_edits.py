@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eventlog.errors import InputInvalid
 from eventlog.events import ContainerSet, ExecutionRecorded
 from eventlog.sdk.plain_text import INLINE_SIZE, check_text, plain_text
-from eventlog.sdk.secrets import mask_text, mask_url
+from eventlog.sdk.secrets import mask_command, mask_text, mask_url
 from eventlog.store import Store
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def as_requirements(packages: Any) -> str:
 def container_fields(
     image: str | None, arguments: Sequence[str] | str | None, setup_script: Sequence[str] | str | None
 ) -> tuple[str, str, str]:
-    """The fields of `ContainerSet`.
+    """The fields of `ContainerSet`, with secrets masked, as passwords are often given in arguments.
 
     Args:
         arguments: one text, or words.
@@ -137,7 +137,7 @@ def container_fields(
     image, words, lines = (
         "" if text is None else check_text(f"the container's {what}", text) for what, text in given.items()
     )
-    return image, words, lines
+    return mask_text(image), mask_command(words), mask_text(lines)
 
 
 def container_command(state: "TaskState") -> str | None:

@@ -10,7 +10,7 @@ like any other word and has no telling name passes through it.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["MASK", "mask_arguments", "mask_text", "mask_url", "secret_values"]
+__all__ = ["MASK", "mask_arguments", "mask_command", "mask_text", "mask_url", "secret_values"]
 
 MASK = "********"
 
@@ -126,6 +126,13 @@ def mask_arguments(arguments: Sequence[str], values: Iterable[str] = ()) -> list
         else:
             masked.append(mask_text(argument, values))
     return masked
+
+
+def mask_command(line: str) -> str:
+    """The arguments of a program in one line, such as those of a container, with their secrets masked."""
+    pieces = re.split(r"(\s+)", line)
+    pieces[::2] = mask_arguments(pieces[::2])
+    return mask_text("".join(pieces))
 
 
 def secret_values(environment: Mapping[str, str]) -> list[str]:

@@ -44,6 +44,14 @@ def test_what_is_not_of_the_right_type_is_told(task: Task) -> None:
             call()
 
 
+def test_a_label_of_an_enumeration_is_kept_as_its_number(task: Task) -> None:
+    class Number(int):
+        """As libraries derive them."""
+
+    task.connect_label_enumeration({"cat": Number(3)})
+    assert task.get_labels_enumeration() == {"cat": 3}
+
+
 def test_waiting_for_no_status_at_all_does_not_wait_for_ever(task: Task) -> None:
     with pytest.raises(InputInvalid, match="no status to wait for"):
         task.wait_for_status(())

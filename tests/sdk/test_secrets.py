@@ -1,10 +1,14 @@
 """No secret that has a telling form or a telling name becomes part of an event."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventlog import Task
 from eventlog.sdk.secrets import MASK, mask_arguments, mask_text, mask_url, secret_values
+from eventlog.sdk.stores import current_views
 
 
 @pytest.mark.parametrize(
@@ -146,3 +150,38 @@ def test_the_values_of_secret_variables_are_masked_wherever_they_stand() -> None
     assert values == ["plainwords"]
     assert mask_text("x plainwords y", values) == f"x {MASK} y"
     assert mask_arguments(["plainwords"], values) == [MASK]
+
+
+def test_no_call_that_describes_a_task_lets_a_secret_into_the_log(task: Task, tmp_path: Path) -> None:
+    secret, url = "hunter2secret", "https://user:hunter2secret@example.org/a?token=hunter2secret"
+    script = {"container": f"-e AWS_SECRET_ACCESS_KEY={secret}", "setup": f"export PASSWORD={secret}"}
+    package = f"git+https://user:{secret}@example.org/package"
+    listed = tmp_path / "requirements.txt"
+    listed.write_text(package)
+    task.set_base_docker(f"image {script['container']}", docker_setup_bash_script=script["setup"])
+    task.set_packages([package])
+    task.set_packages(str(listed))
+    task.set_repo(url)
+    made = Task.create(
+        project_name="secrets",
+        task_name="made",
+        repo=url,
+        script="train.py",
+        packages=package,
+        docker="image",
+        docker_args=script["container"],
+        docker_bash_setup_script=script["setup"],
+    )
+    imported = Task.import_task(
+        {
+            "name": "imported",
+            "script": {"repository": url, "requirements": {"pip": package}},
+            "container": {"arguments": script["container"], "setup_shell_script": script["setup"]},
+            "output": {"destination": url},
+        }
+    )
+    assert imported is not None
+    for one in (task, made, imported):
+        events = [numbered.event for numbered in current_views(one._store).events(one.id)]
+        assert secret not in repr(events)
+        assert MASK in repr(events)
