@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import Event, ScalarReported, SingleValueReported, TextReported
+from eventlog.sdk.automatic.console import uncaptured_write
 from eventlog.sdk.media_reports import MediaReports
 from eventlog.sdk.numbers import as_float, as_iteration
 from eventlog.sdk.plain_text import INLINE_SIZE, check_text, cut_text, plain_text
@@ -274,6 +275,16 @@ class Logger(MediaReports):
         self._known[names] = names
         return names
 
+    def _report_console(self, text: str, level: int) -> None:
+        """Report what was printed."""
+        if len(text) > _ALWAYS_INLINE:
+            self._report_long(text, level)
+            return
+        try:
+            self._append(TextReported, self._task_id, text, level)
+        except UnicodeEncodeError:
+            self._append(TextReported, self._task_id, plain_text(text), level)
+
     def _report_long(self, text: str, level: int) -> None:
         data = text.encode(errors="replace")
         if len(data) <= INLINE_SIZE:
@@ -309,9 +320,10 @@ def _formatted(text: str, args: tuple[Any, ...]) -> str:
 
 
 def _print(text: str) -> None:
-    """Print a text, with escapes where the console's encoding has no form for a character."""
+    """Print a text that is reported itself, with escapes where the console cannot show a character."""
+    write = uncaptured_write(sys.stdout)
     try:
-        print(text)
+        write(f"{text}\n")
     except UnicodeEncodeError:
         encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        print(text.encode(encoding, errors="backslashreplace").decode(encoding))
+        write(f"{text}\n".encode(encoding, errors="backslashreplace").decode(encoding))

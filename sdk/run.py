@@ -37,7 +37,8 @@ class Run:
         execution: what gathers where the code came from; None where it runs elsewhere and is only added to.
         watch: what notices that the task was asked to stop; None likewise.
         publishes: it is published once it has completed.
-        before_end: called when the run ends by itself, while its task is still open.
+        at_end: called when the run ends, while its task is still open; with True when there is no time to
+            wait for anything.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Run:
         self.task_id = self.start.task_id
         self.is_open = True
         self.publishes = False
-        self.before_end: Callable[[], None] | None = None
+        self.at_end: list[Callable[[bool], None]] = []
         self.execution: ExecutionRecorder | None = None
         self.watch: StopWatch | None = None
         if self.start.is_own:
@@ -138,8 +139,8 @@ class Run:
         if not self.is_open:
             return
         try:
-            if self.before_end is not None and not is_hurried:
-                self.before_end()
+            for end in self.at_end:
+                end(is_hurried)
             if self.watch is not None:
                 self.watch.stop()
             if self.execution is not None:

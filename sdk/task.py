@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
 from eventlog.sdk import names, task_types
+from eventlog.sdk.automatic import attaching
+from eventlog.sdk.automatic.automatic import Automatic
+from eventlog.sdk.automatic.choices import Choices
 from eventlog.sdk.offline import end_session
 from eventlog.sdk.overrides import given_task_id, set_overridden
 from eventlog.sdk.run import Run, changing, commit
@@ -50,6 +53,8 @@ class Task(
 ):
     """One run of a script; get it from `Task.init`, `Task.current_task`, `Task.get_task` or `get_tasks`."""
 
+    _automatic: Automatic | None = None
+
     TaskTypes: TypeAlias = task_types.TaskTypes
     TaskStatusEnum: TypeAlias = task_types.TaskStatusEnum
 
@@ -89,8 +94,13 @@ class Task(
                 it.
             output_uri: the path or the URL of a folder that artifacts and models are copied to, besides the
                 store; True or None for the one that is configured (``default_output_uri``), if one is.
-            auto_connect_arg_parser, auto_connect_frameworks, auto_resource_monitoring,
-                auto_connect_streams: what ClearML connects by itself; here nothing is yet.
+            auto_connect_arg_parser: record the command line as parameters; by name of the argument, "*" for
+                all others, which ones. An empty dictionary is as False.
+            auto_connect_frameworks: record what the script does with well-known libraries; by name of the
+                framework (`choices.FRAMEWORKS`) whether, or for models a pattern of file names, or several.
+            auto_resource_monitoring: report what the machine is busy with, every few seconds.
+            auto_connect_streams: report what is printed and logged; by name, "stdout", "stderr" and
+                "logging", which.
             deferred_init: for ClearML's sake; beginning takes milliseconds.
 
         ``EVENTLOG_TASK_ID`` in the environment names the task to run, whatever is given here: a draft is
@@ -114,6 +124,12 @@ class Task(
             )
             name = names.check_name("task", names.default_task_name() if task_name is None else task_name)
             kind, added = task_types.type_name(task_type), names.tag_list(tags or [])
+            choices = Choices.of(
+                auto_connect_frameworks,
+                auto_connect_arg_parser,
+                auto_connect_streams,
+                auto_resource_monitoring,
+            )
             cls._check_destination(output_uri)
             store = store_for_task(project, name, reuse_last_task_id, continue_last_task)
             run = Run(store, project, name, kind, added, reuse_last_task_id, continue_last_task)
@@ -124,6 +140,8 @@ class Task(
             try:
                 task._begin_environment(start.offset)
                 task._begin_destination(output_uri)
+                task._automatic = Automatic(task, choices)
+                task._automatic.begin()
             finally:
                 run.begin()
             return task
@@ -135,6 +153,8 @@ class Task(
         Uploads are waited for as long as they move; what is left goes on at the next `eventlog sync`.
         """
         self._finish_uploads(wait=True, is_last=True)
+        if self._automatic is not None:
+            self._automatic.end()
         if self._run is not None:
             self._run.close()
         # It may be published now, or be so later.
@@ -158,3 +178,7 @@ class Task(
         has_arrived = self._finish_uploads(wait=wait_for_uploads)
         self._store.flush()
         return has_arrived
+
+
+# A script may parse its command line before it begins its task.
+attaching.attach(attaching.COMMAND_LINES)

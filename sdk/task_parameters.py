@@ -180,7 +180,7 @@ class TaskParameters(TaskBase):
 
             self._watches = Watches()
             if self._run is not None:
-                self._run.before_end = self._settle_parameters
+                self._run.at_end.append(lambda is_hurried: None if is_hurried else self._settle_parameters())
         self._watches.add(watch)
 
     def _settle_parameters(self) -> None:

@@ -1,0 +1,1 @@
+"""Automatic logging: what a script does with well-known libraries is recorded with nothing else to write."""

@@ -1,0 +1,127 @@
+"""What `Task.init` was asked to log by itself."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from eventlog.errors import InputInvalid
+from eventlog.sdk.names import shown
+
+__all__ = ["FRAMEWORKS", "Choices"]
+
+log = logging.getLogger("eventlog")
+
+# ClearML's names.
+FRAMEWORKS = frozenset(
+    {
+        *("tensorboard", "tensorflow", "matplotlib", "pytorch", "xgboost", "lightgbm", "catboost", "scikit"),
+        *("joblib", "fastai", "megengine", "hydra", "jsonargparse", "tfdefines", "detect_repository"),
+        *("gradio", "keras", "lightning"),
+    }
+)
+_STREAMS = ("stdout", "stderr", "logging")
+# Those that are part of another one for ClearML.
+_PART_OF = {"keras": "tensorflow", "lightning": "pytorch"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is logged without being asked for, each as `Task.init` takes it.
+
+    Attributes:
+        frameworks: True or False for all, or by name of the framework: True, False, a pattern or patterns
+            of the file names that count, or options by name.
+        arguments: True or False for all, or by name of the argument; "*" stands for the others.
+        streams: which of "stdout", "stderr" and "logging" are captured.
+        monitoring: the machine is watched.
+        monitoring_options: how, as ClearML names it.
+    """
+
+    frameworks: bool | Mapping[str, Any] = True
+    arguments: bool | Mapping[str, bool] = True
+    streams: frozenset[str] = frozenset(_STREAMS)
+    monitoring: bool = True
+    monitoring_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, frameworks: Any, arguments: Any, streams: Any, monitoring: Any) -> "Choices":
+        """Check what was given to `Task.init`.
+
+        Raises:
+            InputInvalid: one is neither True, False nor a dictionary.
+        """
+        given = {
+            "auto_connect_frameworks": frameworks,
+            "auto_connect_arg_parser": arguments,
+            "auto_connect_streams": streams,
+            "auto_resource_monitoring": monitoring,
+        }
+        for name, value in given.items():
+            if value is not None and not isinstance(value, (bool, int, Mapping)):
+                raise InputInvalid(f"{name} must be True, False or a dictionary, not {shown(value)}")
+        if isinstance(frameworks, Mapping):
+            _say_unknown("auto_connect_frameworks", frameworks, FRAMEWORKS)
+        if isinstance(streams, Mapping):
+            _say_unknown("auto_connect_streams", streams, _STREAMS)
+        captured = frozenset(name for name in _STREAMS if _chosen(streams, name))
+        options = dict(monitoring) if isinstance(monitoring, Mapping) else {}
+        return cls(_plain(frameworks), _plain(arguments), captured, bool(monitoring), options)
+
+    def wants(self, framework: str) -> bool:
+        """Whether a framework is logged."""
+        if isinstance(self.frameworks, bool):
+            return self.frameworks
+        for name in (framework, _PART_OF.get(framework)):
+            if name is not None and name in self.frameworks:
+                return self.frameworks[name] is not False
+        return True
+
+    def wants_file(self, framework: str, path: str) -> bool:
+        """Whether a model's file is logged: its patterns, if any, fit the path or the name."""
+        if not self.wants(framework):
+            return False
+        choice = True if isinstance(self.frameworks, bool) else self.frameworks.get(framework, True)
+        if isinstance(choice, str):
+            choice = [choice]
+        if not isinstance(choice, (Sequence, set, frozenset)):
+            return True
+        name = path.rpartition("/")[2]
+        return any(fnmatchcase(path, str(one)) or fnmatchcase(name, str(one)) for one in choice)
+
+    def option(self, framework: str, name: str, default: Any) -> Any:
+        """An option of a framework, from ``{framework: {name: value}}``."""
+        choice = self.frameworks.get(framework) if isinstance(self.frameworks, Mapping) else None
+        return choice.get(name, default) if isinstance(choice, Mapping) else default
+
+    def wants_arguments(self) -> bool:
+        """Whether command lines are recorded; an empty dictionary is as False."""
+        return self.arguments if isinstance(self.arguments, bool) else bool(self.arguments)
+
+    def wants_argument(self, name: str) -> bool:
+        """Whether an argument of the command line is recorded."""
+        if isinstance(self.arguments, bool):
+            return self.arguments
+        return bool(self.arguments) and bool(self.arguments.get(name, self.arguments.get("*", True)))
+
+
+def _chosen(choice: Any, name: str) -> bool:
+    if isinstance(choice, Mapping):
+        return bool(choice.get(name, False)) if choice else False
+    return bool(choice)
+
+
+def _plain(choice: Any) -> Any:
+    return dict(choice) if isinstance(choice, Mapping) else bool(choice)
+
+
+def _say_unknown(argument: str, given: Mapping[Any, Any], known: Any) -> None:
+    unknown = sorted(str(name) for name in given if name not in known)
+    if unknown:
+        log.warning(
+            "eventlog: %s names %s, which is nothing that is logged; choose from %s",
+            argument,
+            shown(", ".join(unknown)),
+            ", ".join(sorted(known)),
+        )

@@ -1,0 +1,226 @@
+"""What a script writes to its console, reported to its task: stdout, stderr and the logging module.
+
+The streams stay the objects that they are; only their method `write` has another one in front. A line is
+reported when it is complete, by the call that completes it. A carriage return begins a line again, as on a
+terminal: of a progress bar the last state is reported, and every ten seconds the one it is in.
+
+What the logging module writes to a stream is reported with the level of its record.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from eventlog.events import TextReported
+from eventlog.sdk.automatic.listening import safely, warn_once
+
+if TYPE_CHECKING:
+    from eventlog.sdk.logger import Logger
+
+__all__ = ["Console", "uncaptured_write"]
+
+# ClearML's.
+_LEVELS = {"stdout": logging.INFO, "stderr": logging.ERROR}
+_REWRITTEN_SECONDS = 10.0
+# Characters; a line that is longer is reported in pieces.
+_LONGEST = 1 << 20
+_SHORT = 1 << 12
+
+_get_ident = threading.get_ident
+
+
+class Console:
+    """Captures the streams of this process on behalf of one task.
+
+    Args:
+        logger: of the task.
+        streams: which of "stdout", "stderr" and "logging".
+    """
+
+    def __init__(self, logger: "Logger", streams: Iterable[str]) -> None:
+        self._logger = logger
+        self._names = [name for name in ("stdout", "stderr") if name in streams]
+        self._has_logging = "logging" in streams
+        self._captures: list[_Capture] = []
+        self._emit: Callable[..., None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Console of {self._logger!r}: {', '.join(self._names)}>"
+
+    def begin(self) -> None:
+        """Begin to capture."""
+        for name in self._names:
+            stream = getattr(sys, name)
+            if stream is not None and not any(one.stream is stream for one in self._captures):
+                capture = _Capture(stream, self._logger, _LEVELS[name])
+                if safely(f"what is written to {name}", capture.begin):
+                    self._captures.append(capture)
+        if self._has_logging:
+            self._emit = logging.StreamHandler.emit
+            logging.StreamHandler.emit = self._make_emit(self._emit)  # type: ignore[method-assign]
+        _consoles.append(self)
+
+    def settle(self) -> None:
+        """Report the lines that are not complete."""
+        for capture in self._captures:
+            capture.settle()
+
+    def end(self) -> None:
+        """Report what is left, and put everything back where nothing else has been put in front of it."""
+        if self not in _consoles:
+            return
+        _consoles.remove(self)
+        for capture in self._captures:
+            capture.end()
+        if self._emit is not None and getattr(logging.StreamHandler.emit, "_console", None) is self:
+            logging.StreamHandler.emit = self._emit  # type: ignore[method-assign]
+
+    def forget(self) -> None:
+        """In a forked child: the lines that the parent had begun are the parent's to report."""
+        for capture in self._captures:
+            capture.lines.clear()
+
+    def _make_emit(self, original: Callable[..., None]) -> Callable[..., None]:
+        def emit(handler: Any, record: logging.LogRecord) -> None:
+            stream = getattr(handler, "stream", None)
+            if self not in _consoles or stream is None:
+                original(handler, record)
+                return
+            for capture in self._captures:
+                if stream is capture.stream:
+                    ident = _get_ident()
+                    capture.levels[ident] = record.levelno
+                    try:
+                        original(handler, record)
+                    finally:
+                        capture.levels.pop(ident, None)
+                    return
+            original(handler, record)
+            if stream is sys.stdout or stream is sys.stderr:
+                safely("what is logged", self._report_record, handler, record)
+
+        emit._console = self  # type: ignore[attr-defined]
+        return emit
+
+    def _report_record(self, handler: logging.Handler, record: logging.LogRecord) -> None:
+        self._logger.report_text(handler.format(record), max(record.levelno, 0), print_console=False)
+
+
+class _Capture:
+    """One stream.
+
+    Attributes:
+        stream: the stream.
+        write: its own method.
+        lines: by thread, what it has written of a line that is not complete.
+        levels: by thread, the level of the record that it is writing.
+    """
+
+    def __init__(self, stream: Any, logger: "Logger", level: int) -> None:
+        self.stream = stream
+        self.write = stream.write
+        self.lines: dict[int, str] = {}
+        self.levels: dict[int, int] = {}
+        self._logger = logger
+        self._level = level
+        self._hook = self._make_hook()
+        self._reported = 0.0
+
+    def begin(self) -> bool:
+        self.stream.write = self._hook
+        return True
+
+    def settle(self) -> None:
+        for thread in list(self.lines):
+            line = self.lines.pop(thread, "")
+            if line:
+                safely("what is printed", self._report, _folded(line), self._level)
+
+    def end(self) -> None:
+        self.settle()
+        if self.stream.__dict__.get("write") is self._hook:
+            del self.stream.write
+
+    def _make_hook(self) -> Callable[[str], int]:
+        write, lines, levels, level = self.write, self.lines, self.levels, self._level
+        logger, task_id, take = self._logger, self._logger._task_id, self._take
+
+        # Each step here is paid for every piece of text: `print` writes the text, then the newline.
+        def hooked(text: str, /) -> int:
+            written: int = write(text)
+            if text == "\n":
+                line = lines.pop(_get_ident(), "")
+            elif "\n" not in text and "\r" not in text and _get_ident() not in lines:
+                lines[_get_ident()] = text
+                return written
+            else:
+                safely("what is printed", take, _get_ident(), text)
+                return written
+            try:
+                if type(line) is str and len(line) < _SHORT and "\r" not in line:
+                    logger._append(
+                        TextReported, task_id, line, levels.get(_get_ident(), level) if levels else level
+                    )
+                else:
+                    take(_get_ident(), line + text)
+            except UnicodeEncodeError:
+                safely("what is printed", take, _get_ident(), line + text)
+            except Exception as error:
+                warn_once("what is printed", error)
+            return written
+
+        return hooked
+
+    def _take(self, thread: int, text: str) -> None:
+        """Take in a piece of text that is not just the rest of a line."""
+        text = self.lines.pop(thread, "") + text
+        level = self.levels.get(thread, self._level)
+        whole, newline, rest = text.rpartition("\n")
+        if newline:
+            self._report("\n".join(_folded(line) for line in whole.split("\n")), level)
+        if len(rest) > _LONGEST:
+            self._report(_folded(rest), level)
+        elif rest:
+            if "\r" in rest:
+                rest = self._rewritten(rest, level)
+            self.lines[thread] = rest
+
+    def _rewritten(self, text: str, level: int) -> str:
+        """What counts of a line that was begun again; reported as it stands, if it is time."""
+        line = _folded(text)
+        now = time.monotonic()
+        if now - self._reported > _REWRITTEN_SECONDS:
+            if self._reported and line:
+                self._report(line, level)
+            self._reported = now
+        return line + "\r" if text.endswith("\r") else line
+
+    def _report(self, text: str, level: int) -> None:
+        self._logger._report_console(text, level)
+
+
+def uncaptured_write(stream: Any) -> Callable[[str], Any]:
+    """The method `write` of a stream, as it is without anything captured."""
+    captures = (capture for console in _consoles for capture in console._captures)
+    write: Callable[[str], Any] = next((one.write for one in captures if one.stream is stream), stream.write)
+    return write
+
+
+def _folded(line: str) -> str:
+    """What a terminal shows of a line: what was written since the carriage last returned."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+_consoles: list[Console] = []
+
+
+def _after_fork() -> None:
+    for console in _consoles:
+        console.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,93 @@
+"""Functions of libraries that are listened to.
+
+Imported with the first library that has hooks, not before: wrapt takes longer to import than `Task.init` to
+return. A hook changes neither what the function does nor what it returns or raises.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import wrapt
+
+from eventlog.sdk.automatic.listening import hears, muted, safely
+
+__all__ = ["Call", "after", "around"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that has returned.
+
+    Attributes:
+        instance: what the method was called on; the class, for a class method; None for a function.
+        args, kwargs: what it was given.
+        result: what it returned.
+    """
+
+    instance: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+
+    def argument(self, place: int, name: str, default: Any = None) -> Any:
+        """An argument, by its place (without `self`) or its name."""
+        return self.args[place] if len(self.args) > place else self.kwargs.get(name, default)
+
+
+Record = Callable[[Any, Call], None]
+
+
+def after(owner: Any, name: str, framework: str, record: Record, *, group: str = "") -> None:
+    """Call ``record(task, call)`` whenever a function has returned and a task hears the framework.
+
+    Args:
+        owner: the module or class that has the function; nothing happens where it has none of that name.
+        framework: one of `FRAMEWORKS`.
+        group: calls that it makes itself, or that are made inside, of functions of the same group are not
+            heard; by default the framework's own.
+    """
+    own_group = group or framework
+
+    def call_and_record(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        task = hears(framework, own_group)
+        if task is None:
+            return wrapped(*args, **kwargs)
+        with muted(own_group):
+            result = wrapped(*args, **kwargs)
+        safely(f"what {framework} does", record, task, Call(instance, args, kwargs, result))
+        return result
+
+    around(owner, name, call_and_record)
+
+
+def around(owner: Any, name: str, hook: Callable[[Any, Any, Any, Any], Any]) -> None:
+    """Call ``hook(wrapped, instance, args, kwargs)`` in place of a function, if it is there and not hooked.
+
+    The hook is to call ``wrapped(*args, **kwargs)`` and to return what it returns.
+    """
+    # Of a class, what it has itself: a static method stays one.
+    function = vars(owner).get(name)
+    if function is None or isinstance(function, _Hooked):
+        return
+    setattr(owner, name, _Hooked(function, hook))
+
+
+class _BoundHooked(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return getattr, (self._self_instance, self.__name__)
+
+
+class _Hooked(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """A function that is hooked: pickled by its name and never copied, as functions are."""
+
+    __bound_function_wrapper__ = _BoundHooked
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__qualname__
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memory: Any) -> Any:
+        return self

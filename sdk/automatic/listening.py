@@ -1,0 +1,101 @@
+"""Which task hears what libraries do, and what it wants to hear.
+
+Hooks stay in place once a library has them; whether anything comes of a call is decided here, at the call.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from eventlog.sdk.automatic.choices import Choices
+
+if TYPE_CHECKING:
+    from eventlog.sdk.task import Task
+
+__all__ = ["choices", "hears", "listen", "muted", "safely", "warn_once"]
+
+log = logging.getLogger("eventlog")
+
+
+def listen(wanted: Choices) -> None:
+    """From here on the current task hears what is chosen."""
+    global _choices
+    _choices = wanted
+
+
+def choices() -> Choices:
+    """What the current task wants to hear."""
+    return _choices
+
+
+def hears(framework: str, group: str = "") -> "Task | None":
+    """The task that hears what a framework does at this moment, in this thread; None if none does.
+
+    Args:
+        group: besides, whoever is in `muted` for that group is not heard.
+    """
+    from eventlog.sdk.task import Task
+
+    task = Task.current_task()
+    if task is None or (framework and not _choices.wants(framework)):
+        return None
+    muted_groups = getattr(_local, "muted", ())
+    return None if "" in muted_groups or group in muted_groups else task
+
+
+@contextmanager
+def muted(group: str = "") -> Iterator[None]:
+    """What libraries do inside, in this thread, is not heard: of one group of hooks, or of all with ""."""
+    before: tuple[str, ...] = getattr(_local, "muted", ())
+    _local.muted = (*before, group)
+    try:
+        yield
+    finally:
+        _local.muted = before
+
+
+def safely(what: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call this; if it raises, the script goes on, and one warning says what is not recorded.
+
+    What it does with libraries itself is not heard. Returns what it returns, or None where it raises.
+    """
+    try:
+        with muted():
+            return work(*args, **kwargs)
+    except Exception as error:
+        warn_once(what, error)
+        return None
+
+
+def warn_once(what: str, error: object) -> None:
+    """Warn that something could not be recorded: once for each `what` in a process."""
+    with _lock:
+        if what in _warned:
+            return
+        _warned.add(what)
+    if isinstance(error, Exception):
+        from eventlog.sdk.plain_text import plain_text
+
+        try:
+            reason = plain_text(error).partition("\n")[0][:300]
+        except Exception:
+            reason = ""
+        error = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    log.warning("eventlog: %s could not be recorded; the script goes on (%s)", what, error)
+
+
+_choices = Choices()
+_local = threading.local()
+_lock = threading.Lock()
+_warned: set[str] = set()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
