@@ -21,6 +21,7 @@ NAMES = (
     "rebuild",
     "read_series",
     "get_tasks",
+    "console",
 )
 
 
