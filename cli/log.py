@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from eventlog.projections import Views
     from eventlog.store import Store
 
-__all__ = ["command"]
+__all__ = ["command", "until_the_end"]
 
 BEFORE_FOLLOWING = 10
 KIND_WIDTH = max(len(kind) for kind in EVENT_KINDS)
@@ -112,7 +112,7 @@ def command(
         if follow:
             for one in deque(history, limit or BEFORE_FOLLOWING):
                 printer.show(one)
-            for one in _until_the_end(following, ended=ended):
+            for one in until_the_end(following, ended=ended):
                 if wanted(one):
                     printer.show(one)
             return
@@ -130,7 +130,7 @@ def _standing(views: "Views", found: str) -> tuple[Sequence[bytes], bool]:
     return state.sessions, state.ended is not None
 
 
-def _until_the_end(following: Following, *, ended: bool) -> Iterator["NumberedEvent"]:
+def until_the_end(following: Following, *, ended: bool) -> Iterator["NumberedEvent"]:
     while True:
         for one in following.new():
             yield one

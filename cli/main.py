@@ -23,6 +23,7 @@ MODULES = {
     "ls": "listing",
     "show": "show",
     "log": "log",
+    "console": "console",
     "scalars": "scalars",
     "plots": "plots",
     "artifacts": "artifacts",

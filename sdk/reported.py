@@ -6,9 +6,10 @@ from eventlog.errors import EventlogError, InputInvalid
 from eventlog.store import Store
 
 if TYPE_CHECKING:
+    from eventlog.events import TextReported
     from eventlog.projections import Media, Plot, TextLine, Views
 
-__all__ = ["console_output", "debug_samples", "reported_plots"]
+__all__ = ["console_output", "debug_samples", "reported_plots", "whole_text"]
 
 
 def reported_plots(
@@ -75,7 +76,7 @@ def console_output(store: Store, lines: "list[TextLine]", number_of_reports: int
         InputInvalid: the number is no whole one above 0.
     """
     most = _checked_count("number_of_reports", number_of_reports) or 1
-    return [_text(store, line) for line in lines[-most:]]
+    return [whole_text(store, line) for line in lines[-most:]]
 
 
 def _checked_count(name: str, count: Any) -> int | None:
@@ -110,7 +111,8 @@ def _url(store: Store, sample: "Media") -> str:
     return sample.url
 
 
-def _text(store: Store, line: "TextLine") -> str:
+def whole_text(store: Store, line: "TextLine | TextReported") -> str:
+    """A text of the console, all of it where it is in this store."""
     if not line.blob:
         return line.text
     from eventlog.sdk.sound_blobs import read_blob
