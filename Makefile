@@ -17,7 +17,7 @@ demo: $(VENV)/installed-demo  ## train a real model offline in a scratch home, a
 test: $(VENV)/installed-test  ## run the tests; ARGS="tests/sdk -x" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run libraries that log to ClearML; gigabytes
+libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run the tests of large libraries; gigabytes
 	$(BIN)/python -m pytest -m libraries $(ARGS)
 
 lint: $(VENV)/installed-test  ## ruff, mypy and import-linter
@@ -43,6 +43,12 @@ $(BIN)/python:
 # The stamps make an installation happen once, and again when what it depends on has changed.
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+# fastai asks for torchvision, which no test needs, and whose build has to match that of PyTorch.
+$(VENV)/installed-libraries: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[libraries]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fastai
 	@touch $@
 
 .PRECIOUS: $(VENV)/installed-%
