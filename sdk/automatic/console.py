@@ -7,6 +7,7 @@ terminal: of a progress bar the last state is reported, and every ten seconds th
 What the logging module writes to a stream is reported with the level of its record.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -63,6 +64,8 @@ class Console:
             self._emit = logging.StreamHandler.emit
             logging.StreamHandler.emit = self._make_emit(self._emit)  # type: ignore[method-assign]
         _consoles.append(self)
+        if (shell := _notebook()) is not None:
+            safely("the console of a notebook", shell.events.register, "pre_run_cell", self._begin_cell)
 
     def settle(self) -> None:
         """Report the lines that are not complete."""
@@ -74,6 +77,9 @@ class Console:
         if self not in _consoles:
             return
         _consoles.remove(self)
+        if (shell := _notebook()) is not None:
+            with contextlib.suppress(Exception):
+                shell.events.unregister("pre_run_cell", self._begin_cell)
         for capture in self._captures:
             capture.end()
         if self._emit is not None and getattr(logging.StreamHandler.emit, "_console", None) is self:
@@ -83,6 +89,11 @@ class Console:
         """In a forked child: the lines that the parent had begun are the parent's to report."""
         for capture in self._captures:
             capture.lines.clear()
+
+    def _begin_cell(self, *_: Any) -> None:
+        # IPython puts a method of its own in front while a cell runs, and then back what there was before.
+        for capture in self._captures:
+            safely("the console of a notebook", capture.begin)
 
     def _make_emit(self, original: Callable[..., None]) -> Callable[..., None]:
         def emit(handler: Any, record: logging.LogRecord) -> None:
@@ -127,11 +138,16 @@ class _Capture:
         self.levels: dict[int, int] = {}
         self._logger = logger
         self._level = level
-        self._hook = self._make_hook()
+        self._hook: Callable[[str], int] | None = None
+        self._own: Any = None
         self._reported = 0.0
 
     def begin(self) -> bool:
-        self.stream.write = self._hook
+        if self.stream.write is not self._hook:
+            self._own = vars(self.stream).get("write")
+            self.write = self.stream.write
+            self._hook = self._make_hook()
+            self.stream.write = self._hook
         return True
 
     def settle(self) -> None:
@@ -142,8 +158,12 @@ class _Capture:
 
     def end(self) -> None:
         self.settle()
-        if self.stream.__dict__.get("write") is self._hook:
+        if self._hook is None or vars(self.stream).get("write") is not self._hook:
+            return
+        if self._own is None:
             del self.stream.write
+        else:
+            self.stream.write = self._own
 
     def _make_hook(self) -> Callable[[str], int]:
         write, lines, levels, level = self.write, self.lines, self.levels, self._level
@@ -208,6 +228,12 @@ def uncaptured_write(stream: Any) -> Callable[[str], Any]:
     captures = (capture for console in _consoles for capture in console._captures)
     write: Callable[[str], Any] = next((one.write for one in captures if one.stream is stream), stream.write)
     return write
+
+
+def _notebook() -> Any:
+    """IPython's shell, where this process has one, or None."""
+    module = sys.modules.get("IPython")
+    return None if module is None else module.get_ipython()
 
 
 def _folded(line: str) -> str:
