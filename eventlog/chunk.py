@@ -68,10 +68,11 @@ class Chunk:
         payloads: the encoded events in it that are to be committed, in order; a state event stands in a
             tuple of its own.
         places: where in `payloads` state events are; a place may be named that holds a report.
+        before: bytes of its session's chunks before it.
         next: the chunk after it, once this one is complete.
     """
 
-    __slots__ = ("end", "file", "memory", "next", "path", "payloads", "places", "seed")
+    __slots__ = ("before", "end", "file", "memory", "next", "path", "payloads", "places", "seed")
 
     def __init__(self, path: Path | None, memory: "mmap.mmap | bytearray | _WrittenFile") -> None:
         self.path = path
@@ -81,6 +82,7 @@ class Chunk:
         self.end = FRAMES_START
         self.payloads: list[Any] = []
         self.places: list[int] = []
+        self.before = 0
         self.next: Chunk | None = None
 
     def __repr__(self) -> str:

@@ -202,15 +202,17 @@ class Committer:
 
     # What the session asks for, under its lock.
 
-    def room_for(self, kind: type[events.Event], size: int, *, patient: bool) -> int | None:
+    def room_for(self, last: Chunk, kind: type[events.Event], size: int, *, patient: bool) -> int | None:
         """The size of the chunk that may be made for an event; None if it has to wait or to be dropped.
 
         Args:
+            last: the chunk that it would come after.
             kind: of the event.
             size: bytes of a chunk that holds nothing else.
             patient: it can wait.
         """
-        waiting = sum(len(chunk.memory) for chunk in self._waiting())
+        # Not by walking them: on a full disk each state event has a chunk, and each dropped report asks.
+        waiting = last.before + len(last.memory) - self._done[1].before
         usual = max(CHUNK_SIZE, size)
         if waiting + usual <= MAX_WAITING:
             return usual

@@ -257,7 +257,7 @@ class Session:
             patient = patient and not failing and not committer.is_current_thread()
             needed: int | None = 0
             if self._position + size > len(chunk.memory):
-                needed = committer.room_for(kind, FRAMES_START + size, patient=patient)
+                needed = committer.room_for(chunk, kind, FRAMES_START + size, patient=patient)
             if needed is None and not patient:
                 self._dropped += 1
                 self._room = self._written = 0
@@ -330,6 +330,8 @@ class Session:
         if new is None and size:
             new = Chunk.in_memory(size)
         room = len((new or chunk).memory)
+        if new is not None:
+            new.before = chunk.before + len(chunk.memory)
         with contextlib.suppress(OSError):
             # What this interrupts may have written a frame that is not to count.
             if new is not None and chunk.file >= 0 and chunk is self._chunk and position == self._position:

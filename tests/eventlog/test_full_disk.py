@@ -4,8 +4,11 @@ import contextlib
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -126,6 +129,46 @@ def test_reports_that_do_not_fit_into_the_backlog_are_dropped_and_counted_where_
         assert len(warnings_of(caplog)) == 1
         kinds = [type(one.event) for one in found if not isinstance(one.event, events.ProgressSet)]
         assert kinds[-2:] == [events.EventsDropped, events.ScalarReported]
+
+
+def lines_of_a_report(store: Store) -> int:
+    """How many lines of Python a report runs through."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        report(store, 0)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_report_that_is_dropped_costs_no_more_the_more_state_events_wait(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "tmpfs", 160 * MIB) as disk, Store.open(disk / "home") as store:
+        report(store, 0)
+        store.flush()
+        filler = fill(disk)
+        for number in range(MAX_WAITING // 60_000 + 100):
+            report(store, number, 60_000)
+        with pytest.raises(StoreFull):
+            store.flush()
+        # What is left of the last chunk.
+        for number in range(MIB // 100):
+            report(store, number, 100)
+        store.session.append(events.ProgressSet, TASK, 0)
+        few = lines_of_a_report(store)
+        for number in range(1, 1000):
+            store.session.append(events.ProgressSet, TASK, number % 100)
+        assert lines_of_a_report(store) == few
+        filler.unlink()
+        store.flush()
+        assert len(events_of(chain_of(store), events.ProgressSet)) == 1000
 
 
 @pytest.mark.parametrize("left", [0, 4096, 70_000, 200_000, 4 * MIB - 4096, 4 * MIB, 4 * MIB + 8192, 9 * MIB])
