@@ -33,6 +33,8 @@ __all__ = ["Report", "verify"]
 DATA = "log/data.mdb"
 VIEWS = "views/data.mdb"
 FORMAT = b"1"
+# All that lies in a store before its first transaction.
+BEFORE_FIRST = {DATA, "log/lock.mdb", "config.toml"}
 DATABASES = ("batches", "heads", "meta", "sessions")
 META_SIZES = {b"format": 1, b"store": 16, b"created": 8, b"check": 32}
 MAX_VALUE = 2 * (256 << 20) + 4096
@@ -148,11 +150,21 @@ class _Meter:
 
 
 def _refuse_foreign(home: Path) -> None:
-    if (home / DATA).is_file():
+    if (home / DATA).is_file() and (home / DATA).stat().st_size:
         return
-    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
-        raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
-    raise StoreInvalid(f"{home} does not hold a store of eventlog: it has no {DATA}")
+    if not home.exists() or (home.is_dir() and _is_bare(home)):
+        raise _no_store(home)
+    if not (home / DATA).is_file():
+        raise StoreInvalid(f"{home} does not hold a store of eventlog: it has no {DATA}")
+
+
+def _is_bare(home: Path) -> bool:
+    """Whether no more is there than a process leaves that was killed while it made a store."""
+    return all(path.is_dir() or path.relative_to(home).as_posix() in BEFORE_FIRST for path in home.rglob("*"))
+
+
+def _no_store(home: Path) -> NotFound:
+    return NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
 
 
 # The log.
@@ -175,7 +187,11 @@ def _check_log(home: Path, meter: _Meter) -> _Log:
             log.problems.append(str(error))
             return log
     if not (log.problems or log.meta or log.chains.batches):
-        raise StoreInvalid(f"{home} does not hold a store of eventlog: its log is of something else")
+        if not set(log.databases) <= set(DATABASES):
+            raise StoreInvalid(f"{home} does not hold a store of eventlog: its log is of something else")
+        if _is_bare(home):
+            raise _no_store(home)
+        raise StoreInvalid(f"{home} does not hold a store of eventlog: its log is empty")
     kind = log.meta.get(b"format", FORMAT)
     if kind != FORMAT and kind.isdigit() and not log.problems:
         raise StoreNewer(f"the store at {home} has format {kind.decode()}: upgrade eventlog to verify it")

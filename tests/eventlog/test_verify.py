@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import lmdb
@@ -25,6 +25,7 @@ import zstandard
 from eventlog.batch import Batch, encode_batch
 from eventlog.check_batch import check_batch
 from eventlog.check_journal import check_journals
+from eventlog.environment import Environment
 from eventlog.errors import EventlogError, NotFound, StoreInvalid, StoreNewer
 from eventlog.events import (
     ArtifactUploaded,
@@ -38,7 +39,8 @@ from eventlog.events import (
     TextReported,
     encode_event,
 )
-from eventlog.store import Store
+from eventlog.home import make_home
+from eventlog.store import DATABASES, Store
 from eventlog.verify import Report, verify
 
 DEADLINE_SECONDS = 100
@@ -330,6 +332,24 @@ def test_no_store_and_a_foreign_folder_are_refused(tmp_path: Path) -> None:
     for foreign in ("foreign", "foreign/notes.txt"):
         with pytest.raises(StoreInvalid, match="does not hold a store"):
             verify(tmp_path / foreign)
+
+
+@pytest.mark.parametrize("databases", [None, (), DATABASES], ids=["no page", "no database", "no entry"])
+def test_a_store_whose_making_was_cut_off_is_none_yet(home: Path, databases: Iterable[str] | None) -> None:
+    make_home(home)
+    if databases is None:
+        (home / "log" / "data.mdb").touch()
+    else:
+        Environment(home / "log", {name: {} for name in databases}).close()
+    with pytest.raises(NotFound, match="no store at"):
+        verify(home)
+    (home / "blobs" / "ab").mkdir()
+    (home / "blobs" / "ab" / ("ab" * 32)).write_text("of a log that was lost")
+    if databases is None:
+        assert verify(home).problems
+    else:
+        with pytest.raises(StoreInvalid, match="its log is empty"):
+            verify(home)
 
 
 def test_another_programs_lmdb_environment_is_refused(tmp_path: Path) -> None:
