@@ -1,30 +1,32 @@
 """Journals: what makes a returned call survive the death of its process.
 
-A session's journal is a folder of chunks (`eventlog.chunk`). The process that owns it holds a POSIX record
-lock on its file `lock`, which the kernel takes back when the process dies, however it dies, and which a
-forked child does not share.
+A session's journal is a folder of chunks (`eventlog.chunk`). The process that owns it holds a lock on its
+file `lock`, which the kernel takes back when the process dies, however it dies.
+
+A POSIX record lock would go as soon as the process closes any descriptor of the file, as a script does that
+copies its store or keeps a folder as an artifact; others would then take its session for a dead one. So where
+the kernel has them it is an open file description lock, which goes with its own descriptor: a forked child
+inherits that, and closes it at once. Either kind of lock keeps out the other.
 """
 
 import errno
 import fcntl
 import os
 import shutil
+import struct
+import sys
 from pathlib import Path
 
 __all__ = ["JournalLock", "create_journal"]
 
 
 class JournalLock:
-    """The lock by which a living process owns a journal, or a recovery takes over a dead one's.
-
-    Closing any descriptor of the file in the process that holds it gives a POSIX record lock back, so a
-    journal that this process holds is never opened by it a second time.
-    """
+    """The lock by which a living process owns a journal, or a recovery takes over a dead one's."""
 
     def __init__(self, folder: Path, descriptor: int) -> None:
         self.folder = folder
         self.descriptor = descriptor
-        _held.add(folder.name)
+        _held[folder.name] = self
 
     def __repr__(self) -> str:
         return f"<JournalLock {self.folder}>"
@@ -104,7 +106,7 @@ class JournalLock:
                 shutil.rmtree(going, ignore_errors=True)
             except OSError:
                 shutil.rmtree(self.folder, ignore_errors=True)
-        _held.discard(self.folder.name)
+        _held.pop(self.folder.name, None)
         os.close(descriptor)
 
 
@@ -124,18 +126,36 @@ def create_journal(home: Path, session: bytes, owner: list[str]) -> JournalLock:
     making.mkdir(mode=0o700, parents=True)
     try:
         descriptor = os.open(making / "lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # Before it is locked, so that no child of a fork keeps the lock.
+        lock = JournalLock(folder, descriptor)
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(descriptor)
             os.write(descriptor, "\n".join(owner).encode())
             folder.parent.mkdir(mode=0o700, exist_ok=True)
             making.rename(folder)
-            return JournalLock(folder, descriptor)
+            return lock
         except BaseException:
-            os.close(descriptor)
+            lock.release(remove=False)
             raise
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
         raise
+
+
+# struct flock of fcntl(2) on 64-bit Linux, the whole file.
+_WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+def _hold(descriptor: int) -> None:
+    """Lock a new file, of which nobody else knows yet."""
+    if sys.platform == "linux" and sys.maxsize > 1 << 32:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _making(home: Path, name: str) -> Path:
@@ -144,5 +164,12 @@ def _making(home: Path, name: str) -> Path:
 
 
 # The journals that this process holds, by the names of their folders; a child of a fork holds none.
-_held: set[str] = set()
-os.register_at_fork(after_in_child=_held.clear)
+_held: dict[str, JournalLock] = {}
+
+
+def _after_fork() -> None:
+    for lock in list(_held.values()):
+        lock.release(remove=False)
+
+
+os.register_at_fork(after_in_child=_after_fork)

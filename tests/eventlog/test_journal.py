@@ -3,6 +3,7 @@
 import os
 import signal
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from eventlog import chunk as chunk_module
+from eventlog import events
 from eventlog.chunk import CHUNK_SIZE, FRAME, FRAMES_START, TORN_SIZE, Chunk, maps_safely, read_chunk
 from eventlog.errors import DataCorrupt, StoreNewer
 from eventlog.events import TextReported
 from eventlog.journal import JournalLock, create_journal
 from eventlog.store import Store
+from eventlog.verify import verify
 from tests.eventlog.disks import mounted, read_only
-from tests.eventlog.processes import TASK, run, start, wait_until
+from tests.eventlog.processes import TASK, chain_of, events_of, run, start, wait_until
 
 STORE, SESSION = bytes(range(16)), bytes(range(16, 32))
 OWNER = ["17", "host", "boot"]
@@ -415,6 +418,34 @@ def test_a_journal_is_free_once_its_process_is_dead_even_if_a_child_of_it_lives(
         lock = JournalLock.take(folder)
         assert lock is not None
         lock.release(remove=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a POSIX record lock does not outlast this")
+def test_a_process_that_reads_its_own_store_file_by_file_keeps_its_session(home: Path) -> None:
+    program = """
+        import shutil, sys
+        from pathlib import Path
+        from eventlog import events
+        from eventlog.store import Store
+        home, task = Path(sys.argv[1]), sys.argv[2]
+        store = Store.open(home)
+        store.session.append(events.ProgressSet, task, 1)
+        shutil.copytree(home / "journals", home.parent / "copy")
+        print("copied", flush=True)
+        sys.stdin.readline()
+        store.session.append(events.ProgressSet, task, 2)
+        store.close()
+    """
+    with start(program, home, TASK, stdin=-1, stdout=-1) as process:
+        assert process.stdout.readline() == b"copied\n"
+        # Whoever opens a store recovers the sessions that it takes for dead.
+        with Store.open(home) as store:
+            assert len(store.live_sessions()) == 1
+        process.communicate(b"\n")
+        assert process.returncode == 0
+    with Store.open(home) as store:
+        assert [event.progress for event in events_of(chain_of(store), events.ProgressSet)] == [1, 2]
+    assert not verify(home).problems
 
 
 def test_a_journal_that_cannot_be_made_leaves_nothing(journals: Path) -> None:
