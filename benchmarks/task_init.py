@@ -61,7 +61,8 @@ def _init(repository: Path, home: Path) -> float:
     output = subprocess.run(
         [sys.executable, "train.py"],
         cwd=repository,
-        env={**os.environ, "EVENTLOG_HOME": str(home)},
+        # As everywhere, all but the first start find the modules compiled.
+        env={**os.environ, "EVENTLOG_HOME": str(home), "PYTHONDONTWRITEBYTECODE": ""},
         stdout=subprocess.PIPE,
         check=True,
         text=True,
