@@ -5,8 +5,10 @@ wrote. A line or a report that cannot be read is told, and the others go on.
 """
 
 import heapq
+import json
 import math
 import mimetypes
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +21,7 @@ from eventlog.events import (
     SingleValueReported,
     TextReported,
 )
-from eventlog.sdk.clearml_values import Problems, as_int, as_text, as_time, base_name, id_of, parsed
+from eventlog.sdk.clearml_values import Problems, as_int, as_map, as_text, as_time, base_name, id_of, parsed
 from eventlog.sdk.plain_text import INLINE_SIZE, cut_text
 from eventlog.sdk.session_files import SessionFiles, lines
 from eventlog.store import Store
@@ -50,6 +52,7 @@ class SessionReports:
         session: the id that the session gives its task.
         offset: added to iterations.
         keep: takes the file that a path means into the store; gives its digest, size and name, or None.
+        read: the bytes of the file that a path means; None if there is none.
         problems: gets what cannot be read.
 
     Attributes:
@@ -64,6 +67,7 @@ class SessionReports:
         session: str,
         offset: int,
         keep: Callable[[str], tuple[str, int, str] | None],
+        read: Callable[[str], bytes | None],
         problems: Problems,
     ) -> None:
         self.models: dict[str, None] = {}
@@ -73,6 +77,7 @@ class SessionReports:
         self._session = session
         self._offset = offset
         self._keep = keep
+        self._bytes_of = read
         self._problems = problems
 
     def __repr__(self) -> str:
@@ -150,13 +155,35 @@ class SessionReports:
 
     def _figure(self, text: Any) -> tuple[str, str]:
         try:
-            is_figure = isinstance(text, str) and isinstance(parsed(text.encode()), dict)
+            figure = parsed(text.encode()) if isinstance(text, str) else None
         except ValueError:
-            is_figure = False
-        if not is_figure:
+            figure = None
+        if not isinstance(figure, dict):
             raise DataCorrupt("the figure of a plot is not JSON")
+        if self._has_taken_pictures(figure):
+            text = json.dumps(figure)
         short, blob = self._inline_or_blob(text)
         return ("", blob) if blob else (short, "")
+
+    def _has_taken_pictures(self, figure: Mapping[str, Any]) -> bool:
+        """Put the pictures that a figure shows, which are files of the session, into the figure itself.
+
+        ClearML draws so what it cannot make a figure of Plotly from, and names the file by its path.
+        """
+        images = as_map(figure.get("layout")).get("images")
+        has_taken = False
+        for image in images if isinstance(images, list) else []:
+            source = as_text(as_map(image).get("source"))
+            if not source or source.startswith("data:"):
+                continue
+            data = self._bytes_of(source)
+            if data is not None:
+                kind = mimetypes.guess_type(base_name(source))[0] or "image/png"
+                image["source"] = f"data:{kind};base64,{b64encode(data).decode()}"
+                has_taken = True
+            elif "://" not in source or source.startswith("file:"):
+                self._problems.add(f"the picture of a plot is not in the session: {source[-200:]}")
+        return has_taken
 
     def _medium(
         self, report: Mapping[str, Any], time: int, task: str, title: str, series: str, iteration: int

@@ -36,6 +36,7 @@ __all__ = ["TASK", "ClearmlSession"]
 
 TASK = "task.json"
 _LARGEST_TASK = 64 << 20
+_LARGEST_PICTURE = 32 << 20
 _PIECE = 1 << 20
 _KINDS = {"custom": "file", "archive": "folder", "string": "text", "data-audit-table": "pandas"}
 # How the bytes of an artifact are read back, by what its file is called; the first that fits.
@@ -124,7 +125,14 @@ class ClearmlSession:
         facts = TaskFacts(self._store, data, self.task, self._problems, continues=bool(self._previous))
         started = self._started()
         reports = SessionReports(
-            self._files, self._store, self.task, self._identity, self._offset, self._keep, self._problems
+            self._files,
+            self._store,
+            self.task,
+            self._identity,
+            self._offset,
+            self._keep,
+            self._picture,
+            self._problems,
         )
         last = started
         if not self._previous:
@@ -264,6 +272,18 @@ class ClearmlSession:
             self.blobs += 1
             kept = self._kept[name] = (writer.digest, writer.size, base_name(name))
         return kept
+
+    def _picture(self, location: str) -> bytes | None:
+        """The bytes of the session's file that a path means; None if there is none."""
+        name = file_of(self._files, location, self._folder, self._identity)
+        if not name:
+            return None
+        with self._files.open(name) as file:
+            data = file.read(_LARGEST_PICTURE + 1)
+        if len(data) > _LARGEST_PICTURE:
+            raise DataCorrupt(f"{name} is larger than the picture of a plot can be")
+        self._progress(len(data))
+        return data
 
 
 def _named_after(path: Path) -> str:

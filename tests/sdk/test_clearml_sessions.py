@@ -338,6 +338,30 @@ def cut_line(folder: Path) -> None:
     path.write_text(text[: len(text) // 2] + "\n" + text)
 
 
+def test_the_pictures_that_plots_show_are_in_them(store: Store, folder: Path) -> None:
+    identity = json.loads((folder / "task.json").read_text())["id"]
+    picture = folder / "data" / "3d.png"
+    picture.write_bytes(b"a picture")
+    sources = [f"/far/away/offline/{identity}/data/3d.png", "https://example.com/a.png", "/far/away/no.png"]
+    layout = {"images": [{"source": source, "x": 0} for source in sources], "title": "3d"}
+    report = {
+        "type": "plot",
+        "metric": "drawn",
+        "variant": "3d",
+        "iter": 1,
+        "timestamp": 1_700_000_000_000,
+        "plot_str": json.dumps({"data": [], "layout": layout}),
+    }
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps([report]) + "\n")
+    result = import_session(store, folder)
+    (plot,) = current_views(store, reports=True).plots(result.task, "drawn", "3d")
+    shown = [image["source"] for image in json.loads(plot.figure)["layout"]["images"]]
+    assert shown == ["data:image/png;base64,YSBwaWN0dXJl", *sources[1:]]
+    (problem,) = result.problems
+    assert problem.endswith("the picture of a plot is not in the session: /far/away/no.png")
+
+
 def lose_artifact(folder: Path) -> None:
     next(folder.rglob("dict.json")).unlink()
 
