@@ -191,6 +191,9 @@ class _Importer:
         tasks: dict[str, None] = {}
         for identity in sorted(stores & self.store.heads().keys()):
             tasks |= dict.fromkeys(_tasks_in(self.store, identity))
+        if not tasks and not result.problems:
+            # Such as when the name of what holds it was damaged, so that it looks like something else.
+            raise DataCorrupt(f"{self.path} has no task that can be read: copy it again from where it was")
         return Imported(
             self.path, "eventlog", list(tasks), result.batches > 0, result.blobs, list(result.problems)
         )

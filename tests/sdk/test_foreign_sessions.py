@@ -170,6 +170,13 @@ def test_a_zip_file_that_was_cut_is_refused(elsewhere: Path, kept: float) -> Non
         bring_home(path, elsewhere)
 
 
+def test_a_session_whose_task_cannot_be_found_in_it_is_refused(elsewhere: Path) -> None:
+    _, path = record()
+    renamed = changed(path, lambda name, data: (name.replace("stores/", "stored/"), data))
+    with pytest.raises(DataCorrupt, match="no task that can be read"):
+        bring_home(renamed, elsewhere)
+
+
 def test_bytes_that_are_changed_anywhere_are_found_or_change_nothing(elsewhere: Path) -> None:
     from hypothesis import given, settings
     from hypothesis import strategies as st
