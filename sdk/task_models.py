@@ -82,6 +82,7 @@ class TaskModelLinks(TaskBase):
             # Unlike `Path.exists`, it answers of a name too long for any file, too.
             if not os.path.exists(path):  # noqa: PTH110
                 raise InputInvalid(f"there is no file or folder {path[:200]!r} with a model: check the path")
+        self._check_editable(self._state())
         known = self._own_model(name)
         model = OutputModel(
             task=self,

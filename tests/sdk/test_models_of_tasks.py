@@ -123,6 +123,18 @@ def test_a_published_task_gets_no_more_models(task: Task, weights: Path) -> None
     assert Model.query_models() == []
 
 
+def test_the_weights_of_a_published_task_are_not_replaced_through_it(task: Task, weights: Path) -> None:
+    task.update_output_model(weights, auto_delete_file=False)
+    (model,) = task.models["output"]
+    task.close()
+    task.publish()
+    weights.write_bytes(b"other")
+    for one in (task, Task.get_task(task.id)):
+        with pytest.raises(InputInvalid, match="is published"):
+            one.update_output_model(weights, auto_delete_file=False)
+    assert [one.url for one in Task.get_task(task.id).models["output"]] == [model.url]
+
+
 def test_a_loaded_model_is_the_one_whose_bytes_are_known(task: Task, weights: Path, tmp_path: Path) -> None:
     model = OutputModel(task)
     model.update_weights(weights)
