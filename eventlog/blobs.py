@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -236,7 +237,10 @@ class BlobWriter:
                 if progress is not None:
                     progress(self.size)
             return
-        while size := self._copy_range(source) or self._copy(source, path):
+        # No further than it was: whoever appends faster than this copies would fill the disk. Files that say
+        # they are empty, as those of /proc do, are read to their end.
+        end = os.fstat(source).st_size or sys.maxsize
+        while self.size < end and (size := self._copy_range(source) or self._copy(source, path)):
             self._grown(size)
             if progress is not None:
                 progress(self.size)

@@ -80,7 +80,9 @@ def write_archive(
                     continue
                 with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
                     before = done
-                    while piece := source.read(_PIECE):
+                    # No further than it was, or whoever appends faster than this reads would fill the disk.
+                    end = done + (status.st_size or sys.maxsize)
+                    while done < end and (piece := source.read(_PIECE)):
                         target.write(piece)
                         done += len(piece)
                         if progress is not None:

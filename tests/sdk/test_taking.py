@@ -56,6 +56,29 @@ def test_a_file_that_goes_on_changing_is_refused(
     assert task.artifacts == {}
 
 
+@pytest.mark.parametrize("pattern", ["log.txt", "", "*.txt"])
+def test_a_file_that_grows_as_fast_as_it_is_read_is_not_followed_until_the_disk_is_full(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    file = tmp_path / "logs" / "log.txt"
+    file.parent.mkdir()
+    file.write_bytes(b"x" * (4 * MEBIBYTE))
+    before = 0
+
+    def append(_: object, done: int) -> None:
+        nonlocal before
+        read = done - before if done > before else done
+        before = done
+        if file.stat().st_size < 200 * MEBIBYTE:
+            with file.open("ab") as growing:
+                growing.write(b"x" * read)
+
+    monkeypatch.setattr(progress.Moving, "__call__", append)
+    with pytest.raises(InputInvalid, match="changed each time while it was read"):
+        task.upload_artifact("log", file.parent / pattern)
+    assert file.stat().st_size < 100 * MEBIBYTE
+
+
 @pytest.mark.parametrize("pattern", ["", "*.txt"])
 def test_files_that_come_and_go_in_a_folder_are_noticed(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
