@@ -160,7 +160,14 @@ class _Importer:
             if described:
                 # Whoever zipped the folder itself has all of it below one name.
                 shallowest = min(described, key=lambda name: (name.count("/"), name))
-                return self._clearml(ArchivedFiles(archive, shallowest.removesuffix(TASK)))
+                try:
+                    return self._clearml(ArchivedFiles(archive, shallowest.removesuffix(TASK)))
+                except DataCorrupt as error:
+                    # ClearML may zip its folder before it has written all of it.
+                    folder = self.path.with_suffix("")
+                    if not (folder / TASK).is_file():
+                        raise
+                    raise DataCorrupt(f"{error}: import the folder beside it instead, {folder}") from None
         raise self._foreign("zip file")
 
     @property

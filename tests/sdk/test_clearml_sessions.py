@@ -362,6 +362,22 @@ def test_the_pictures_that_plots_show_are_in_them(store: Store, folder: Path) ->
     assert problem.endswith("the picture of a plot is not in the session: /far/away/no.png")
 
 
+def test_of_a_zip_file_that_was_made_too_early_the_folder_beside_it_is_named(
+    store: Store, folder: Path
+) -> None:
+    whole = (folder / "task.json").read_bytes()
+    (folder / "task.json").write_bytes(b"")
+    early = zipped(folder, folder.with_name(f"{folder.name}.zip"))
+    alone = Path(shutil.copy(early, folder.with_name("alone.zip")))
+    (folder / "task.json").write_bytes(whole)
+    with pytest.raises(DataCorrupt, match=r"task\.json .* is damaged .*: import the folder") as caught:
+        import_session(store, early)
+    assert str(caught.value).endswith(str(folder))
+    check_all_of_it(store, import_session(store, folder))
+    with pytest.raises(DataCorrupt, match=r"\(char 0\)\)$"):
+        import_session(store, alone)
+
+
 def lose_artifact(folder: Path) -> None:
     next(folder.rglob("dict.json")).unlink()
 
