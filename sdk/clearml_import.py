@@ -58,8 +58,11 @@ def fill(name: str) -> None:
     Args:
         name: "clearml", or that of a submodule.
     """
+    from eventlog.sdk.automatic.attaching import attach_to_command_lines
     from eventlog.sdk.clearml_modules import MODULES, is_top, reason
 
+    # A script may parse its command line before it asks for `Task`.
+    attach_to_command_lines()
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     module, table, why = sys.modules[name], MODULES.get(name, {}), reason(name)

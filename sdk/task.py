@@ -181,4 +181,4 @@ class Task(
 
 
 # A script may parse its command line before it begins its task.
-attaching.attach(attaching.COMMAND_LINES)
+attaching.attach_to_command_lines()

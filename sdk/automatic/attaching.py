@@ -13,9 +13,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from eventlog.sdk.automatic.listening import warn_once
+from eventlog.sdk.automatic import parsers
+from eventlog.sdk.automatic.listening import safely, warn_once
 
-__all__ = ["COMMAND_LINES", "FRAMEWORKS", "attach"]
+__all__ = ["COMMAND_LINES", "FRAMEWORKS", "attach", "attach_to_command_lines"]
 
 _PACKAGE = "eventlog.sdk.automatic"
 # By name of a library's module, ``module:function``: what attaches hooks to it, called with the module.
@@ -23,6 +24,12 @@ _PACKAGE = "eventlog.sdk.automatic"
 COMMAND_LINES: dict[str, str] = {}
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {}
+
+
+def attach_to_command_lines() -> None:
+    """Listen to whatever may read the command line; calling it again changes nothing."""
+    safely("the command line", parsers.hook)
+    attach(COMMAND_LINES)
 
 
 def attach(hooks: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 import atexit
 from typing import TYPE_CHECKING
 
-from eventlog.sdk.automatic import attaching
+from eventlog.sdk.automatic import attaching, command_lines
 from eventlog.sdk.automatic.choices import Choices
 from eventlog.sdk.automatic.console import Console
 from eventlog.sdk.automatic.listening import listen, safely
@@ -28,6 +28,7 @@ class Automatic:
     def begin(self) -> None:
         """Begin; whatever goes wrong, the script goes on."""
         listen(self._choices)
+        safely("the command line", command_lines.begin, self._task)
         if self._choices.frameworks:
             safely("what libraries do", attaching.attach, attaching.FRAMEWORKS)
         if self._console is not None:

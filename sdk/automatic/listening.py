@@ -15,7 +15,7 @@ from eventlog.sdk.automatic.choices import Choices
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["choices", "hears", "listen", "muted", "safely", "warn_once"]
+__all__ = ["choices", "hears", "is_muted", "listen", "muted", "safely", "warn_once"]
 
 log = logging.getLogger("eventlog")
 
@@ -42,8 +42,13 @@ def hears(framework: str, group: str = "") -> "Task | None":
     task = Task.current_task()
     if task is None or (framework and not _choices.wants(framework)):
         return None
-    muted_groups = getattr(_local, "muted", ())
-    return None if "" in muted_groups or group in muted_groups else task
+    return None if is_muted(group) else task
+
+
+def is_muted(group: str) -> bool:
+    """Whether this thread is in `muted` for a group, or for all."""
+    groups = getattr(_local, "muted", ())
+    return "" in groups or group in groups
 
 
 @contextmanager

@@ -1,0 +1,186 @@
+"""What the command line of this process says, whichever library reads it.
+
+Whoever reads a command line notes its parameters here. They are recorded to the task that is open, and to
+each that begins later, since a script may parse before `Task.init`. Where the values stored in a task win
+(`overrides.py`), this says which ones, also before that task has begun here.
+
+What looks like a secret is masked, as in the recorded command; a masked value never wins over the script's.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from eventlog.errors import EventlogError, InputInvalid
+from eventlog.events import Parameter
+from eventlog.sdk.automatic.listening import choices, is_muted, muted
+from eventlog.sdk.overrides import given_task_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eventlog.sdk.task import Task
+
+__all__ = ["ARGUMENTS", "Values", "begin", "inside", "is_inside", "is_wanted", "note", "stored_values"]
+
+# ClearML's name for the section of the command line.
+ARGUMENTS = "Args"
+_GROUP = "command lines"
+_MASK = "********"
+# Parts of names, and the shortest value, that say that there may be something to mask.
+_HINTS = ("pass", "secret", "cred", "key", "token", "pwd", "auth")
+_SHORTEST_KEY = 16
+
+
+@dataclass
+class Values:
+    """Parameters that a command line gives, by "section/name", and why others cannot be recorded."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, make: "Callable[[], Parameter]") -> None:
+        """Add what `make` returns; where it raises, the parameter is left out."""
+        try:
+            self.parameters[name] = make()
+        except InputInvalid as error:
+            self.left_out[name] = str(error)
+
+
+def note(values: Values, framework: str = "", *, is_own: bool = True) -> None:
+    """Note what a command line gives; it is recorded now if a task is open, or by the one that begins next.
+
+    Args:
+        framework: the switch in `auto_connect_frameworks` besides, if there is one.
+        is_own: it is the command line of this process, and so of every task that begins here.
+    """
+    _mask(values.parameters)
+    kept = _of_process if is_own else _of_next_task
+    noted = kept.setdefault(framework, Values())
+    new = {name: why for name, why in values.left_out.items() if noted.left_out.get(name) != why}
+    noted.parameters.update(values.parameters)
+    noted.left_out.update(new)
+    task = _current_task()
+    if task is not None:
+        _record(task, framework, Values(values.parameters, new))
+        _of_next_task.clear()
+
+
+def begin(task: "Task") -> None:
+    """Record what was noted before a task began."""
+    for noted in (_of_process, _of_next_task):
+        for framework, values in list(noted.items()):
+            _record(task, framework, values)
+    _of_next_task.clear()
+
+
+def is_wanted(framework: str = "") -> bool:
+    """Whether a command line is to be looked at: no, where a task is open that does not want to hear it."""
+    task = _current_task()
+    return task is None or _is_chosen(framework)
+
+
+def stored_values(section: str = ARGUMENTS) -> dict[str, Parameter]:
+    """The stored parameters of a section that win over the script's, by name; few processes have any."""
+    task = _current_task()
+    if task is not None:
+        stored = task._overriding_parameters()
+    elif given := given_task_id():
+        stored = _of_task_to_begin(given)
+    else:
+        return {}
+    return {
+        name.partition("/")[2]: parameter
+        for name, parameter in stored.items()
+        if name.startswith(f"{section}/") and _MASK not in parameter.value
+    }
+
+
+@contextmanager
+def inside() -> Iterator[None]:
+    """A command line is being read: what is parsed inside, in this thread, is a part of that."""
+    with muted(_GROUP):
+        yield
+
+
+def is_inside() -> bool:
+    """Whether this thread is `inside`, or does something on behalf of automatic logging itself."""
+    return is_muted(_GROUP)
+
+
+def _record(task: "Task", framework: str, values: Values) -> None:
+    # What a forked child or another process that adds to the task parses is no part of its command line.
+    if task._run is None or not task._run.is_ours or not _is_chosen(framework):
+        return
+    from eventlog.sdk.watching import say_left_out
+
+    say_left_out(task.id, {name: why for name, why in values.left_out.items() if _is_wanted(name)})
+    stored = task._overriding_parameters()
+    task._record(
+        {
+            name: parameter
+            for name, parameter in values.parameters.items()
+            if name not in stored and _is_wanted(name)
+        },
+        only_changes=True,
+    )
+
+
+def _is_chosen(framework: str) -> bool:
+    chosen = choices()
+    if framework and not chosen.wants(framework):
+        return False
+    # Those with a section of their own are not the argument parser's.
+    return framework in _OWN_SECTION or chosen.wants_arguments()
+
+
+def _is_wanted(full_name: str) -> bool:
+    """Whether an argument is chosen: by its name or, of those of a command, by the last part of it."""
+    section, _, name = full_name.partition("/")
+    if section != ARGUMENTS:
+        return True
+    short = name.rpartition("/")[2]
+    chosen = choices()
+    is_named = isinstance(chosen.arguments, Mapping) and name in chosen.arguments
+    return chosen.wants_argument(name if is_named else short)
+
+
+def _mask(parameters: dict[str, Parameter]) -> None:
+    for name, parameter in parameters.items():
+        lowered = name.lower()
+        if not parameter.value or parameter.type in {"int", "float", "bool"}:
+            continue
+        if len(parameter.value) < _SHORTEST_KEY and not any(hint in lowered for hint in _HINTS):
+            continue
+        from eventlog.sdk.secrets import mask_arguments
+
+        short = name.rpartition("/")[2]
+        masked = mask_arguments([f"--{short}={parameter.value}"])[0].partition("=")[2]
+        if masked != parameter.value:
+            parameters[name] = Parameter(masked, parameter.type, parameter.description)
+
+
+def _of_task_to_begin(given: str) -> dict[str, Parameter]:
+    """The parameters of the task that `Task.init` will take; none where it would not find it."""
+    if given not in _to_begin:
+        _to_begin[given] = {}
+        from eventlog.sdk.stores import find_state
+
+        # Task.init is what raises it.
+        with suppress(EventlogError):
+            _to_begin[given] = dict(find_state(given)[1].parameters)
+    return _to_begin[given]
+
+
+def _current_task() -> "Task | None":
+    from eventlog.sdk.task import Task
+
+    return Task.current_task()
+
+
+# By framework.
+_of_process: dict[str, Values] = {}
+_of_next_task: dict[str, Values] = {}
+_to_begin: dict[str, dict[str, Parameter]] = {}
+_OWN_SECTION = frozenset({"hydra", "tfdefines"})

@@ -1,0 +1,145 @@
+"""The arguments of an argparse parser: what is recorded of them, and how stored values take their place."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+from eventlog.errors import InputInvalid
+from eventlog.events import Parameter
+from eventlog.sdk.automatic.command_lines import ARGUMENTS, Values
+from eventlog.sdk.connecting import stored_value
+from eventlog.sdk.parameters import cast_parameter, to_parameter
+from eventlog.sdk.stored_values import NotLike, value_like
+
+__all__ = ["arguments", "defaults", "overwrite", "prepare", "to_values"]
+
+_HELP = (argparse._HelpAction, argparse._VersionAction)
+# What a script keeps beside its arguments, such as the function of a command, and is no value.
+_NO_VALUES = (FunctionType, BuiltinFunctionType, MethodType, type)
+
+
+def arguments(parser: argparse.ArgumentParser, *, chosen: bool = True) -> Iterator[argparse.Action]:
+    """The arguments of a parser and, with `chosen`, of the parsers of its commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            if action.dest != argparse.SUPPRESS:
+                yield action
+            if chosen:
+                for inner in dict.fromkeys(action.choices.values()):
+                    yield from arguments(inner)
+        elif not isinstance(action, _HELP) and action.dest != argparse.SUPPRESS:
+            yield action
+
+
+def defaults(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """What parsing an empty command line would give, were nothing required."""
+    values = {
+        action.dest: None if action.default is argparse.SUPPRESS else action.default
+        for action in arguments(parser, chosen=False)
+    }
+    return {**values, **parser._defaults}
+
+
+def to_values(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> Values:
+    """What is recorded of parsed values, those besides the parser's own arguments included."""
+    values = Values()
+    actions = {action.dest: action for action in arguments(parser)}
+    for dest, value in list(parsed.items()):
+        action = actions.get(dest)
+        if not dest or (action is None and isinstance(value, _NO_VALUES)):
+            continue
+        values.add(f"{ARGUMENTS}/{dest}", lambda value=value, action=action: _to_parameter(value, action))  # type: ignore[misc]
+    return values
+
+
+def prepare(parser: argparse.ArgumentParser, stored: Mapping[str, Parameter]) -> None:
+    """Have stored values, by name, be the defaults of a parser's arguments: they need not be given."""
+    for action in arguments(parser):
+        if action.dest not in stored:
+            continue
+        action.default = _stored(stored, action, action.default)
+        parser._defaults.pop(action.dest, None)
+        action.required = False
+
+
+def overwrite(parser: argparse.ArgumentParser, namespace: Any, stored: Mapping[str, Parameter]) -> None:
+    """Put stored values, by name, in place of those that were parsed."""
+    _take_commands(parser, namespace, stored)
+    actions = {action.dest: action for action in arguments(parser)}
+    for dest, value in list(vars(namespace).items()):
+        if dest in stored:
+            action = actions.get(dest)
+            setattr(
+                namespace,
+                dest,
+                stored_value(stored, dest, value) if action is None else _stored(stored, action, value),
+            )
+
+
+def _take_commands(parser: argparse.ArgumentParser, namespace: Any, stored: Mapping[str, Parameter]) -> None:
+    """Where another command is stored than was given, add what its parser gives."""
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction) or action.dest not in stored:
+            continue
+        command = stored[action.dest].value
+        inner = action.choices.get(command)
+        if inner is None:
+            continue
+        has_own = all(hasattr(namespace, one.dest) for one in arguments(inner, chosen=False))
+        if getattr(namespace, action.dest, None) != command or not has_own:
+            found, _ = argparse.ArgumentParser.parse_known_args(inner, [])
+            for dest, value in vars(found).items():
+                setattr(namespace, dest, value)
+        _take_commands(inner, namespace, stored)
+
+
+def _to_parameter(value: Any, action: argparse.Action | None) -> Parameter:
+    """A parsed value; of None, with the type that the argument would have had."""
+    kind: Any = None
+    if value is None and action is not None:
+        kind = action.type if isinstance(action.type, type) else None if action.nargs else str
+    description = action.help if action is not None and action.help not in (None, argparse.SUPPRESS) else None
+    return to_parameter(value, description=description, value_type=kind)
+
+
+def _stored(stored: Mapping[str, Parameter], action: argparse.Action, value: Any) -> Any:
+    """The value stored for an argument, in the type that the argument has.
+
+    Args:
+        value: what the script has, parsed or by default.
+    """
+    name, parameter = action.dest, stored[action.dest]
+    text = parameter.value
+    value = None if value is argparse.SUPPRESS else value
+    if _is_same(value, parameter):
+        return value
+    convert = action.type
+    if not callable(convert) or (not text and value is None):
+        return stored_value(stored, name, value)
+    if isinstance(value, (list, tuple)) or action.nargs in {"*", "+"} or isinstance(action.nargs, int):
+        try:
+            items = value_like(parameter, [])
+        except NotLike:
+            items = None
+        if isinstance(items, list):
+            items = [convert(item) if isinstance(item, str) else item for item in items]
+            return tuple(items) if isinstance(value, tuple) else items
+    if not text and parameter.type != "str":
+        return None
+    cast = cast_parameter(parameter)
+    try:
+        # What is no text was of this type when it was stored.
+        return cast if isinstance(convert, type) and type(cast) is convert else convert(text)
+    except (ValueError, TypeError, OSError, argparse.ArgumentTypeError):
+        return stored_value(stored, name, value)
+
+
+def _is_same(value: Any, parameter: Parameter) -> bool:
+    """Whether the script has already what is stored, such as an object that no text makes again."""
+    if value is None:
+        return False
+    try:
+        return to_parameter(value).value == parameter.value
+    except InputInvalid:
+        return False
