@@ -49,7 +49,7 @@ def to_values(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> Val
         action = actions.get(dest)
         if not dest or (action is None and isinstance(value, _NO_VALUES)):
             continue
-        values.add(f"{ARGUMENTS}/{dest}", lambda value=value, action=action: _to_parameter(value, action))  # type: ignore[misc]
+        values.add(f"{ARGUMENTS}/{dest}", _to_parameter, value, action)
     return values
 
 

@@ -21,7 +21,16 @@ __all__ = ["COMMAND_LINES", "FRAMEWORKS", "attach", "attach_to_command_lines"]
 _PACKAGE = "eventlog.sdk.automatic"
 # By name of a library's module, ``module:function``: what attaches hooks to it, called with the module.
 # Attached as soon as `Task` is imported, since a script may parse its command line before `Task.init`:
-COMMAND_LINES: dict[str, str] = {}
+COMMAND_LINES: dict[str, str] = {
+    "absl.flags._flagvalues": "absl_flags:bind",
+    "click.core": "click_commands:bind",
+    "fire.core": "fire_calls:bind",
+    "hydra._internal.core_plugins.basic_launcher": "hydra_jobs:bind_jobs",
+    "hydra._internal.hydra": "hydra_jobs:bind",
+    "hydra.core.utils": "hydra_jobs:bind_jobs",
+    "jsonargparse._core": "jsonargparse_parsers:bind",
+    "typer._click.core": "click_commands:bind",
+}
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {}
 

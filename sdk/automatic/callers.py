@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["is_of_script", "is_own_command_line"]
+__all__ = ["is_function_of_script", "is_of_script", "is_own_command_line"]
 
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -20,7 +20,8 @@ _TOOLS = frozenset(
     {
         *("_pytest", "pytest", "xdist", "coverage", "pip", "setuptools", "distutils", "debugpy", "pydevd"),
         *("IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets", "notebook"),
-        *("accelerate", "deepspeed", "horovod", "torch", "torchrun", "ray", "eventlog"),
+        *("accelerate", "deepspeed", "horovod", "torch", "torchrun", "ray", "eventlog", "celery", "dask"),
+        *("distributed", "flask", "gunicorn", "hydra", "streamlit", "uvicorn"),
     }
 )
 _PARSING = frozenset({"argparse", "eventlog.sdk.automatic.parsers"})
@@ -43,6 +44,24 @@ def is_of_script(frame: "FrameType | None", given: Any, parser: object) -> bool:
     return is_own_command_line(given) and not _is_imported(frame)
 
 
+def is_function_of_script(function: Any, given: Any) -> bool:
+    """Whether a function that a command line calls is the script's.
+
+    Args:
+        function: None where there is none.
+        given: the command line; None for that of the process.
+    """
+    import inspect
+
+    function = inspect.unwrap(function) if callable(function) else None
+    code = getattr(function, "__code__", None)
+    file = "" if code is None else code.co_filename
+    if not _is_file_of_library(file):
+        return True
+    package = str(getattr(function, "__module__", "")).partition(".")[0]
+    return _is_file_installed(file) and package not in _TOOLS and is_own_command_line(given)
+
+
 def is_own_command_line(given: Any) -> bool:
     """Whether arguments are those of this process; None stands for them."""
     try:
@@ -62,12 +81,19 @@ def _is_method_of(frame: "FrameType", parser: object) -> bool:
 
 
 def _is_of_library(frame: "FrameType") -> bool:
-    file = frame.f_code.co_filename
-    return file.startswith((_STANDARD, "<frozen ")) or _is_installed(frame)
+    return _is_file_of_library(frame.f_code.co_filename)
 
 
 def _is_installed(frame: "FrameType") -> bool:
-    return any(folder in frame.f_code.co_filename for folder in _INSTALLED)
+    return _is_file_installed(frame.f_code.co_filename)
+
+
+def _is_file_of_library(file: str) -> bool:
+    return file.startswith((_STANDARD, "<frozen ")) or _is_file_installed(file)
+
+
+def _is_file_installed(file: str) -> bool:
+    return any(folder in file for folder in _INSTALLED)
 
 
 def _is_imported(frame: "FrameType | None") -> bool:

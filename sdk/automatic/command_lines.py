@@ -7,10 +7,10 @@ each that begins later, since a script may parse before `Task.init`. Where the v
 What looks like a secret is masked, as in the recorded command; a masked value never wins over the script's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import EventlogError, InputInvalid
 from eventlog.events import Parameter
@@ -18,16 +18,31 @@ from eventlog.sdk.automatic.listening import choices, is_muted, muted
 from eventlog.sdk.overrides import given_task_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from eventlog.projections import TaskState
     from eventlog.sdk.task import Task
+    from eventlog.store import Store
 
-__all__ = ["ARGUMENTS", "Values", "begin", "inside", "is_inside", "is_wanted", "note", "stored_values"]
+__all__ = [
+    "ARGUMENTS",
+    "MASK",
+    "Values",
+    "at_begin",
+    "begin",
+    "current_task",
+    "inside",
+    "is_inside",
+    "is_wanted",
+    "note",
+    "record",
+    "stored_configuration",
+    "stored_values",
+]
 
 # ClearML's name for the section of the command line.
 ARGUMENTS = "Args"
 _GROUP = "command lines"
-_MASK = "********"
+# As of `secrets.py`, which takes long to import.
+MASK = "********"
 # Parts of names, and the shortest value, that say that there may be something to mask.
 _HINTS = ("pass", "secret", "cred", "key", "token", "pwd", "auth")
 _SHORTEST_KEY = 16
@@ -40,10 +55,10 @@ class Values:
     parameters: dict[str, Parameter] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, make: "Callable[[], Parameter]") -> None:
-        """Add what `make` returns; where it raises, the parameter is left out."""
+    def add(self, name: str, make: Callable[..., Parameter], *args: Any, **kwargs: Any) -> None:
+        """Add what ``make(*args, **kwargs)`` returns; where it raises, the parameter is left out."""
         try:
-            self.parameters[name] = make()
+            self.parameters[name] = make(*args, **kwargs)
         except InputInvalid as error:
             self.left_out[name] = str(error)
 
@@ -55,15 +70,14 @@ def note(values: Values, framework: str = "", *, is_own: bool = True) -> None:
         framework: the switch in `auto_connect_frameworks` besides, if there is one.
         is_own: it is the command line of this process, and so of every task that begins here.
     """
-    _mask(values.parameters)
     kept = _of_process if is_own else _of_next_task
     noted = kept.setdefault(framework, Values())
     new = {name: why for name, why in values.left_out.items() if noted.left_out.get(name) != why}
     noted.parameters.update(values.parameters)
     noted.left_out.update(new)
-    task = _current_task()
+    task = current_task()
     if task is not None:
-        _record(task, framework, Values(values.parameters, new))
+        record(task, framework, Values(values.parameters, new))
         _of_next_task.clear()
 
 
@@ -71,48 +85,18 @@ def begin(task: "Task") -> None:
     """Record what was noted before a task began."""
     for noted in (_of_process, _of_next_task):
         for framework, values in list(noted.items()):
-            _record(task, framework, values)
+            record(task, framework, values)
     _of_next_task.clear()
+    for look in at_begin:
+        look(task)
 
 
-def is_wanted(framework: str = "") -> bool:
-    """Whether a command line is to be looked at: no, where a task is open that does not want to hear it."""
-    task = _current_task()
-    return task is None or _is_chosen(framework)
-
-
-def stored_values(section: str = ARGUMENTS) -> dict[str, Parameter]:
-    """The stored parameters of a section that win over the script's, by name; few processes have any."""
-    task = _current_task()
-    if task is not None:
-        stored = task._overriding_parameters()
-    elif given := given_task_id():
-        stored = _of_task_to_begin(given)
-    else:
-        return {}
-    return {
-        name.partition("/")[2]: parameter
-        for name, parameter in stored.items()
-        if name.startswith(f"{section}/") and _MASK not in parameter.value
-    }
-
-
-@contextmanager
-def inside() -> Iterator[None]:
-    """A command line is being read: what is parsed inside, in this thread, is a part of that."""
-    with muted(_GROUP):
-        yield
-
-
-def is_inside() -> bool:
-    """Whether this thread is `inside`, or does something on behalf of automatic logging itself."""
-    return is_muted(_GROUP)
-
-
-def _record(task: "Task", framework: str, values: Values) -> None:
+def record(task: "Task", framework: str, values: Values) -> bool:
+    """Record what a command line gives to a task, as far as that is chosen; returns whether anything is."""
     # What a forked child or another process that adds to the task parses is no part of its command line.
     if task._run is None or not task._run.is_ours or not _is_chosen(framework):
-        return
+        return False
+    _mask(values.parameters)
     from eventlog.sdk.watching import say_left_out
 
     say_left_out(task.id, {name: why for name, why in values.left_out.items() if _is_wanted(name)})
@@ -125,6 +109,55 @@ def _record(task: "Task", framework: str, values: Values) -> None:
         },
         only_changes=True,
     )
+    return True
+
+
+def is_wanted(framework: str = "") -> bool:
+    """Whether a command line is to be looked at: no, where a task is open that does not want to hear it."""
+    task = current_task()
+    return task is None or _is_chosen(framework)
+
+
+def stored_values(section: str = ARGUMENTS) -> dict[str, Parameter]:
+    """The stored parameters of a section that win over the script's, by name; few processes have any."""
+    task = current_task()
+    if task is not None:
+        stored = task._overriding_parameters()
+    elif (given := given_task_id()) and (found := _task_to_begin(given)):
+        stored = found[1].parameters
+    else:
+        return {}
+    return {
+        name.partition("/")[2]: parameter
+        for name, parameter in stored.items()
+        if name.startswith(f"{section}/") and MASK not in parameter.value
+    }
+
+
+def stored_configuration(name: str) -> str:
+    """The text of a stored configuration that wins over the script's, or ""."""
+    from eventlog.sdk.configurations import full_text
+
+    task = current_task()
+    if task is not None:
+        configuration = task._overriding_configurations().get(name)
+        return "" if configuration is None else full_text(task._store, configuration)
+    if (given := given_task_id()) and (found := _task_to_begin(given)):
+        store, state = found
+        return full_text(store, state.configurations[name]) if name in state.configurations else ""
+    return ""
+
+
+@contextmanager
+def inside() -> Iterator[None]:
+    """A command line is being read: what is parsed inside, in this thread, is a part of that."""
+    with muted(_GROUP):
+        yield
+
+
+def is_inside() -> bool:
+    """Whether this thread is `inside`, or does something on behalf of automatic logging itself."""
+    return is_muted(_GROUP)
 
 
 def _is_chosen(framework: str) -> bool:
@@ -161,26 +194,29 @@ def _mask(parameters: dict[str, Parameter]) -> None:
             parameters[name] = Parameter(masked, parameter.type, parameter.description)
 
 
-def _of_task_to_begin(given: str) -> dict[str, Parameter]:
-    """The parameters of the task that `Task.init` will take; none where it would not find it."""
+def _task_to_begin(given: str) -> "tuple[Store, TaskState] | None":
+    """What the task is that `Task.init` will take; None where it would not find it."""
     if given not in _to_begin:
-        _to_begin[given] = {}
+        _to_begin[given] = None
         from eventlog.sdk.stores import find_state
 
         # Task.init is what raises it.
         with suppress(EventlogError):
-            _to_begin[given] = dict(find_state(given)[1].parameters)
+            _to_begin[given] = find_state(given)
     return _to_begin[given]
 
 
-def _current_task() -> "Task | None":
+def current_task() -> "Task | None":
+    """The task that is open in this process, whatever it wants to hear."""
     from eventlog.sdk.task import Task
 
     return Task.current_task()
 
 
+# Called with each task that begins.
+at_begin: list[Callable[["Task"], None]] = []
 # By framework.
 _of_process: dict[str, Values] = {}
 _of_next_task: dict[str, Values] = {}
-_to_begin: dict[str, dict[str, Parameter]] = {}
+_to_begin: "dict[str, tuple[Store, TaskState] | None]" = {}
 _OWN_SECTION = frozenset({"hydra", "tfdefines"})

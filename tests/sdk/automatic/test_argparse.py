@@ -1,13 +1,14 @@
-"""What a script parses with argparse is recorded with nothing else to write, and given by a clone's values."""
+"""What a script parses with argparse is recorded by itself; a clone's values are handed to it."""
 
 import json
-from typing import Any
 
 import pytest
 
 from eventlog import Task
 from eventlog.events import Parameter
+from tests.sdk.automatic.recording import clone, last, recorded, run_clone
 from tests.sdk.scripts import Scripts
+from tests.sdk.test_connecting import events
 
 PARSER = """
 import argparse, sys, json
@@ -53,29 +54,6 @@ RECORDED = {
 }
 
 
-def recorded(scripts: Scripts, text: str, *line: str, code: int = 0) -> dict[str, Any]:
-    scripts.run(text, *line, code=code)
-    return last().get_parameters(cast=True)
-
-
-def last() -> Task:
-    return Task.get_tasks(task_filter={"order_by": ["-last_update"]})[0]
-
-
-def clone(**values: str) -> str:
-    copy = Task.clone(last())
-    for name, value in values.items():
-        copy.set_parameter(f"Args/{name}", value)
-    return copy.id
-
-
-def run_clone(scripts: Scripts, text: str, task: str, *line: str) -> str:
-    script = scripts.start(text, *line, environment={"EVENTLOG_TASK_ID": task})
-    assert script.wait() == 0, script.err
-    assert script.err == ""
-    return script.out
-
-
 @pytest.mark.parametrize("text", [AFTER, BEFORE], ids=["parsed after init", "parsed before init"])
 def test_what_is_parsed_is_recorded_with_types_and_descriptions(scripts: Scripts, text: str) -> None:
     assert recorded(scripts, text, *LINE) == RECORDED
@@ -89,7 +67,8 @@ def test_what_is_parsed_is_recorded_with_types_and_descriptions(scripts: Scripts
 def test_a_clone_s_values_are_handed_to_the_script_in_their_types(scripts: Scripts, text: str) -> None:
     recorded(scripts, text, *LINE)
     task = clone(
-        rate="0.7", n="9", fast="False", layers="[7]", path="/new", names="p,q", data="other", epochs="8"
+        {"rate": "0.7", "n": "9", "fast": "False", "layers": "[7]", "path": "/new", "names": "p,q"}
+        | {"data": "other", "epochs": "8"}
     )
     found = json.loads(run_clone(scripts, text, task, *LINE))
     changed = {"rate": 0.7, "n": 9, "fast": False, "layers": [7], "path": "/new", "names": ["p", "q"]}
@@ -102,7 +81,7 @@ def test_a_clone_s_values_are_handed_to_the_script_in_their_types(scripts: Scrip
 
 def test_a_clone_s_command_is_taken(scripts: Scripts) -> None:
     recorded(scripts, AFTER, *LINE)
-    found = json.loads(run_clone(scripts, AFTER, clone(command="test", part="half"), *LINE))
+    found = json.loads(run_clone(scripts, AFTER, clone({"command": "test", "part": "half"}), *LINE))
     assert (found["command"], found["part"], found["rate"]) == ("test", "half", 0.5)
 
 
@@ -143,8 +122,6 @@ def test_the_same_values_are_recorded_once(scripts: Scripts) -> None:
     text = PARSER + "init()\nfor _ in range(3): parser.parse_args()\nTask.current_task().connect(parser)\n"
     text += "assert not hasattr(parser, 'x') and parser.parse_args().rate == 0.5\n"
     assert recorded(scripts, text, *LINE) == RECORDED
-    from tests.sdk.test_connecting import events
-
     assert len(events(last())) == 1
 
 
@@ -222,7 +199,7 @@ def test_what_cannot_be_recorded_is_left_out_with_one_warning(scripts: Scripts) 
 def test_secrets_are_masked_and_a_clone_keeps_the_script_s(scripts: Scripts) -> None:
     text = PARSER.replace('"data"', '"--password", default="none"') + "init()\nshow(parser.parse_args())\n"
     assert recorded(scripts, text, "--password", "hunter2")["Args/password"] == "********"
-    assert json.loads(run_clone(scripts, text, clone(), "--password", "hunter3"))["password"] == "hunter3"
+    assert json.loads(run_clone(scripts, text, clone({}), "--password", "hunter3"))["password"] == "hunter3"
 
 
 def test_the_command_line_belongs_to_every_task_of_a_process_and_other_lines_to_one(scripts: Scripts) -> None:

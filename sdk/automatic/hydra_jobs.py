@@ -1,0 +1,196 @@
+"""Hydra: the overrides and the composed configuration of each job, recorded as the job begins.
+
+As with ClearML, the overrides are in the section "Hydra", and the configuration "OmegaConf" is the composed
+one. In a clone the overrides that are stored take the place of those on the command line; or, where
+``Hydra/_allow_omegaconf_edit_`` is True, the stored configuration takes the place of the composed one.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from eventlog.events import Parameter
+from eventlog.sdk.automatic import command_lines
+from eventlog.sdk.automatic.command_lines import MASK, Values, is_inside, is_wanted, stored_values
+from eventlog.sdk.automatic.hooks import around
+from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.parameters import to_parameter
+
+if TYPE_CHECKING:
+    from eventlog.sdk.task import Task
+
+__all__ = ["bind", "bind_jobs"]
+
+_FRAMEWORK = "hydra"
+_SECTION = "Hydra"
+_CONFIGURATION = "OmegaConf"
+_EDIT = "_allow_omegaconf_edit_"
+# ClearML's.
+_TYPE = "OmegaConf YAML"
+_DESCRIPTION = (
+    "Full OmegaConf YAML configuration. This is a read-only section, unless"
+    " 'Hydra/_allow_omegaconf_edit_' is set to True"
+)
+_EDIT_DESCRIPTION = (
+    "If True, the `Hydra` parameter section will be completely ignored. The OmegaConf will instead be pulled"
+    " from the `OmegaConf` section"
+)
+
+
+def bind(module: Any) -> None:
+    """Hook `hydra._internal.hydra`."""
+    bind_jobs(module)
+    around(module.Hydra, "run", _run)
+
+
+def bind_jobs(module: Any) -> None:
+    """Hook a module that has `run_job`."""
+    around(module, "run_job", _run_job)
+    if _record_job not in command_lines.at_begin:
+        command_lines.at_begin.append(_record_job)
+
+
+def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """Run one job; its overrides are those that are stored."""
+    if is_wanted(_FRAMEWORK) and "overrides" in kwargs:
+        overrides = safely("what hydra does", _with_stored, instance, list(kwargs["overrides"]))
+        if overrides is not None:
+            kwargs = {**kwargs, "overrides": overrides}
+    return wrapped(*args, **kwargs)
+
+
+def _run_job(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """Run one job, in a multirun one of several."""
+    function = args[0] if args else kwargs.get("task_function")
+    if is_inside() or not is_wanted(_FRAMEWORK) or not callable(function):
+        return wrapped(*args, **kwargs)
+
+    def task_function(config: Any) -> Any:
+        config = safely("what hydra does", _with_stored_configuration, config) or config
+        safely("what hydra does", _begin_job, config)
+        return function(config)
+
+    try:
+        if args:
+            return wrapped(task_function, *args[1:], **kwargs)
+        return wrapped(**{**kwargs, "task_function": task_function})
+    finally:
+        _jobs.clear()
+
+
+class _Job:
+    """What is recorded of a job."""
+
+    def __init__(self, values: Values, text: str) -> None:
+        self.values = values
+        self.text = text
+
+
+def _begin_job(config: Any) -> None:
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from eventlog.sdk.secrets import mask_text
+
+    values = Values()
+    values.add(f"{_SECTION}/{_EDIT}", to_parameter, False, description=_EDIT_DESCRIPTION)
+    for override in HydraConfig.get().overrides.task:
+        _, name, value = _split(str(override))
+        values.add(f"{_SECTION}/{name}", to_parameter, value)
+    _jobs[:] = [_Job(values, mask_text(OmegaConf.to_yaml(config)))]
+    task = command_lines.current_task()
+    if task is not None:
+        _record_job(task)
+
+
+def _record_job(task: "Task") -> None:
+    """Record the job that runs, if one does, to a task that begins or has begun."""
+    for job in _jobs:
+        if not command_lines.record(task, _FRAMEWORK, job.values):
+            continue
+        stored = task._overriding_configurations()
+        if _CONFIGURATION not in stored or not _is_edited(task._overriding_parameters()):
+            task._set_configuration(_CONFIGURATION, job.text, _DESCRIPTION, _TYPE)
+
+
+def _split(override: str) -> tuple[str, str, str]:
+    """An override's prefix ("+", "++" or ""), its name (with "~", where it deletes), and its value."""
+    name, _, value = override.partition("=")
+    bare = name.lstrip("+")
+    return name[: len(name) - len(bare)], bare, value
+
+
+def _with_stored(hydra: Any, overrides: list[str]) -> list[str]:
+    """The overrides of a job with the stored values in them."""
+    stored = stored_values(_SECTION)
+    if not stored or (_EDIT in stored and stored[_EDIT].value.lower() == "true"):
+        return overrides
+    given: dict[str, str] = {}
+    for override in overrides:
+        prefix, name, value = _split(override)
+        given[name] = override
+        if name in stored and stored[name].value != value:
+            given[name] = f"{prefix}{name}={stored[name].value}"
+    for name, parameter in stored.items():
+        if name in given or name == _EDIT or name.startswith("_"):
+            continue
+        if name.startswith("~"):
+            given[name] = f"{name}={parameter.value}" if parameter.value else name
+        else:
+            prefix = "" if _is_group(hydra, name) else "++"
+            given[name] = f"{prefix}{name}={parameter.value}"
+    return list(given.values())
+
+
+def _is_group(hydra: Any, name: str) -> bool:
+    try:
+        return bool(hydra.config_loader.get_group_options(name.partition("@")[0]))
+    except Exception:
+        return False
+
+
+def _is_edited(stored: "dict[str, Parameter]") -> bool:
+    edit = stored.get(f"{_SECTION}/{_EDIT}")
+    return edit is not None and edit.value.lower() == "true"
+
+
+def _with_stored_configuration(config: Any) -> Any:
+    """The stored configuration, if it is to be taken; what is masked in it is as it was composed."""
+    stored = stored_values(_SECTION)
+    if _EDIT not in stored or stored[_EDIT].value.lower() != "true":
+        return None
+    from omegaconf import OmegaConf
+
+    text = command_lines.stored_configuration(_CONFIGURATION)
+    if not text:
+        return None
+    try:
+        found = OmegaConf.create(text)
+    except Exception as error:
+        warn_once("the stored OmegaConf", error)
+        return None
+    if MASK in text:
+        _unmask(found, config)
+    OmegaConf.set_struct(found, True)
+    return found
+
+
+def _unmask(found: Any, composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(found)
+    own = OmegaConf.to_container(composed)
+
+    def walk(path: str, value: Any, other: Any) -> None:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                walk(
+                    f"{path}.{key}" if path else str(key),
+                    one,
+                    other.get(key) if isinstance(other, dict) else None,
+                )
+        elif isinstance(value, str) and MASK in value and other is not None:
+            OmegaConf.update(found, path, other)
+
+    walk("", plain, own)
+
+
+_jobs: list[_Job] = []

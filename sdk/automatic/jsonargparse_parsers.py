@@ -1,0 +1,118 @@
+"""jsonargparse, and with it Lightning's command line: the values of a parser, configuration files included.
+
+Nested values are named by their path, ``model.width``, those of a command after it, ``fit.model.width``.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from eventlog.sdk.automatic.callers import is_of_script, is_own_command_line
+from eventlog.sdk.automatic.command_lines import (
+    ARGUMENTS,
+    Values,
+    inside,
+    is_inside,
+    is_wanted,
+    note,
+    stored_values,
+)
+from eventlog.sdk.automatic.hooks import around
+from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.connecting import stored_value
+from eventlog.sdk.parameters import to_parameter
+
+if TYPE_CHECKING:
+    from eventlog.events import Parameter
+
+__all__ = ["bind"]
+
+_FRAMEWORK = "jsonargparse"
+_METHODS = ("parse_args", "parse_object", "parse_path", "parse_string", "parse_env")
+
+
+def bind(module: Any) -> None:
+    """Hook `jsonargparse._core`."""
+    for name in _METHODS:
+        around(module.ArgumentParser, name, _parse)
+
+
+def _parse(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    if is_inside():
+        return wrapped(*args, **kwargs)
+    is_line = wrapped.__name__ == "parse_args"
+    given = (args[0] if args else kwargs.get("args")) if is_line else ()
+    counts = is_wanted(_FRAMEWORK) and safely(
+        "what jsonargparse does", is_of_script, sys._getframe(1), given, instance
+    )
+    with inside():
+        found = wrapped(*args, **kwargs)
+        if not counts:
+            return found
+        found = safely("what jsonargparse does", _with_stored, instance, found) or found
+    safely("what jsonargparse does", _note, instance, found, is_line and is_own_command_line(given))
+    return found
+
+
+def _note(parser: Any, found: Any, is_own: bool) -> None:
+    values = Values()
+    described = {
+        action.dest: action.help
+        for action in parser._actions
+        if action.help is not None and action.help != "==SUPPRESS=="
+    }
+    for name, value in _flat(found):
+        values.add(f"{ARGUMENTS}/{name}", to_parameter, _plain(value), description=described.get(name))
+    note(values, _FRAMEWORK, is_own=is_own)
+
+
+def _with_stored(parser: Any, found: Any) -> Any:
+    """What was parsed with the stored values in place, checked by the parser; None if nothing changes."""
+    stored = stored_values()
+    changed: dict[str, Any] = {}
+    for name, value in _flat(found) if stored else ():
+        if name in stored and not _is_same(value, stored[name]):
+            changed[name] = stored_value(stored, name, _plain(value))
+    if not changed:
+        return None
+    merged = found.clone() if hasattr(found, "clone") else found
+    for name, value in changed.items():
+        merged[name] = value
+    try:
+        # It takes no help, no `config` and no check of the whole from a second parsing.
+        merged = parser.parse_object(merged, defaults=False)
+    except (Exception, SystemExit) as error:
+        warn_once("stored values of the command line", error)
+        return None
+    return merged
+
+
+def _flat(found: Any) -> Iterator[tuple[str, Any]]:
+    """The values of a namespace by their path; dictionaries are values."""
+    items = vars(found).items() if not isinstance(found, Mapping) else found.items()
+    for name, value in list(items):
+        if name.startswith("__"):
+            continue
+        if type(value).__name__ == "Namespace" and type(value).__module__.startswith("jsonargparse"):
+            for inner, one in _flat(value):
+                yield f"{name}.{inner}", one
+        else:
+            yield name, value
+
+
+def _plain(value: Any) -> Any:
+    """A value with the paths of files as text."""
+    if isinstance(value, (list, tuple)) and any(_is_path(one) for one in value):
+        return [str(one) if _is_path(one) else one for one in value]
+    return str(value) if _is_path(value) else value
+
+
+def _is_path(value: Any) -> bool:
+    return type(value).__module__.startswith("jsonargparse") and type(value).__name__.startswith("Path")
+
+
+def _is_same(value: Any, parameter: "Parameter") -> bool:
+    try:
+        return to_parameter(_plain(value)).value == parameter.value
+    except ValueError:
+        return False
