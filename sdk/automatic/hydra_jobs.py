@@ -5,6 +5,7 @@ one. In a clone the overrides that are stored take the place of those on the com
 ``Hydra/_allow_omegaconf_edit_`` is True, the stored configuration takes the place of the composed one.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import Parameter
@@ -58,20 +59,16 @@ def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _run_job(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    """Run one job, in a multirun one of several."""
-    function = args[0] if args else kwargs.get("task_function")
-    if is_inside() or not is_wanted(_FRAMEWORK) or not callable(function):
+    """Run one job, in a multirun one of several.
+
+    The function that it calls is left as it is: Hydra prints the traceback that begins there.
+    """
+    config = args[1] if len(args) > 1 else kwargs.get("config")
+    if is_inside() or not is_wanted(_FRAMEWORK):
         return wrapped(*args, **kwargs)
-
-    def task_function(config: Any) -> Any:
-        config = safely("what hydra does", _with_stored_configuration, config) or config
-        safely("what hydra does", _begin_job, config)
-        return function(config)
-
+    safely("what hydra does", _begin_job, config)
     try:
-        if args:
-            return wrapped(task_function, *args[1:], **kwargs)
-        return wrapped(**{**kwargs, "task_function": task_function})
+        return wrapped(*args, **kwargs)
     finally:
         _jobs.clear()
 
@@ -85,17 +82,20 @@ class _Job:
 
 
 def _begin_job(config: Any) -> None:
-    from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     from eventlog.sdk.secrets import mask_text
 
+    _take_stored(config)
     values = Values()
     values.add(f"{_SECTION}/{_EDIT}", to_parameter, False, description=_EDIT_DESCRIPTION)
-    for override in HydraConfig.get().overrides.task:
+    for override in config.hydra.overrides.task:
         _, name, value = _split(str(override))
         values.add(f"{_SECTION}/{name}", to_parameter, value)
-    _jobs[:] = [_Job(values, mask_text(OmegaConf.to_yaml(config)))]
+    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    # A mask by itself is no text in YAML.
+    text = _LONE_MASK.sub(f"'{MASK}'", mask_text(OmegaConf.to_yaml(own)))
+    _jobs[:] = [_Job(values, text)]
     task = command_lines.current_task()
     if task is not None:
         _record_job(task)
@@ -152,45 +152,41 @@ def _is_edited(stored: "dict[str, Parameter]") -> bool:
     return edit is not None and edit.value.lower() == "true"
 
 
-def _with_stored_configuration(config: Any) -> Any:
-    """The stored configuration, if it is to be taken; what is masked in it is as it was composed."""
+def _take_stored(config: Any) -> None:
+    """Put the stored configuration in place of what was composed, if it is to be taken.
+
+    What is masked in it stays as it was composed.
+    """
     stored = stored_values(_SECTION)
     if _EDIT not in stored or stored[_EDIT].value.lower() != "true":
-        return None
-    from omegaconf import OmegaConf
+        return
+    from omegaconf import OmegaConf, open_dict, read_write
 
     text = command_lines.stored_configuration(_CONFIGURATION)
     if not text:
-        return None
+        return
     try:
-        found = OmegaConf.create(text)
+        found = OmegaConf.to_container(OmegaConf.create(text))
     except Exception as error:
         warn_once("the stored OmegaConf", error)
-        return None
-    if MASK in text:
-        _unmask(found, config)
-    OmegaConf.set_struct(found, True)
-    return found
+        return
+    own: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    with read_write(config), open_dict(config):
+        for key in own:
+            del config[key]
+        for key, value in _unmasked(found, own).items():
+            config[key] = value
 
 
-def _unmask(found: Any, composed: Any) -> None:
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(found)
-    own = OmegaConf.to_container(composed)
-
-    def walk(path: str, value: Any, other: Any) -> None:
-        if isinstance(value, dict):
-            for key, one in value.items():
-                walk(
-                    f"{path}.{key}" if path else str(key),
-                    one,
-                    other.get(key) if isinstance(other, dict) else None,
-                )
-        elif isinstance(value, str) and MASK in value and other is not None:
-            OmegaConf.update(found, path, other)
-
-    walk("", plain, own)
+def _unmasked(found: Any, own: Any) -> Any:
+    if isinstance(found, dict):
+        has = own if isinstance(own, dict) else {}
+        return {key: _unmasked(value, has.get(key)) for key, value in found.items()}
+    if isinstance(found, list):
+        items = own if isinstance(own, list) and len(own) == len(found) else [None] * len(found)
+        return [_unmasked(value, one) for value, one in zip(found, items, strict=True)]
+    return own if isinstance(found, str) and MASK in found and own is not None else found
 
 
+_LONE_MASK = re.compile(r"(?m)(?<=[:-] )\*{8}$")
 _jobs: list[_Job] = []
