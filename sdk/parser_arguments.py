@@ -1,6 +1,7 @@
 """The arguments of an argparse parser: what is recorded of them, and how stored values take their place."""
 
 import argparse
+import logging
 from collections.abc import Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 from eventlog.errors import InputInvalid
 from eventlog.events import Parameter
 from eventlog.sdk.automatic.command_lines import ARGUMENTS, Values
-from eventlog.sdk.connecting import stored_value
 from eventlog.sdk.parameters import cast_parameter, to_parameter
 from eventlog.sdk.stored_values import NotLike, value_like
 
 __all__ = ["arguments", "defaults", "overwrite", "prepare", "to_values"]
+
+log = logging.getLogger("eventlog")
 
 _HELP = (argparse._HelpAction, argparse._VersionAction)
 # What a script keeps beside its arguments, such as the function of a command, and is no value.
@@ -54,19 +56,22 @@ def to_values(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> Val
 
 
 def prepare(parser: argparse.ArgumentParser, stored: Mapping[str, Parameter]) -> None:
-    """Have stored values, by name, be the defaults of a parser's arguments: they need not be given."""
+    """Have a parser ask for no argument that is stored, by name."""
     for action in arguments(parser):
-        if action.dest not in stored:
-            continue
-        action.default = _stored(stored, action, action.default)
-        parser._defaults.pop(action.dest, None)
-        action.required = False
+        if action.dest in stored:
+            action.required = False
 
 
 def overwrite(parser: argparse.ArgumentParser, namespace: Any, stored: Mapping[str, Parameter]) -> None:
     """Put stored values, by name, in place of those that were parsed."""
+    from eventlog.sdk.connecting import stored_value
+
     _take_commands(parser, namespace, stored)
     actions = {action.dest: action for action in arguments(parser)}
+    for action in arguments(parser, chosen=False):
+        # Of an argument without a default there is nothing where it is not given.
+        if action.dest in stored and stored[action.dest].value and not hasattr(namespace, action.dest):
+            setattr(namespace, action.dest, None)
     for dest, value in list(vars(namespace).items()):
         if dest in stored:
             action = actions.get(dest)
@@ -107,32 +112,45 @@ def _stored(stored: Mapping[str, Parameter], action: argparse.Action, value: Any
     """The value stored for an argument, in the type that the argument has.
 
     Args:
-        value: what the script has, parsed or by default.
+        value: what the script has, parsed or by default; it stays where what is stored is nothing like it.
     """
-    name, parameter = action.dest, stored[action.dest]
-    text = parameter.value
-    value = None if value is argparse.SUPPRESS else value
+    parameter = stored[action.dest]
     if _is_same(value, parameter):
         return value
-    convert = action.type
-    if not callable(convert) or (not text and value is None):
-        return stored_value(stored, name, value)
-    if isinstance(value, (list, tuple)) or action.nargs in {"*", "+"} or isinstance(action.nargs, int):
-        try:
-            items = value_like(parameter, [])
-        except NotLike:
-            items = None
-        if isinstance(items, list):
-            items = [convert(item) if isinstance(item, str) else item for item in items]
-            return tuple(items) if isinstance(value, tuple) else items
+    try:
+        found = _converted(parameter, action, value)
+        if action.choices is not None:
+            for one in found if isinstance(found, (list, tuple)) else [found]:
+                if one is not None and one not in action.choices:
+                    raise NotLike(f"{parameter.value[:100]!r} is none of its choices")
+    except (ValueError, TypeError, OSError, argparse.ArgumentTypeError) as error:
+        log.warning(
+            "eventlog: parameter %s/%s is stored in the task, but %s: the script's own value is used",
+            ARGUMENTS,
+            action.dest,
+            error,
+        )
+        return value
+    return found
+
+
+def _converted(parameter: Parameter, action: argparse.Action, value: Any) -> Any:
+    text, convert = parameter.value, action.type
+    if not callable(convert):
+        return value_like(parameter, value)
     if not text and parameter.type != "str":
         return None
     cast = cast_parameter(parameter)
-    try:
-        # What is no text was of this type when it was stored.
-        return cast if isinstance(convert, type) and type(cast) is convert else convert(text)
-    except (ValueError, TypeError, OSError, argparse.ArgumentTypeError):
-        return stored_value(stored, name, value)
+    is_list = isinstance(value, (list, tuple)) or action.nargs in {"*", "+"} or isinstance(action.nargs, int)
+    if is_list and isinstance(cast, (list, tuple)):
+        items = [convert(item) if isinstance(item, str) else item for item in cast]
+        # The type may make a list of one text, as its items are.
+        items = list(cast) if action.nargs is None else items
+        return tuple(items) if isinstance(value, tuple) else items
+    if is_list and action.nargs is not None:
+        return [convert(item) if isinstance(item, str) else item for item in value_like(parameter, [])]
+    # What is no text was of this type when it was stored.
+    return cast if isinstance(convert, type) and type(cast) is convert else convert(text)
 
 
 def _is_same(value: Any, parameter: Parameter) -> bool:

@@ -9,13 +9,13 @@ What looks like a secret is masked, as in the recorded command; a masked value n
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import EventlogError, InputInvalid
 from eventlog.events import Parameter
 from eventlog.sdk.automatic.listening import choices, is_muted, muted
 from eventlog.sdk.overrides import given_task_id
+from eventlog.sdk.plain_text import plain_text
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState
@@ -43,24 +43,32 @@ ARGUMENTS = "Args"
 _GROUP = "command lines"
 # As of `secrets.py`, which takes long to import.
 MASK = "********"
-# Parts of names, and the shortest value, that say that there may be something to mask.
+# Parts of names, and the shortest word, that say that there may be something to mask.
 _HINTS = ("pass", "secret", "cred", "key", "token", "pwd", "auth")
-_SHORTEST_KEY = 16
+_SHORTEST_KEY = 20
 
 
-@dataclass
 class Values:
-    """Parameters that a command line gives, by "section/name", and why others cannot be recorded."""
+    """Parameters that a command line gives.
 
-    parameters: dict[str, Parameter] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
+    Attributes:
+        parameters: by "section/name".
+        left_out: why others cannot be recorded, likewise.
+    """
+
+    def __init__(self, parameters: dict[str, Parameter] | None = None) -> None:
+        self.parameters = {} if parameters is None else parameters
+        self.left_out: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Values of {len(self.parameters)} parameters, {len(self.left_out)} left out>"
 
     def add(self, name: str, make: Callable[..., Parameter], *args: Any, **kwargs: Any) -> None:
         """Add what ``make(*args, **kwargs)`` returns; where it raises, the parameter is left out."""
         try:
-            self.parameters[name] = make(*args, **kwargs)
+            self.parameters[plain_text(name)] = make(*args, **kwargs)
         except InputInvalid as error:
-            self.left_out[name] = str(error)
+            self.left_out[plain_text(name)] = str(error)
 
 
 def note(values: Values, framework: str = "", *, is_own: bool = True) -> None:
@@ -72,12 +80,13 @@ def note(values: Values, framework: str = "", *, is_own: bool = True) -> None:
     """
     kept = _of_process if is_own else _of_next_task
     noted = kept.setdefault(framework, Values())
-    new = {name: why for name, why in values.left_out.items() if noted.left_out.get(name) != why}
+    now = Values(values.parameters)
+    now.left_out = {name: why for name, why in values.left_out.items() if noted.left_out.get(name) != why}
     noted.parameters.update(values.parameters)
-    noted.left_out.update(new)
+    noted.left_out.update(values.left_out)
     task = current_task()
     if task is not None:
-        record(task, framework, Values(values.parameters, new))
+        record(task, framework, now)
         _of_next_task.clear()
 
 
@@ -97,9 +106,10 @@ def record(task: "Task", framework: str, values: Values) -> bool:
     if task._run is None or not task._run.is_ours or not _is_chosen(framework):
         return False
     _mask(values.parameters)
-    from eventlog.sdk.watching import say_left_out
+    if values.left_out:
+        from eventlog.sdk.watching import say_left_out
 
-    say_left_out(task.id, {name: why for name, why in values.left_out.items() if _is_wanted(name)})
+        say_left_out(task.id, {name: why for name, why in values.left_out.items() if _is_wanted(name)})
     stored = task._overriding_parameters()
     task._record(
         {
@@ -181,17 +191,23 @@ def _is_wanted(full_name: str) -> bool:
 
 def _mask(parameters: dict[str, Parameter]) -> None:
     for name, parameter in parameters.items():
-        lowered = name.lower()
         if not parameter.value or parameter.type in {"int", "float", "bool"}:
             continue
-        if len(parameter.value) < _SHORTEST_KEY and not any(hint in lowered for hint in _HINTS):
+        short = name.rpartition("/")[2]
+        if not _may_be_secret(short.lower(), parameter.value):
             continue
         from eventlog.sdk.secrets import mask_arguments
 
-        short = name.rpartition("/")[2]
         masked = mask_arguments([f"--{short}={parameter.value}"])[0].partition("=")[2]
         if masked != parameter.value:
             parameters[name] = Parameter(masked, parameter.type, parameter.description)
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """Whether it is worth to import what knows; most values are short words, and paths of such."""
+    if any(hint in name for hint in _HINTS) or "://" in value:
+        return True
+    return len(value) >= _SHORTEST_KEY and any(len(word) >= _SHORTEST_KEY for word in value.split("/"))
 
 
 def _task_to_begin(given: str) -> "tuple[Store, TaskState] | None":

@@ -170,7 +170,9 @@ def _take_stored(config: Any) -> None:
     except Exception as error:
         warn_once("the stored OmegaConf", error)
         return
-    own: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    own: Any = OmegaConf.to_container(
+        OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    )
     with read_write(config), open_dict(config):
         for key in own:
             del config[key]

@@ -42,8 +42,9 @@ def _parse(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         return wrapped(*args, **kwargs)
     is_line = wrapped.__name__ == "parse_args"
     given = (args[0] if args else kwargs.get("args")) if is_line else ()
+    # Libraries that use it parse for the script, such as Lightning.
     counts = is_wanted(_FRAMEWORK) and safely(
-        "what jsonargparse does", is_of_script, sys._getframe(1), given, instance
+        "what jsonargparse does", is_of_script, sys._getframe(1), None, instance
     )
     with inside():
         found = wrapped(*args, **kwargs)
@@ -73,17 +74,36 @@ def _with_stored(parser: Any, found: Any) -> Any:
     for name, value in _flat(found) if stored else ():
         if name in stored and not _is_same(value, stored[name]):
             changed[name] = stored_value(stored, name, _plain(value))
-    if not changed:
+    return _checked(parser, found, changed) if changed else None
+
+
+def _checked(parser: Any, found: Any, changed: dict[str, Any]) -> Any:
+    """What was parsed with other values, as far as the parser takes them."""
+    exits = parser.exit_on_error
+    parser.exit_on_error = False
+    try:
+        try:
+            return parser.parse_object(_merged(found, changed), defaults=False)
+        except Exception:
+            if len(changed) == 1:
+                raise
+        for name, value in changed.items():
+            try:
+                found = parser.parse_object(_merged(found, {name: value}), defaults=False)
+            except Exception as error:
+                warn_once(f"the stored value of {name}", error)
+        return found
+    except Exception as error:
+        warn_once(f"the stored value of {next(iter(changed))}", error)
         return None
-    merged = found.clone() if hasattr(found, "clone") else found
+    finally:
+        parser.exit_on_error = exits
+
+
+def _merged(found: Any, changed: dict[str, Any]) -> Any:
+    merged = found.clone()
     for name, value in changed.items():
         merged[name] = value
-    try:
-        # It takes no help, no `config` and no check of the whole from a second parsing.
-        merged = parser.parse_object(merged, defaults=False)
-    except (Exception, SystemExit) as error:
-        warn_once("stored values of the command line", error)
-        return None
     return merged
 
 

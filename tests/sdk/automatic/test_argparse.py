@@ -79,6 +79,21 @@ def test_a_clone_s_values_are_handed_to_the_script_in_their_types(scripts: Scrip
     assert json.loads(run_clone(scripts, text, task)) == found
 
 
+def test_a_stored_value_that_an_argument_refuses_leaves_the_script_its_own(scripts: Scripts) -> None:
+    text = PARSER.replace(
+        "parser.set_defaults",
+        "parser.add_argument('--kind', choices=['a', 'b'], default='a')\nparser.set_defaults",
+    )
+    text += "show(parser.parse_args())\ninit()\n"
+    recorded(scripts, text, *LINE)
+    task = clone({"n": "many", "kind": "c", "rate": "2", "layers": "[1, x]"})
+    script = scripts.start(text, *LINE, environment={"EVENTLOG_TASK_ID": task})
+    assert script.wait() == 0, script.err
+    found = json.loads(script.out)
+    assert (found["n"], found["kind"], found["rate"], found["layers"]) == (None, "a", 2.0, [3, 4])
+    assert script.err.count("the script's own value is used") == script.err.count("\n") == 3
+
+
 def test_a_clone_s_command_is_taken(scripts: Scripts) -> None:
     recorded(scripts, AFTER, *LINE)
     found = json.loads(run_clone(scripts, AFTER, clone({"command": "test", "part": "half"}), *LINE))

@@ -75,10 +75,12 @@ def test_a_clone_s_values_are_handed_to_the_script_in_their_types(scripts: Scrip
 
 def test_a_stored_value_of_another_type_leaves_the_script_its_own(scripts: Scripts) -> None:
     recorded(scripts, AFTER)
-    script = scripts.start(AFTER, environment={"EVENTLOG_TASK_ID": clone({"n": "many"})})
+    script = scripts.start(
+        AFTER, environment={"EVENTLOG_TASK_ID": clone({"n": "many", "optimizer.rate": "2"})}
+    )
     assert script.wait() == 0, script.err
     assert script.err.count("\n") == 1
-    assert script.out.startswith("3 ")
+    assert script.out.startswith("3 Namespace(rate=2.0,")
 
 
 def test_both_switches_are_obeyed(scripts: Scripts) -> None:
