@@ -68,10 +68,10 @@ def overwrite(parser: argparse.ArgumentParser, namespace: Any, stored: Mapping[s
 
     _take_commands(parser, namespace, stored)
     actions = {action.dest: action for action in arguments(parser)}
-    for action in arguments(parser, chosen=False):
+    for own in arguments(parser, chosen=False):
         # Of an argument without a default there is nothing where it is not given.
-        if action.dest in stored and stored[action.dest].value and not hasattr(namespace, action.dest):
-            setattr(namespace, action.dest, None)
+        if own.dest in stored and stored[own.dest].value and not hasattr(namespace, own.dest):
+            setattr(namespace, own.dest, None)
     for dest, value in list(vars(namespace).items()):
         if dest in stored:
             action = actions.get(dest)

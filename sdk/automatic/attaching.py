@@ -25,9 +25,8 @@ COMMAND_LINES: dict[str, str] = {
     "absl.flags._flagvalues": "absl_flags:bind",
     "click.core": "click_commands:bind",
     "fire.core": "fire_calls:bind",
-    "hydra._internal.core_plugins.basic_launcher": "hydra_jobs:bind_jobs",
+    "hydra._internal.callbacks": "hydra_jobs:bind_callbacks",
     "hydra._internal.hydra": "hydra_jobs:bind",
-    "hydra.core.utils": "hydra_jobs:bind_jobs",
     "jsonargparse._core": "jsonargparse_parsers:bind",
     "typer._click.core": "click_commands:bind",
 }

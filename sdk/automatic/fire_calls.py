@@ -46,7 +46,8 @@ def _fire(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     if len(args) < 2:
         return wrapped(*args, **kwargs)
     component, line, *rest = args
-    firing = _Firing(component, list(line))
+    # Without a component it is what the script has defined.
+    firing = _Firing(rest[1] if component is None and len(rest) > 1 else component, list(line))
     other = None if is_inside() or not is_wanted() else safely("the command line", firing.stored_member)
     if other is not None:
         line = [other]
@@ -164,7 +165,8 @@ class _Firing:
         kinds = {name: one.kind for name, one in bound.signature.parameters.items()}
         for name, value in list(bound.arguments.items()):
             if kinds[name] is inspect.Parameter.VAR_KEYWORD:
-                bound.arguments[name] = {key: stored_value(stored, key, one) for key, one in value.items()}
+                others = stored_values()
+                bound.arguments[name] = {key: stored_value(others, key, one) for key, one in value.items()}
             elif name in stored:
                 own = stored_value(stored, name, value)
                 is_lost = kinds[name] is inspect.Parameter.VAR_POSITIONAL and not isinstance(own, tuple)
@@ -181,20 +183,29 @@ class _Firing:
                 values.add(f"{ARGUMENTS}/{member}", to_parameter, member == self._path)
         for name, value in arguments.items():
             if kinds[name] is inspect.Parameter.VAR_KEYWORD:
+                # Those that the function does not name are nobody's, as with ClearML.
                 for key, one in value.items():
-                    values.add(prefix + key, to_parameter, one)
+                    values.add(f"{ARGUMENTS}/{key}", to_parameter, one)
             elif kinds[name] is not inspect.Parameter.VAR_POSITIONAL or value:
                 values.add(prefix + name, to_parameter, value)
         note(values, is_own=is_own_command_line(self._line))
 
 
 def _members(component: Any) -> list[str]:
-    """What may be called of a dictionary or a class."""
+    """The functions of the script that a dictionary, a class or an object has."""
     if isinstance(component, dict):
-        return [name for name, one in component.items() if isinstance(name, str) and inspect.isroutine(one)]
-    if not inspect.isclass(component):
-        return []
-    return [name for name, one in vars(component).items() if name[:1] != "_" and inspect.isfunction(one)]
+        named = component
+    else:
+        kind = component if inspect.isclass(component) else type(component)
+        named = {name: one for base in reversed(kind.__mro__) for name, one in vars(base).items()}
+    return [
+        name
+        for name, one in named.items()
+        if isinstance(name, str)
+        and not name.startswith("_")
+        and inspect.isfunction(one)
+        and is_function_of_script(one, [None])
+    ]
 
 
 def _code_of(function: Any) -> Any:

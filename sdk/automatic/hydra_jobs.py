@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.events import Parameter
 from eventlog.sdk.automatic import command_lines
-from eventlog.sdk.automatic.command_lines import MASK, Values, is_inside, is_wanted, stored_values
+from eventlog.sdk.automatic.command_lines import MASK, Values, is_wanted, stored_values
 from eventlog.sdk.automatic.hooks import around
 from eventlog.sdk.automatic.listening import safely, warn_once
 from eventlog.sdk.parameters import to_parameter
@@ -18,7 +18,7 @@ from eventlog.sdk.parameters import to_parameter
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["bind", "bind_jobs"]
+__all__ = ["bind", "bind_callbacks"]
 
 _FRAMEWORK = "hydra"
 _SECTION = "Hydra"
@@ -38,13 +38,14 @@ _EDIT_DESCRIPTION = (
 
 def bind(module: Any) -> None:
     """Hook `hydra._internal.hydra`."""
-    bind_jobs(module)
     around(module.Hydra, "run", _run)
 
 
-def bind_jobs(module: Any) -> None:
-    """Hook a module that has `run_job`."""
-    around(module, "run_job", _run_job)
+def bind_callbacks(module: Any) -> None:
+    """Hook `hydra._internal.callbacks`: what is called as jobs begin and end, around none of their frames."""
+    around(module.Callbacks, "on_run_start", _on_run_start)
+    around(module.Callbacks, "on_job_start", _on_job_start)
+    around(module.Callbacks, "on_job_end", _on_job_end)
     if _record_job not in command_lines.at_begin:
         command_lines.at_begin.append(_record_job)
 
@@ -58,19 +59,24 @@ def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     return wrapped(*args, **kwargs)
 
 
-def _run_job(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    """Run one job, in a multirun one of several.
+def _on_run_start(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """A single run begins, with a configuration that may still be changed."""
+    if is_wanted(_FRAMEWORK):
+        safely("what hydra does", _take_stored, args[0] if args else kwargs.get("config"))
+    return wrapped(*args, **kwargs)
 
-    The function that it calls is left as it is: Hydra prints the traceback that begins there.
-    """
-    config = args[1] if len(args) > 1 else kwargs.get("config")
-    if is_inside() or not is_wanted(_FRAMEWORK):
-        return wrapped(*args, **kwargs)
-    safely("what hydra does", _begin_job, config)
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        _jobs.clear()
+
+def _on_job_start(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """A job begins, in a multirun one of several."""
+    result = wrapped(*args, **kwargs)
+    if is_wanted(_FRAMEWORK):
+        safely("what hydra does", _begin_job, args[0] if args else kwargs.get("config"))
+    return result
+
+
+def _on_job_end(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    _jobs.clear()
+    return wrapped(*args, **kwargs)
 
 
 class _Job:
@@ -86,7 +92,6 @@ def _begin_job(config: Any) -> None:
 
     from eventlog.sdk.secrets import mask_text
 
-    _take_stored(config)
     values = Values()
     values.add(f"{_SECTION}/{_EDIT}", to_parameter, False, description=_EDIT_DESCRIPTION)
     for override in config.hydra.overrides.task:

@@ -128,3 +128,17 @@ def test_a_job_that_fails_is_told_as_before(scripts: Scripts) -> None:
     assert "ZeroDivisionError: division by zero" in script.err
     assert "Set the environment variable HYDRA_FULL_ERROR=1" in script.err
     assert "eventlog" not in script.err
+
+
+def test_what_hydra_warns_of_is_said_as_before(scripts: Scripts) -> None:
+    # Without a version it changes the folder, and says so.
+    text = TEXT.replace(", version_base=None", "").replace(
+        "import hydra", "import warnings; warnings.simplefilter('always')\nimport hydra"
+    )
+    without = text.replace("from eventlog import Task", "")
+    for word in ("INSIDE", "BEFORE", "END"):
+        without = without.replace(word, "")
+    before = scripts.run(without)
+    script = scripts.run(text.replace("BEFORE", INIT).replace("INSIDE", "").replace("END", ""))
+    assert script.err == before.err
+    assert "working directory" in before.err
