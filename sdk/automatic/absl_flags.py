@@ -3,6 +3,7 @@
 ClearML calls their section TF_DEFINE.
 """
 
+import sys
 from typing import Any
 
 from eventlog.events import Parameter
@@ -46,9 +47,7 @@ def _parse(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
 
 def _is_global(flags: Any) -> bool:
     """Whether these are the flags of the process, not a library's own."""
-    from absl.flags import FLAGS
-
-    return flags is FLAGS
+    return flags is getattr(sys.modules.get("absl.flags"), "FLAGS", None)
 
 
 def _stored(flags: Any) -> dict[str, Any]:

@@ -175,7 +175,6 @@ def test_a_command_that_exits_does_so_as_before(scripts: Scripts, line: tuple[st
 
 
 def test_typer_s_commands_are_recorded(scripts: Scripts) -> None:
-    pytest.importorskip("typer")
     text = """
     import typer
     from eventlog import Task
