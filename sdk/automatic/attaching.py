@@ -31,7 +31,11 @@ COMMAND_LINES: dict[str, str] = {
     "typer._click.core": "click_commands:bind",
 }
 # Attached by `Task.init`:
-FRAMEWORKS: dict[str, str] = {}
+FRAMEWORKS: dict[str, str] = {
+    "tensorboard.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
+    "tensorboardX.event_file_writer": "tensorboard:bind_event_writer",
+    "tensorflow.python.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
+}
 
 
 def attach_to_command_lines() -> None:

@@ -1,17 +1,23 @@
 """What is logged by itself in one run of a task, from `Task.init` to its end."""
 
 import atexit
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventlog.sdk.automatic import attaching, command_lines
 from eventlog.sdk.automatic.choices import Choices
 from eventlog.sdk.automatic.console import Console
 from eventlog.sdk.automatic.listening import listen, safely
+from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
 
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
 __all__ = ["Automatic"]
+
+# Among what is called at the end of a multiprocessing child: what others do there may still be heard.
+_AFTER_OTHERS = -50
 
 
 class Automatic:
@@ -21,6 +27,8 @@ class Automatic:
         self._task = task
         self._choices = choices
         self._console = Console(task.get_logger(), choices.streams) if choices.streams else None
+        self._process = os.getpid()
+        self._settling: list[tuple[str, Callable[[], None]]] = []
 
     def __repr__(self) -> str:
         return f"<Automatic logging to {self._task!r}>"
@@ -39,11 +47,29 @@ class Automatic:
         else:
             atexit.register(self.end)
 
+    def at_end(self, what: str, settle: Callable[[], None]) -> None:
+        """Have what is left of something reported by this when the run ends; in a forked child, when that does.
+
+        Args:
+            what: it is, for a warning.
+            settle: reports it; not called where a signal presses.
+        """
+        if os.getpid() == self._process:
+            self._settling.append((what, settle))
+        elif is_multiprocessing_child():
+            at_child_end(lambda: safely(what, settle), _AFTER_OTHERS)
+        else:
+            atexit.register(safely, what, settle)
+
     def end(self) -> None:
         """Report what is left, and put everything back."""
-        atexit.unregister(self.end)
-        if self._console is not None:
-            safely("the console", self._console.end)
+        self._end_of_run(False)
 
     def _end_of_run(self, is_hurried: bool) -> None:
-        self.end()
+        atexit.unregister(self.end)
+        settling, self._settling = self._settling, []
+        if os.getpid() == self._process and not is_hurried:
+            for what, settle in settling:
+                safely(what, settle)
+        if self._console is not None:
+            safely("the console", self._console.end)
