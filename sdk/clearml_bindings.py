@@ -41,12 +41,10 @@ class PatchedMatplotlib:
 
     @staticmethod
     def update_current_task(task: Any, **_: Any) -> None:
-        """Switch it off, with None.
+        """Switch it off, with None, or on again, with the current task."""
+        from eventlog.sdk.automatic.listening import switch
 
-        Raises:
-            NotAvailable: a task was given, for which it would be switched on.
-        """
-        _only_off("PatchedMatplotlib", task, "report the figure with Logger.report_matplotlib_figure")
+        switch("matplotlib", is_on=task is not None)
 
     @staticmethod
     def report_figure(

@@ -51,6 +51,7 @@ class Logger(MediaReports):
         self._append = self._append_first if is_checked else store.session.append
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
         self._initial = 0
+        self._largest = 0
 
     def __repr__(self) -> str:
         return f"<Logger of task {self._task_id}>"
@@ -84,6 +85,8 @@ class Logger(MediaReports):
             value = as_float("the value of a scalar", value)
         if type(iteration) is not int or not -0x8000000000000000 <= iteration <= 0x7FFFFFFFFFFFFFFF:
             iteration = 0 if iteration is None else as_iteration(iteration)
+        if iteration > self._largest:
+            self._largest = iteration
         self._append(ScalarReported, self._task_id, title, series, iteration, value)
 
     def report_single_value(self, name: str, value: float) -> None:
@@ -226,6 +229,11 @@ class Logger(MediaReports):
             self.__dict__["report_scalar"] = self._report_adjusted_scalar
         else:
             self.__dict__.pop("report_scalar", None)
+
+    @property
+    def _step(self) -> int:
+        """The largest iteration of the scalars that were reported here, without the initial one."""
+        return max(self._largest - self._initial, 0)
 
     def _report_adjusted_scalar(self, title: str, series: str, value: float, iteration: int | None) -> None:
         """`report_scalar`, where an initial iteration or a number for NaN or infinity is set."""

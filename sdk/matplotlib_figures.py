@@ -14,7 +14,7 @@ from eventlog.errors import InputInvalid
 from eventlog.sdk.figure_data import plain_values
 from eventlog.sdk.plain_text import plain_text
 
-__all__ = ["converted", "figure_of", "picture", "png_of"]
+__all__ = ["converted", "figure_of", "picture", "picture_of", "png_of"]
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _MARKERS = {
@@ -88,9 +88,13 @@ def picture(figure: Any, title: str, series: str) -> dict[str, Any]:
     Raises:
         InputInvalid: it cannot be drawn.
     """
+    return picture_of(png_of(figure), title, series)
+
+
+def picture_of(data: bytes, title: str, series: str) -> dict[str, Any]:
+    """A Plotly figure that shows a picture: the bytes of a PNG file."""
     from base64 import b64encode
 
-    data = png_of(figure)
     # Where every PNG file says how large it is (https://www.w3.org/TR/png/#11IHDR).
     width, height = struct.unpack(">II", data[16:24])
     image = {

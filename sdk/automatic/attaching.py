@@ -32,6 +32,9 @@ COMMAND_LINES: dict[str, str] = {
 }
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {
+    "matplotlib.figure": "matplotlib:bind_figure",
+    "matplotlib.pyplot": "matplotlib:bind_pyplot",
+    "matplotlib_inline.backend_inline": "matplotlib:bind_inline_backend",
     "tensorboard.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
     "tensorboardX.event_file_writer": "tensorboard:bind_event_writer",
     "tensorflow.python.summary.writer.event_file_writer": "tensorboard:bind_event_writer",

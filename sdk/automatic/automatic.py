@@ -48,7 +48,7 @@ class Automatic:
             atexit.register(self.end)
 
     def at_end(self, what: str, settle: Callable[[], None]) -> None:
-        """Have what is left of something reported by this when the run ends; in a forked child, when that does.
+        """Have what is left of something reported by this when the run ends; in a forked child, when it does.
 
         Args:
             what: it is, for a warning.

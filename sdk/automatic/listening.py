@@ -15,7 +15,7 @@ from eventlog.sdk.automatic.choices import Choices
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["choices", "hears", "is_muted", "listen", "muted", "safely", "warn_once"]
+__all__ = ["choices", "hears", "is_muted", "listen", "muted", "safely", "switch", "warn_once"]
 
 log = logging.getLogger("eventlog")
 
@@ -24,11 +24,20 @@ def listen(wanted: Choices) -> None:
     """From here on the current task hears what is chosen."""
     global _choices
     _choices = wanted
+    _off.clear()
 
 
 def choices() -> Choices:
     """What the current task wants to hear."""
     return _choices
+
+
+def switch(framework: str, is_on: bool) -> None:
+    """Have a framework not heard until it is switched on, or another task begins; or have it heard again."""
+    if is_on:
+        _off.discard(framework)
+    else:
+        _off.add(framework)
 
 
 def hears(framework: str, group: str = "") -> "Task | None":
@@ -40,7 +49,7 @@ def hears(framework: str, group: str = "") -> "Task | None":
     from eventlog.sdk.task import Task
 
     task = Task.current_task()
-    if task is None or (framework and not _choices.wants(framework)):
+    if task is None or framework in _off or (framework and not _choices.wants(framework)):
         return None
     return None if is_muted(group) else task
 
@@ -93,6 +102,7 @@ def warn_once(what: str, error: object) -> None:
 
 
 _choices = Choices()
+_off: set[str] = set()
 _local = threading.local()
 _lock = threading.Lock()
 _warned: set[str] = set()

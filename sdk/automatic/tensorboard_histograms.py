@@ -115,16 +115,17 @@ class _Surface:
         for _, edges, counts in steps:
             # Within a bin, values are taken to lie evenly.
             total = np.concatenate(([0.0], np.cumsum(counts)))
-            edges, total = _distinct(edges, total)
-            rows.append(np.diff(np.interp(bins, edges, total, left=0.0, right=total[-1])))
+            rows.append(np.diff(np.interp(bins, _distinct(edges), total, left=0.0, right=total[-1])))
         return [step for step, _, _ in steps], bins[:-1], np.array(rows)
 
 
-def _distinct(edges: Any, total: Any) -> tuple[Any, Any]:
+def _distinct(edges: Any) -> Any:
     """Edges that grow, if only by a little, where all values of a bin are the same."""
     import numpy as np
 
-    edges = np.asarray(edges, dtype=float).copy()
-    for place in np.flatnonzero(np.diff(edges) <= 0):
-        edges[place + 1] = np.nextafter(max(edges[place], edges[place + 1]), np.inf)
-    return edges, total
+    if (np.diff(edges) > 0).all():
+        return edges
+    grown = [float(edges[0])]
+    for edge in edges[1:].tolist():
+        grown.append(edge if edge > grown[-1] else float(np.nextafter(grown[-1], np.inf)))
+    return np.array(grown)

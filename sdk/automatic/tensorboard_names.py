@@ -1,7 +1,7 @@
 """What TensorBoard's summaries are called as reports: ClearML's titles and series, from tags and folders.
 
-TensorBoard tells curves of one tag apart by the folder that each writer writes to. The first folder that writes
-a tag needs no mention; of another one, what tells it from the first stands in the series or in the title.
+TensorBoard tells curves of one tag apart by the folder that each writer writes to. The first folder that
+writes a tag needs no mention; of another one, what tells it from the first stands in the series or the title.
 """
 
 from pathlib import PurePath
@@ -37,7 +37,7 @@ class TensorBoardNames:
         if is_plain and is_grouped:
             title = _GROUP
         elif is_plain:
-            # `SummaryWriter.add_scalars` gives each curve a folder of its own, named after the tag and the curve.
+            # `SummaryWriter.add_scalars` gives each curve a folder of its own, named after tag and curve.
             above, own = PurePath(folder).parent, PurePath(folder).name
             if own.startswith(f"{tag}_") and own != f"{tag}_":
                 curve = own[len(tag) + 1 :].replace(" ", "_")

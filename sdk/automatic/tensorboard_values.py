@@ -1,8 +1,8 @@
 """What is in TensorBoard's messages: numbers, texts and hyperparameters.
 
-Read by the names of their fields, since each writer has message classes of its own. What the fields mean is in
-https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/ (summary.proto, tensor.proto) and
-in plugins/hparams/plugin_data.proto.
+Read by the names of their fields, since each writer has message classes of its own. What the fields mean is
+in https://github.com/tensorflow/tensorboard: tensorboard/compat/proto/summary.proto, tensor.proto and
+types.proto, and tensorboard/plugins/hparams/plugin_data.proto.
 """
 
 import struct

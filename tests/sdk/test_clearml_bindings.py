@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from eventlog import Task
 from eventlog.errors import NotAvailable, NotFound
@@ -17,13 +18,25 @@ from eventlog.sdk.clearml_bindings import (
 )
 
 
-@pytest.mark.parametrize("switch", [PatchPyTorchModelIO, PatchedMatplotlib])
-def test_automatic_logging_can_be_switched_off_and_not_on(task: Task, switch: Any) -> None:
-    switch.update_current_task(None)
+def test_the_logging_of_models_can_be_switched_off_and_not_on(task: Task) -> None:
+    PatchPyTorchModelIO.update_current_task(None)
     with pytest.raises(
-        NotAvailable, match=f"{switch.__name__}.update_current_task with a task is not available"
+        NotAvailable, match="PatchPyTorchModelIO.update_current_task with a task is not available"
     ):
-        switch.update_current_task(task)
+        PatchPyTorchModelIO.update_current_task(task)
+
+
+def test_the_logging_of_figures_can_be_switched_off_and_on_again(task: Task, tmp_path: Path) -> None:
+    def save(title: str) -> None:
+        figure = Figure()
+        figure.subplots().set_title(title)
+        figure.savefig(tmp_path / "figure.png")
+
+    PatchedMatplotlib.update_current_task(None)
+    save("off")
+    PatchedMatplotlib.update_current_task(task)
+    save("on")
+    assert [plot["metric"] for plot in task.get_reported_plots()] == ["on"]
 
 
 def test_an_array_is_reported_as_a_histogram(task: Task) -> None:
