@@ -37,7 +37,8 @@ FRAMEWORKS: dict[str, str] = {
     "matplotlib_inline.backend_inline": "matplotlib:bind_inline_backend",
     "tensorboard.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
     "tensorboardX.event_file_writer": "tensorboard:bind_event_writer",
-    "tensorflow.python.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
+    "tensorflow.python.ops.gen_summary_ops": "tensorflow_summaries:bind_summary_ops",
+    "tensorflow.python.summary.writer.event_file_writer": "tensorboard:bind_tensorflow_event_writer",
 }
 
 

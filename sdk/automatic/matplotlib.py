@@ -1,7 +1,7 @@
 """Figures of matplotlib are reported when the script shows or saves them, as ClearML does.
 
-What else draws with matplotlib, such as pandas and seaborn, ends in the same few functions. Of a figure that is
-shown or saved again and looks the same, nothing new is reported.
+What else draws with matplotlib, such as pandas and seaborn, ends in the same few functions. Of a figure that
+is shown or saved again and looks the same, nothing new is reported.
 """
 
 import hashlib

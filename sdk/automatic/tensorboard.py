@@ -18,11 +18,13 @@ from eventlog.sdk.logger import Logger
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["Summaries", "bind_event_writer", "summaries_of"]
+__all__ = ["Summaries", "bind_event_writer", "bind_tensorflow_event_writer", "summaries_of"]
 
 # By how a file begins.
 _IMAGES = {b"\x89PNG": ".png", b"GIF8": ".gif", b"\xff\xd8\xff": ".jpeg", b"RIFF": ".webp", b"BM": ".bmp"}
 _SECTION = "TB_hparams"
+# Characters, of a title or a series.
+_LONGEST = 1024
 # Of pr_curve's six rows.
 _PRECISION, _RECALL = 4, 5
 
@@ -30,6 +32,17 @@ _PRECISION, _RECALL = 4, 5
 def bind_event_writer(module: Any) -> None:
     """Hook the class `EventFileWriter` of a module."""
     around(module.EventFileWriter, "add_event", _add_event)
+
+
+def bind_tensorflow_event_writer(module: Any) -> None:
+    """Hook the one of TensorFlow's first version."""
+    around(module.EventFileWriter, "add_event", _add_tensorflow_event)
+
+
+def _add_tensorflow_event(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    if not choices().wants("tensorflow"):
+        return wrapped(*args, **kwargs)
+    return _add_event(wrapped, instance, args, kwargs)
 
 
 def _add_event(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -158,7 +171,9 @@ class Summaries:
         from eventlog.sdk.media import medium_of_bytes
         from eventlog.sdk.plain_text import check_title
 
-        self._logger._report_medium(check_title(*names), step, medium_of_bytes(data, extension), None, False)
+        title, series = (name[:_LONGEST] for name in names)
+        medium = medium_of_bytes(data, extension)
+        self._logger._report_medium(check_title(title, series), step, medium, None, False)
 
     def _add_histogram(self, tag: str, folder: str, step: int, histogram: Any) -> None:
         import numpy as np

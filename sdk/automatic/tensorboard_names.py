@@ -79,8 +79,8 @@ class TensorBoardNames:
         first = self._first.setdefault((kind, tag), folder)
         if first == folder:
             return ""
-        known = set(PurePath(first).parts)
-        return "/".join(part for part in PurePath(folder).parts if part not in known) or PurePath(folder).name
+        own, known = PurePath(folder), {*PurePath(first).parts, "/"}
+        return "/".join(part for part in own.parts if part not in known) or own.name
 
 
 def _halves(tag: str) -> tuple[str, str]:

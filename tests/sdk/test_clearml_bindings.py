@@ -20,9 +20,7 @@ from eventlog.sdk.clearml_bindings import (
 
 def test_the_logging_of_models_can_be_switched_off_and_not_on(task: Task) -> None:
     PatchPyTorchModelIO.update_current_task(None)
-    with pytest.raises(
-        NotAvailable, match="PatchPyTorchModelIO.update_current_task with a task is not available"
-    ):
+    with pytest.raises(NotAvailable, match=r"PatchPyTorchModelIO.update_current_task with a task is not"):
         PatchPyTorchModelIO.update_current_task(task)
 
 
