@@ -29,6 +29,10 @@ def main() -> int:
     results: dict[str, list[dict[str, float]]] = {}
     failed = []
     for name in arguments.only or NAMES:
+        missing = find_benchmark(name).missing
+        if missing:
+            progress.print(f"{name} is skipped: {', '.join(missing)} is not installed")
+            continue
         folder = Path(tempfile.mkdtemp(prefix=f"eventlog-{name}-", dir=arguments.scratch))
         try:
             with progress.status("") as status:

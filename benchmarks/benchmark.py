@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["Benchmark", "Place", "Row"]
@@ -66,6 +67,7 @@ class Benchmark:
         measure: one round: the value of each row by its name.
         prepare: makes, once, what all rounds read.
         rounds: how many rounds count.
+        needs: modules of other libraries, without which it is skipped.
     """
 
     title: str
@@ -73,3 +75,9 @@ class Benchmark:
     measure: Callable[[Place], dict[str, float]]
     prepare: Callable[[Place], None] | None = None
     rounds: int = 5
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """Those of the modules it needs that are not installed."""
+        return [name for name in self.needs if find_spec(name) is None]

@@ -22,6 +22,8 @@ NAMES = (
     "read_series",
     "get_tasks",
     "console",
+    "add_scalar",
+    "savefig",
 )
 
 

@@ -22,8 +22,10 @@ log = logging.getLogger("eventlog")
 
 def listen(wanted: Choices) -> None:
     """From here on the current task hears what is chosen."""
-    global _choices
-    _choices = wanted
+    global _choices, _current_task
+    from eventlog.sdk.task import Task
+
+    _choices, _current_task = wanted, Task.current_task
     _off.clear()
 
 
@@ -46,9 +48,8 @@ def hears(framework: str, group: str = "") -> "Task | None":
     Args:
         group: besides, whoever is in `muted` for that group is not heard.
     """
-    from eventlog.sdk.task import Task
-
-    task = Task.current_task()
+    # Each step here is paid whenever a function that is hooked is called.
+    task = _current_task()
     if task is None or framework in _off or (framework and not _choices.wants(framework)):
         return None
     return None if is_muted(group) else task
@@ -102,6 +103,7 @@ def warn_once(what: str, error: object) -> None:
 
 
 _choices = Choices()
+_current_task: "Callable[[], Task | None]" = lambda: None  # noqa: E731 (a class imported late has it)
 _off: set[str] = set()
 _local = threading.local()
 _lock = threading.Lock()

@@ -5,7 +5,7 @@ made the summary, its tag is there as it is written, and nothing is parsed or co
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from eventlog.sdk.automatic.hooks import around
@@ -46,16 +46,17 @@ def _add_tensorflow_event(wrapped: Any, instance: Any, args: Any, kwargs: Any) -
 
 
 def _add_event(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    result = wrapped(*args, **kwargs)
     task = hears("tensorboard", "tensorboard")
-    if task is not None and (args or kwargs):
+    if task is not None:
+        # Before: afterwards the writer's thread has woken up, and each step here would compete with it.
         try:
-            event = args[0] if args else kwargs["event"]
-            if event.WhichOneof("what") == "summary":
-                summaries_of(task).add(event.summary.value, instance.get_logdir(), event.step)
+            event = args[0] if args else kwargs.get("event")
+            values = getattr(getattr(event, "summary", None), "value", ())
+            if len(values):
+                summaries_of(task).add(values, instance.get_logdir(), event.step)
         except Exception as error:
             warn_once("what is written for TensorBoard", error)
-    return result
+    return wrapped(*args, **kwargs)
 
 
 class Summaries:
@@ -75,7 +76,7 @@ class Summaries:
     def __repr__(self) -> str:
         return f"<Summaries of {self.task!r}>"
 
-    def add(self, values: Iterable[Any], folder: Any, step: int) -> None:
+    def add(self, values: Sequence[Any], folder: Any, step: int) -> None:
         """Report the values of a summary.
 
         Args:
@@ -84,7 +85,8 @@ class Summaries:
             step: the step.
         """
         folder = folder if type(folder) is str else os.fsdecode(folder)
-        for value in values:
+        # Mostly there is one, and asking for it is cheaper than a loop.
+        for value in (values[0],) if len(values) == 1 else values:
             if value.WhichOneof("value") == "simple_value":
                 self.add_scalar(value.tag, folder, step, shortest(value.simple_value))
             else:
