@@ -16,6 +16,7 @@ NAMES = (
     "report_scalar",
     "call_latency",
     "log_size",
+    "monitor",
     "import_time",
     "task_init",
     "rebuild",

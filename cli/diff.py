@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from eventlog.cli.curve import number
-from eventlog.cli.metrics import series_of
+from eventlog.cli.metrics import of_machine, series_of
 from eventlog.cli.moments import local, size
 from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument, time_option
@@ -87,7 +87,8 @@ def _side(views: "Views", task: str, at: int | None) -> Side:
     state = state_of(views, task, at)
     name = f"{state.project}/{state.name}" if state.project else state.name
     title = f"{task[:8]} {name}" if at is None else local(at, precise=at % 1000 != 0)
-    metrics = {f"{one.title}/{one.series}": number(one.last) for one in series_of(views, task, at)}
+    series = [one for one in series_of(views, task, at) if not of_machine(one)]
+    metrics = {f"{one.title}/{one.series}": number(one.last) for one in series}
     return Side(title, state, _sections(state, metrics))
 
 

@@ -11,6 +11,7 @@ import click
 
 from eventlog.cli.curve import Axes, Span
 from eventlog.cli.documents import series_document
+from eventlog.cli.metrics import machine_last
 from eventlog.cli.moments import iso
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
@@ -67,6 +68,8 @@ def command(
 ) -> None:
     """Show a task's series, or with TITLE the curves of one plot.
 
+    What the machine was busy with (":monitor:machine", ":monitor:gpu") comes last.
+
     CSV and Parquet have the columns title, series, iteration, time, value.
 
     With --json: a list, each series with title, series, points, first_iteration, last_iteration, last, min,
@@ -80,7 +83,7 @@ def command(
         raise InputInvalid(f"the folder {parquet.parent} is not there: make it, or choose another file")
     with opened_views(home, reports=True) as views:
         found = resolve_any(views, task)
-        chosen = _choose(views.series(found), title, names)
+        chosen = machine_last(_choose(views.series(found), title, names))
         if as_csv:
             _write_csv(views, found, chosen)
         elif parquet is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from eventlog.cli.documents import model_document, series_document, task_document
-from eventlog.cli.metrics import fold_series, series_of
+from eventlog.cli.metrics import fold_series, machine_last, series_of
 from eventlog.cli.model_page import print_model
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, at_option, examples, opened_views, task_argument
@@ -51,7 +51,7 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
                 print_model(model, series, at)
             return
         state = state_of(views, found, at)
-        series = series_of(views, found, at)
+        series = machine_last(series_of(views, found, at))
     if as_json:
         document(task_document(state, series))
     else:

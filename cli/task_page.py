@@ -2,10 +2,12 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from eventlog.cli.curve import number
+from eventlog.cli.metrics import of_machine
 from eventlog.cli.moments import duration, how_long_ago, local, size
 from eventlog.cli.printing import Part, counted, drawn, line
 from eventlog.cli.tables import Cell, Column, fields, progress_cell, status_cell, table
@@ -39,9 +41,13 @@ def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | 
     if state.labels:
         heading("Labels")
         fields([(name, str(label)) for name, label in sorted(state.labels.items())], INDENT)
-    if series:
+    if own := [one for one in series if not of_machine(one)]:
         heading("Metrics")
-        print_metrics(series, INDENT)
+        print_metrics(own, INDENT)
+    if machine := Counter(one.title for one in series if of_machine(one)):
+        # They would hide what the script reports; `eventlog scalars` has them.
+        heading("Machine")
+        fields([(title, f"{count} series") for title, count in sorted(machine.items())], INDENT)
     if state.single_values:
         heading("Single values")
         fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)

@@ -33,12 +33,15 @@ class Configuration:
             (``EVENTLOG_TASK_REUSE_TIME_WINDOW_IN_HOURS``).
         default_output_uri: the folder or URL that artifacts and models of every task are copied to, where
             the script names none (``EVENTLOG_DEFAULT_OUTPUT_URI``).
+        monitor_interval_seconds: how often a task reports what its machine is busy with; the first time after
+            half of it (``EVENTLOG_MONITOR_INTERVAL_SECONDS``).
     """
 
     remote: str = ""
     commit_interval_seconds: float = 0.2
     task_reuse_time_window_in_hours: float = 72.0
     default_output_uri: str = ""
+    monitor_interval_seconds: float = 5.0
 
     @classmethod
     def load(cls, home: Path | None = None) -> "Configuration":

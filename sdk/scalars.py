@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.automatic.monitor_options import MONITOR
 
 if TYPE_CHECKING:
     from eventlog.projections import Views
@@ -54,8 +55,12 @@ def last_metrics(views: "Views", task_id: str) -> dict[str, dict[str, dict[str, 
 
 
 def last_iteration(views: "Views", task_id: str) -> int:
-    """The largest iteration that a scalar, a plot or a medium was reported for, or 0."""
-    iterations = [summary.last_iteration for summary in views.series(task_id)]
+    """The largest iteration that a scalar, a plot or a medium was reported for, or 0.
+
+    What the machine was busy with does not count: it is reported for seconds.
+    """
+    series = [one for one in views.series(task_id) if not one.title.startswith(MONITOR)]
+    iterations = [summary.last_iteration for summary in series]
     for reports in (views.plots(task_id), views.media(task_id)):
         iterations += [report.iteration for report in reports]
     return max(iterations, default=0)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
+from eventlog.sdk.automatic.monitor_options import MONITOR
 from eventlog.sdk.last_runs import Choice, LastRun, LastRuns
 from eventlog.sdk.main_task import read_soon, task_of_main_process
 from eventlog.sdk.names import check_id, shown
@@ -30,6 +31,7 @@ class Start:
         offset: what is added to the iterations that are reported.
         asked: what was asked for in a draft, of the fields of `ExecutionRecorded`.
         goes_on: it was there before, and nothing of it was reset.
+        monitor_offset: what is added to the seconds for which the machine is reported.
     """
 
     task_id: str
@@ -41,6 +43,7 @@ class Start:
     offset: int = 0
     asked: dict[str, str] = field(default_factory=dict)
     goes_on: bool = False
+    monitor_offset: int = 0
 
 
 def start_task(
@@ -111,6 +114,7 @@ def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, 
                 f"task {task} is published and does not run any more: run a copy of it, from Task.clone"
             )
         offset = _offset(store, task, last)
+        seconds = 0 if last is False else _next_iteration(store, task, of_machine=True)
         is_own = not _is_running(store, state)
         if is_own:
             with last_runs.choose(state.project, state.name, state.type) as choice:
@@ -122,7 +126,7 @@ def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, 
         last_runs.note_kept(state.project, state.name, state.type, task)
     execution = state.execution
     asked = {} if execution is None else {"requirements": execution.requirements, "binary": execution.binary}
-    return Start(task, state.project, state.name, state.type, is_own, is_given, offset, asked, True)
+    return Start(task, state.project, state.name, state.type, is_own, is_given, offset, asked, True, seconds)
 
 
 def _run(store: Store, task: str, tags: list[str], choice: Choice) -> None:
@@ -151,8 +155,14 @@ def _offset(store: Store, task: str, last: bool | str | int) -> int:
         return 0
     if last is not True and not isinstance(last, str):
         return last
+    return _next_iteration(store, task, of_machine=False)
+
+
+def _next_iteration(store: Store, task: str, *, of_machine: bool) -> int:
+    """One more than the last that was reported, of the machine's own curves or of all others."""
     series = current_views(store, reports=True).series(task)
-    return max((one.last_iteration for one in series), default=-1) + 1
+    counted = (one.last_iteration for one in series if one.title.startswith(MONITOR) == of_machine)
+    return max(counted, default=-1) + 1
 
 
 def _last_task(store: Store, project: str, name: str, task_type: str) -> str:

@@ -11,4 +11,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("EVENTLOG_HOME", str(folder))
     monkeypatch.delenv("EVENTLOG_REMOTE", raising=False)
+    # A test that takes long would find curves that it knows nothing of.
+    monkeypatch.setenv("EVENTLOG_MONITOR_INTERVAL_SECONDS", "3600")
     return folder

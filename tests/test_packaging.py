@@ -70,7 +70,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
 
 def import_names(requirements: list[str]) -> set[str]:
     """The modules of distributions, some of which have another name than these."""
-    others = {"pillow": "PIL", "pyyaml": "yaml"}
+    others = {"nvidia-ml-py": "pynvml", "pillow": "PIL", "pyyaml": "yaml"}
     names = {re.split(r"[<>=]", line)[0] for line in requirements}
     return {others.get(name, name) for name in names}
 

@@ -9,6 +9,7 @@ from eventlog.sdk.automatic import attaching, command_lines
 from eventlog.sdk.automatic.choices import Choices
 from eventlog.sdk.automatic.console import Console
 from eventlog.sdk.automatic.listening import listen, safely
+from eventlog.sdk.automatic.monitor import Monitor
 from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Automatic:
         self._task = task
         self._choices = choices
         self._console = Console(task.get_logger(), choices.streams) if choices.streams else None
+        self._monitor: Monitor | None = None
         self._process = os.getpid()
         self._settling: list[tuple[str, Callable[[], None]]] = []
 
@@ -43,7 +45,12 @@ class Automatic:
             safely("the console", self._console.begin)
         run = self._task._run
         if run is not None and run.is_ours:
-            run.at_end.append(self._end_of_run)
+            run.at_end.append(self.end)
+            if self._choices.monitoring is not None:
+                self._monitor = Monitor(
+                    self._task._store, self._task.id, self._choices.monitoring, run.start.monitor_offset
+                )
+                safely("what the machine is busy with", self._monitor.begin)
         else:
             atexit.register(self.end)
 
@@ -61,15 +68,18 @@ class Automatic:
         else:
             atexit.register(safely, what, settle)
 
-    def end(self) -> None:
-        """Report what is left, and put everything back."""
-        self._end_of_run(False)
+    def end(self, is_hurried: bool = False) -> None:
+        """Report what is left, and put everything back.
 
-    def _end_of_run(self, is_hurried: bool) -> None:
+        Args:
+            is_hurried: there is no time to wait for anything.
+        """
         atexit.unregister(self.end)
         settling, self._settling = self._settling, []
         if os.getpid() == self._process and not is_hurried:
             for what, settle in settling:
                 safely(what, settle)
+        if self._monitor is not None:
+            self._monitor.end(is_hurried=is_hurried)
         if self._console is not None:
             safely("the console", self._console.end)

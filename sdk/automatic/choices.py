@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from eventlog.errors import InputInvalid
+from eventlog.sdk.automatic.monitor_options import MonitorOptions
 from eventlog.sdk.names import shown
 
 __all__ = ["FRAMEWORKS", "Choices"]
@@ -35,23 +36,24 @@ class Choices:
             of the file names that count, or options by name.
         arguments: True or False for all, or by name of the argument; "*" stands for the others.
         streams: which of "stdout", "stderr" and "logging" are captured.
-        monitoring: the machine is watched.
-        monitoring_options: how, as ClearML names it.
+        monitoring: how the machine is watched; None if it is not.
     """
 
     frameworks: bool | Mapping[str, Any] = True
     arguments: bool | Mapping[str, bool] = True
     streams: frozenset[str] = frozenset(_STREAMS)
-    monitoring: bool = True
-    monitoring_options: Mapping[str, Any] = field(default_factory=dict)
+    monitoring: MonitorOptions | None = None
 
     @classmethod
     def of(cls, frameworks: Any, arguments: Any, streams: Any, monitoring: Any) -> "Choices":
         """Check what was given to `Task.init`.
 
         Raises:
-            InputInvalid: one is neither True, False nor a dictionary.
+            InputInvalid: one is neither True, False nor a dictionary, or an option has no use.
         """
+        if isinstance(monitoring, type):
+            # A class of ClearML's that watches: it is watched here as ever.
+            monitoring = True
         given = {
             "auto_connect_frameworks": frameworks,
             "auto_connect_arg_parser": arguments,
@@ -66,8 +68,10 @@ class Choices:
         if isinstance(streams, Mapping):
             _say_unknown("auto_connect_streams", streams, _STREAMS)
         captured = frozenset(name for name in _STREAMS if _chosen(streams, name))
-        options = dict(monitoring) if isinstance(monitoring, Mapping) else {}
-        return cls(_plain(frameworks), _plain(arguments), captured, bool(monitoring), options)
+        options = (
+            MonitorOptions.of(monitoring if isinstance(monitoring, Mapping) else {}) if monitoring else None
+        )
+        return cls(_plain(frameworks), _plain(arguments), captured, options)
 
     def wants(self, framework: str) -> bool:
         """Whether a framework is logged."""

@@ -8,7 +8,7 @@ import pytest
 from eventlog import events
 from eventlog.cli.documents import task_document
 from eventlog.store import Store
-from tests.cli.running import BASE_MODEL, BASELINE, BROKEN, MODEL, RICH, Run
+from tests.cli.running import BASE_MODEL, BASELINE, BROKEN, MODEL, RICH, WIDER, Run
 
 KEYS = [
     "id",
@@ -246,3 +246,16 @@ def test_a_script_outside_of_the_repository_is_said_to_be(
     store.flush()
     (line,) = (line for line in eventlog("show", BASELINE).lines if line.startswith("  script"))
     assert line.removeprefix("  script").strip() == said
+
+
+def test_what_the_machine_was_busy_with_does_not_hide_what_was_reported(eventlog: Run, tasks: Path) -> None:
+    with Store.open(tasks) as store:
+        for series in ("cpu_usage", "memory_used_gb"):
+            store.session.append(events.ScalarReported, BASELINE, ":monitor:machine", series, 3, 0.5)
+    page = eventlog("show", BASELINE).out
+    assert "cpu_usage" not in page
+    assert "Machine\n  :monitor:machine  2 series" in page
+    titles = [line.split()[0] for line in eventlog("scalars", BASELINE).lines[1:]]
+    assert titles == ["loss", "loss", ":monitor:machine", ":monitor:machine"]
+    assert "cpu_usage" in eventlog("scalars", BASELINE, ":monitor:machine").out
+    assert "monitor" not in eventlog("diff", BASELINE, WIDER).out
