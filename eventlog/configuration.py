@@ -14,6 +14,7 @@ from eventlog.errors import ConfigurationInvalid
 __all__ = ["Configuration", "home_folder"]
 
 FILE_NAME = "config.toml"
+_MAY_BE_ZERO = frozenset({"rank_wait_seconds"})
 
 
 def home_folder() -> Path:
@@ -35,6 +36,8 @@ class Configuration:
             the script names none (``EVENTLOG_DEFAULT_OUTPUT_URI``).
         monitor_interval_seconds: how often a task reports what its machine is busy with; the first time after
             half of it (``EVENTLOG_MONITOR_INTERVAL_SECONDS``).
+        rank_wait_seconds: how long a rank of a distributed run waits for the task that rank 0 begins; 0 for
+            a task of its own in each rank (``EVENTLOG_RANK_WAIT_SECONDS``).
     """
 
     remote: str = ""
@@ -42,6 +45,7 @@ class Configuration:
     task_reuse_time_window_in_hours: float = 72.0
     default_output_uri: str = ""
     monitor_interval_seconds: float = 5.0
+    rank_wait_seconds: float = 60.0
 
     @classmethod
     def load(cls, home: Path | None = None) -> "Configuration":
@@ -93,7 +97,8 @@ def _cast(name: str, value: Any, kind: Any, where: str) -> Any:
             number = float(value)
         except (TypeError, ValueError):
             number = -1.0
-        if number > 0:
+        if number > 0 or (number == 0 and name in _MAY_BE_ZERO):
             return number
-    wanted = "text" if kind is str else "a number above zero"
+    number_wanted = "a number, 0 or more" if name in _MAY_BE_ZERO else "a number above zero"
+    wanted = "text" if kind is str else number_wanted
     raise ConfigurationInvalid(f"{where} gives {name} the value {value!r}; it must be {wanted}")

@@ -28,7 +28,15 @@ from typing import Any
 from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
 from eventlog.sdk.plain_text import plain_text
 
-__all__ = ["COMPLETED", "Lifecycle", "Outcome", "at_child_end", "is_multiprocessing_child"]
+__all__ = [
+    "COMPLETED",
+    "Lifecycle",
+    "Outcome",
+    "at_child_end",
+    "at_fork_end",
+    "is_being_made",
+    "is_multiprocessing_child",
+]
 
 _LONGEST_TRACEBACK = 60_000
 # Among multiprocessing's finalizers: what others do at the end may still report to the task.
@@ -196,7 +204,13 @@ for _ in range(3):
 def is_multiprocessing_child() -> bool:
     """Whether this process was made by multiprocessing, of whatever start method."""
     module = sys.modules.get("multiprocessing.process")
-    return module is not None and module.parent_process() is not None
+    return module is not None and (module.parent_process() is not None or is_being_made())
+
+
+def is_being_made() -> bool:
+    """Whether this is a new process of multiprocessing's that imports what it needs, before its work."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and bool(getattr(module.current_process(), "_inheriting", False))
 
 
 def at_child_end(end: Callable[[], object], priority: int) -> None:
@@ -205,9 +219,38 @@ def at_child_end(end: Callable[[], object], priority: int) -> None:
     Args:
         priority: the higher the sooner.
     """
-    from multiprocessing.util import Finalize
+    from multiprocessing.util import Finalize, register_after_fork
 
     Finalize(None, end, exitpriority=priority)
+    # When the work of a new child begins, what was to be called at its end is forgotten.
+    again = _Again(end, priority)
+    _kept.append(again)
+    register_after_fork(again, _Again.register)
+
+
+class _Again:
+    """Registers the end of a child's work once more."""
+
+    def __init__(self, end: Callable[[], object], priority: int) -> None:
+        self._end = end
+        self._priority = priority
+        self._process = os.getpid()
+
+    def register(self) -> None:
+        if os.getpid() == self._process:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, self._end, exitpriority=self._priority)
+
+
+_kept: list[_Again] = []
+
+
+def at_fork_end(end: Callable[[], object], priority: int) -> None:
+    """Call this when the process ends that has just been forked: at its exit, or where its work has ended."""
+    atexit.register(end)
+    if "multiprocessing.util" in sys.modules:
+        at_child_end(end, priority)
 
 
 def _outermost_frame() -> FrameType | None:

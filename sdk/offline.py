@@ -54,7 +54,7 @@ def set_offline(offline_mode: bool) -> None:
     """
     from eventlog.sdk.task_base import TaskBase
 
-    task = TaskBase.current_task()
+    task = TaskBase._open_task()
     if task is not None and bool(offline_mode) != is_offline():
         raise InputInvalid(
             f"offline mode cannot be turned {'on' if offline_mode else 'off'} while task {task.id} is open:"

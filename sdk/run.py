@@ -1,5 +1,6 @@
 """One run of a task in this process: from its first event to its last."""
 
+import atexit
 import logging
 import os
 import threading
@@ -10,9 +11,10 @@ from eventlog.events import TaskCompleted, TaskPublished, TaskStopped
 from eventlog.sdk.execution import ExecutionRecorder, Launch
 from eventlog.sdk.last_runs import LastRuns
 from eventlog.sdk.lifecycle import COMPLETED, Lifecycle, Outcome, at_child_end, is_multiprocessing_child
-from eventlog.sdk.main_task import forget_main_task, leave_main_task
+from eventlog.sdk.main_task import follows_rank_0, forget_main_task, leave_main_task
 from eventlog.sdk.names import shown
 from eventlog.sdk.offline import end_session
+from eventlog.sdk.ranks import leave_word_for_ranks
 from eventlog.sdk.start import start_task
 from eventlog.sdk.stop_watch import StopWatch
 from eventlog.store import Store
@@ -50,12 +52,14 @@ class Run:
         tags: list[str],
         reuse: bool | str,
         last: bool | str | int = False,
+        *,
+        joins: bool = False,
     ) -> None:
         launch = Launch.now()
         self._store = store
         self._names = (project, name, task_type)
         self._lifecycle = Lifecycle(self._end)
-        self.start = start_task(store, project, name, task_type, tags, reuse, last)
+        self.start = start_task(store, project, name, task_type, tags, reuse, last, joins=joins)
         self.task_id = self.start.task_id
         self.is_open = True
         self.publishes = False
@@ -67,11 +71,15 @@ class Run:
         if is_multiprocessing_child():
             # After the task's own end. The interpreter's exit, which closes it elsewhere, may not come.
             at_child_end(store.session.close, _AT_LAST)
+        leave_word_for_ranks(store, self.task_id)
         if self.start.is_own:
             leave_main_task(store, self.task_id)
             self.execution = ExecutionRecorder(store, self.task_id, launch)
             self.execution.give(**self.start.asked)
             self.watch = StopWatch(store, self.task_id, self._stop_from_outside)
+        elif follows_rank_0():
+            # Rank 0 may have ended before, and with it the offline session.
+            atexit.register(end_session, store)
 
     def __repr__(self) -> str:
         return f"<Run of task {self.task_id}, {'open' if self.is_open else 'ended'}>"

@@ -54,6 +54,8 @@ def start_task(
     tags: list[str],
     reuse: bool | str,
     last: bool | str | int = False,
+    *,
+    joins: bool = False,
 ) -> Start:
     """Append what begins a task.
 
@@ -65,14 +67,18 @@ def start_task(
             the id of the task to run again.
         last: True, or the id of a task, to go on with it where it ended; a number says what to add to the
             iterations.
+        joins: only add to the task of the process that started this one.
 
     Raises:
-        NotFound: there is no task of the id given.
+        NotFound: there is no task of the id given, or none to be added to.
         InputInvalid: that task runs in another process, is published, or has other names.
     """
-    given = given_task_id() or task_of_main_process(store)
+    main = task_of_main_process(store)
+    if joins and not main:
+        raise NotFound("the process that started this one has no open task any more")
+    given = main if joins else given_task_id() or main
     if given:
-        return _go_on(store, given, tags, last, is_given=True)
+        return _go_on(store, given, tags, last, is_given=True, may_own=given != main)
     if last is not False:
         going = last if isinstance(last, str) else reuse if isinstance(reuse, str) else ""
         going = going or _last_task(store, project, name, task_type)
@@ -103,8 +109,16 @@ def _begin(
     return Start(task, project, name, task_type)
 
 
-def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, is_given: bool) -> Start:
-    """Go on with a task where it stands: start it, unless it runs elsewhere."""
+def _go_on(
+    store: Store,
+    task: str,
+    tags: list[str],
+    last: bool | str | int,
+    *,
+    is_given: bool,
+    may_own: bool = True,
+) -> Start:
+    """Go on with a task where it stands: start it, unless it runs elsewhere or that is another's to do."""
     last_runs = LastRuns(store)
     # Two processes that are given one task take turns, so that only one of them starts it.
     with last_runs.choose("", task, ""):
@@ -115,7 +129,7 @@ def _go_on(store: Store, task: str, tags: list[str], last: bool | str | int, *, 
             )
         offset = _offset(store, task, last)
         seconds = 0 if last is False else _next_iteration(store, task, of_machine=True)
-        is_own = not _is_running(store, state)
+        is_own = may_own and not _is_running(store, state)
         if is_own:
             with last_runs.choose(state.project, state.name, state.type) as choice:
                 _run(store, task, tags, choice)

@@ -8,12 +8,17 @@ meaning are ClearML's.
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
+from eventlog.errors import EventlogError
 from eventlog.sdk import names, task_types
 from eventlog.sdk.automatic import attaching
 from eventlog.sdk.automatic.automatic import Automatic
 from eventlog.sdk.automatic.choices import Choices
+from eventlog.sdk.automatic.listening import safely
+from eventlog.sdk.lifecycle import is_being_made
+from eventlog.sdk.main_task import has_main_task, left_choices, main_task_store, pass_over_main_task
 from eventlog.sdk.offline import end_session
 from eventlog.sdk.overrides import given_task_id, set_overridden
+from eventlog.sdk.ranks import follow_rank_0
 from eventlog.sdk.run import Run, changing, commit
 from eventlog.sdk.stores import store_for_task
 from eventlog.sdk.task_absent import TaskAbsent
@@ -31,6 +36,7 @@ from eventlog.sdk.task_properties import TaskProperties
 from eventlog.sdk.task_queries import TaskQueries
 from eventlog.sdk.task_reports import TaskReports
 from eventlog.sdk.task_status import TaskStatus
+from eventlog.store import Store
 
 __all__ = ["Task"]
 
@@ -114,7 +120,7 @@ class Task(
             StoreInvalid, StoreReadOnly, StoreFull: the store cannot be opened.
         """
         with changing():
-            if (current := cls.current_task()) is not None and current._run is not None:
+            if (current := cls._open_task()) is not None and current._run is not None:
                 current._run.check_names(project_name, task_name, task_type)
                 if output_uri is not None:
                     current.output_uri = output_uri
@@ -131,20 +137,42 @@ class Task(
                 auto_resource_monitoring,
             )
             cls._check_destination(output_uri)
+            follow_rank_0()
             store = store_for_task(project, name, reuse_last_task_id, continue_last_task)
             run = Run(store, project, name, kind, added, reuse_last_task_id, continue_last_task)
-            set_overridden(bool(given_task_id()))
-            start = run.start
-            task = cls(store, start.task_id, start.project, start.name, start.task_type, run)
-            set_current_task(task)
+            return cls._begin(store, run, choices, output_uri)
+
+    @classmethod
+    def _begin(cls, store: Store, run: Run, choices: Choices, output_uri: str | bool | None = None) -> Self:
+        """Make the task of a run that has begun the current one."""
+        set_overridden(bool(given_task_id()))
+        start = run.start
+        task = cls(store, start.task_id, start.project, start.name, start.task_type, run)
+        set_current_task(task)
+        try:
+            task._begin_environment(start.offset)
+            task._begin_destination(output_uri)
+            task._automatic = Automatic(task, choices)
+            task._automatic.begin()
+        finally:
+            run.begin()
+        return task
+
+    @classmethod
+    def _join(cls) -> Self | None:
+        if not has_main_task():
+            return None
+        with changing():
+            if (task := cls._open_task()) is not None:
+                return task
+            store = main_task_store()
             try:
-                task._begin_environment(start.offset)
-                task._begin_destination(output_uri)
-                task._automatic = Automatic(task, choices)
-                task._automatic.begin()
-            finally:
-                run.begin()
-            return task
+                if store is not None:
+                    return cls._begin(store, Run(store, "", "", "", [], False, joins=True), left_choices())
+            except EventlogError:
+                pass
+            pass_over_main_task()
+            return None
 
     def close(self) -> None:
         """Complete the task and commit everything; afterwards there is no current task.
@@ -182,3 +210,6 @@ class Task(
 
 # A script may parse its command line before it begins its task.
 attaching.attach_to_command_lines()
+if is_being_made():
+    # A child of multiprocessing that is no fork imports the script again, and may use libraries alone.
+    safely("what a child process does", Task._join)

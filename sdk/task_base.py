@@ -36,9 +36,24 @@ class TaskBase:
 
     @classmethod
     def current_task(cls) -> Self | None:
-        """The task that `Task.init` began in this process, or None; a forked child shares its parent's."""
+        """The task that `Task.init` began in this process, or None.
+
+        A forked child shares that of its parent. A process that was started by one with an open task adds
+        to that one from here on.
+        """
+        task = cls._open_task()
+        return cls._join() if task is None else task
+
+    @classmethod
+    def _open_task(cls) -> Self | None:
+        """The same, if it has begun in this process or in one that this is a fork of."""
         is_open = _current is not None and _current._run is not None and _current._run.is_open
         return _current if is_open else None
+
+    @classmethod
+    def _join(cls) -> Self | None:
+        """Add to the task of the process that started this one, if there is one."""
+        return None
 
     @property
     def id(self) -> str:
@@ -113,7 +128,7 @@ class TaskBase:
 
     @classmethod
     def _of_row(cls, store: Store, row: "TaskRow | TaskState") -> Self:
-        current = cls.current_task()
+        current = cls._open_task()
         if current is not None and current.id == row.id and current._store is store:
             return current
         return cls(store, row.id, row.project, row.name, row.type)

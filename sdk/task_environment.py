@@ -237,7 +237,7 @@ class TaskEnvironment(TaskBase):
 
     def is_main_task(self) -> bool:
         """Whether it is the current task of this process."""
-        current = type(self).current_task()
+        current = type(self)._open_task()
         return current is not None and current.id == self._id
 
     def is_current_task(self) -> bool:

@@ -11,6 +11,7 @@ from eventlog.sdk.automatic.console import Console
 from eventlog.sdk.automatic.listening import listen, safely
 from eventlog.sdk.automatic.monitor import Monitor
 from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
+from eventlog.sdk.main_task import leave_choices
 
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
@@ -19,6 +20,10 @@ __all__ = ["Automatic"]
 
 # Among what is called at the end of a multiprocessing child: what others do there may still be heard.
 _AFTER_OTHERS = -50
+
+
+# Among multiprocessing's finalizers: after those that may still report, before the session is closed.
+_AT_END = -500
 
 
 class Automatic:
@@ -53,6 +58,9 @@ class Automatic:
                 safely("what the machine is busy with", self._monitor.begin)
         else:
             atexit.register(self.end)
+            if is_multiprocessing_child():
+                at_child_end(self.end, _AT_END)
+        leave_choices(self._choices)
 
     def at_end(self, what: str, settle: Callable[[], None]) -> None:
         """Have what is left of something reported by this when the run ends; in a forked child, when it does.

@@ -73,6 +73,27 @@ class Choices:
         )
         return cls(_plain(frameworks), _plain(arguments), captured, options)
 
+    def to_text(self) -> str:
+        """As the environment carries it to the processes that this one starts; without the machine.
+
+        Raises:
+            TypeError: an option is nothing that text can carry.
+        """
+        import json
+
+        return json.dumps([self.frameworks, self.arguments, sorted(self.streams)], default=_as_list)
+
+    @classmethod
+    def of_text(cls, text: str) -> "Choices":
+        """What `to_text` wrote; all, where that cannot be read."""
+        import json
+
+        try:
+            frameworks, arguments, streams = json.loads(text)
+            return cls.of(frameworks, arguments, dict.fromkeys(streams, True), False)
+        except (ValueError, TypeError, InputInvalid):
+            return cls()
+
     def wants(self, framework: str) -> bool:
         """Whether a framework is logged."""
         if isinstance(self.frameworks, bool):
@@ -118,6 +139,12 @@ def _chosen(choice: Any, name: str) -> bool:
 
 def _plain(choice: Any) -> Any:
     return dict(choice) if isinstance(choice, Mapping) else bool(choice)
+
+
+def _as_list(value: Any) -> list[str]:
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(one) for one in value)
+    raise TypeError(f"{type(value).__name__} is no choice")
 
 
 def _say_unknown(argument: str, given: Mapping[Any, Any], known: Any) -> None:

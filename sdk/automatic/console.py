@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.events import TextReported
 from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.lifecycle import at_fork_end
 
 if TYPE_CHECKING:
     from eventlog.sdk.logger import Logger
@@ -30,6 +31,8 @@ _REWRITTEN_SECONDS = 10.0
 # Characters; a line that is longer is reported in pieces.
 _LONGEST = 1 << 20
 _SHORT = 1 << 12
+# Among multiprocessing's finalizers: after those that may still print.
+_AT_END = -500
 
 _get_ident = threading.get_ident
 
@@ -244,9 +247,16 @@ def _folded(line: str) -> str:
 _consoles: list[Console] = []
 
 
+def _settle() -> None:
+    for console in _consoles:
+        console.settle()
+
+
 def _after_fork() -> None:
     for console in _consoles:
         console.forget()
+    if _consoles:
+        at_fork_end(_settle, _AT_END)
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -25,7 +25,7 @@ def listen(wanted: Choices) -> None:
     global _choices, _current_task
     from eventlog.sdk.task import Task
 
-    _choices, _current_task = wanted, Task.current_task
+    _choices, _current_task = wanted, Task._open_task
     _off.clear()
 
 
