@@ -37,7 +37,8 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
     setup_script); metrics (a list as of `eventlog scalars`); single_values; artifacts (a list as of `eventlog
     artifacts`); models (a list: id, direction, name); destination; deliveries (a list: url, sha256, status,
     reason); execution (null, or repository, branch, commit, diff, diff_blob, entry_point, working_folder,
-    command, python, platform, packages, script, requirements, binary); unknown_events, dropped_reports.
+    command, python, platform, packages, script, requirements, binary, imported); unknown_events,
+    dropped_reports.
     Of a model: what `eventlog models` has, and metrics.
     """
     with opened_views(home, reports=True) as views:

@@ -271,6 +271,7 @@ def _print_execution(execution: ExecutionRecorded) -> None:
             ("python", execution.python),
             ("platform", execution.platform),
             ("packages", f"{len(packages)} installed" if packages else ""),
+            ("imported", ", ".join(f"{name} {version}" for name, version in execution.imported.items())),
             ("requirements", _requirements(execution)),
             ("binary", execution.binary),
         ],

@@ -298,6 +298,7 @@ class ExecutionRecorded(Event, frozen=True):
         packages: installed distributions, name to version.
         requirements: what was asked for instead, as lines of a requirements file.
         binary: the interpreter that was asked for, such as "python3.11".
+        imported: the distributions whose modules were imported, name to version.
     """
 
     repository: str = ""
@@ -314,6 +315,7 @@ class ExecutionRecorded(Event, frozen=True):
     script: str = ""
     requirements: str = ""
     binary: str = ""
+    imported: dict[str, str] = {}
 
 
 class ArtifactUploaded(Event, frozen=True):

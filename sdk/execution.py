@@ -1,4 +1,4 @@
-"""Where the code came from and what it runs with, gathered beside the script and recorded once.
+"""Where the code came from and what it runs with, gathered beside the script and recorded.
 
 Everything is gathered in a thread of its own, with the packages first and git last, since git may take
 long. When the task ends before that, what is known by then is recorded. Nothing here prints, raises into
@@ -47,12 +47,14 @@ class Launch:
         script: the script's file, or None where there is none (a prompt, ``python -c``).
         module: the name that ``python -m`` was given, or "".
         command: the command line.
+        is_notebook: it is IPython's kernel, or its prompt.
     """
 
     folder: Path
     script: Path | None
     module: str
     command: list[str]
+    is_notebook: bool = False
 
     @classmethod
     def now(cls) -> "Launch":
@@ -65,6 +67,12 @@ class Launch:
         spec = getattr(main, "__spec__", None)
         file = getattr(main, "__file__", None)
         script = folder / file if file and not file.startswith("<") else None
+        if "IPython" in sys.modules:
+            from eventlog.sdk.notebook import Notebook
+
+            notebook = Notebook.current()
+            if notebook is not None and (script is None or "ipykernel" in sys.modules):
+                return cls(folder, notebook.path(), "", list(sys.orig_argv), True)
         return cls(folder, script, spec.name if spec else "", list(sys.orig_argv))
 
     @property
@@ -80,7 +88,12 @@ class Launch:
 
 
 class ExecutionRecorder:
-    """Gathers a task's execution in a thread, and appends it as `ExecutionRecorded`, once.
+    """Gathers a task's execution in a thread, and appends it as `ExecutionRecorded`.
+
+    It is appended once more at the end if by then other packages were imported or cells were executed.
+
+    Attributes:
+        detects_repository: git is asked; to be set before `start`.
 
     Args:
         store: where to.
@@ -100,6 +113,7 @@ class ExecutionRecorder:
         self._lock = threading.RLock()
         self._recorded = False
         self._given: dict[str, Any] = {}
+        self.detects_repository = True
         self._gathering: Gathering | None = None
         self._thread = threading.Thread(target=self._run, name="eventlog-execution", daemon=True)
 
@@ -115,10 +129,9 @@ class ExecutionRecorder:
             pass
 
     def give(self, **fields: Any) -> bool:
-        """Let these be recorded instead of what is found out; False if all is recorded already."""
+        """Let these be recorded instead of what is found out; False if they are to be appended now."""
         with self._lock:
-            if not self._recorded:
-                self._given.update(fields)
+            self._given.update(fields)
             return not self._recorded
 
     def wait(self, seconds: float) -> None:
@@ -126,8 +139,12 @@ class ExecutionRecorder:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds)
 
-    def finish(self, seconds: float) -> None:
-        """Wait until it is recorded; after so many seconds, record what is known by then."""
+    def finish(self, seconds: float, *, is_hurried: bool = False) -> None:
+        """Wait until it is recorded; after so many seconds, record what is known by then.
+
+        Args:
+            is_hurried: leave out what takes long.
+        """
         try:
             if self._thread.is_alive():
                 self._thread.join(seconds)
@@ -136,12 +153,16 @@ class ExecutionRecorder:
             self._record()
             if self._gathering is not None:
                 self._gathering.give_up()
+        if self._gathering is not None:
+            self._record_changes(self._gathering, is_hurried=is_hurried)
 
     def _run(self) -> None:
         try:
             from eventlog.sdk.gathering import Gathering
 
-            self._gathering = Gathering(self._launch, self._store.blobs)
+            self._gathering = Gathering(
+                self._launch, self._store.blobs, detects_repository=self.detects_repository
+            )
             self._gathering.run(self._know)
         except Exception as error:
             log.debug("eventlog: the execution could not be gathered in full: %s", error)
@@ -156,6 +177,22 @@ class ExecutionRecorder:
             if self._recorded:
                 return
             self._recorded = True
+        self._append()
+
+    def _record_changes(self, gathering: "Gathering", *, is_hurried: bool) -> None:
+        """Record what has come in while the script ran; whatever goes wrong, it ends."""
+        try:
+            facts = gathering.since()
+            if any(self._facts.get(name) != fact for name, fact in facts.items()):
+                self._know(**facts)
+                self._append()
+            if not is_hurried:
+                gathering.keep_notebook(self._store, self._task_id)
+        except Exception as error:
+            log.debug("eventlog: what was imported last is not recorded: %s", error)
+
+    def _append(self) -> None:
+        with self._lock:
             facts = {**self._facts, **_asked_requirements(self._facts), **self._given}
         # Not under the lock: a signal's handler that waits for it may have interrupted an append.
         blank = ExecutionRecorded(0, "")

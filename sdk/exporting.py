@@ -254,6 +254,7 @@ def _script_events(store: Store, state: "TaskState", data: Mapping[str, Any]) ->
     if pip:
         changes["requirements"] = mask_text(pip if isinstance(pip, str) else "\n".join(map(str, pip)))
         changes["packages"] = {}
+        changes["imported"] = {}
     return [(ExecutionRecorded, *execution_fields(state.execution, changes))]
 
 

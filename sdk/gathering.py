@@ -9,12 +9,14 @@ import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlog.blobs import Blobs
 from eventlog.errors import EventlogError
 from eventlog.sdk.clearml_import import FOLDER as AS_CLEARML
 from eventlog.sdk.execution import is_standalone
+from eventlog.sdk.imported_packages import ImportedPackages
+from eventlog.sdk.notebook import Notebook
 from eventlog.sdk.packages import installed_packages
 from eventlog.sdk.plain_text import INLINE_SIZE, cut_text, plain_text
 from eventlog.sdk.repository import Git, Repository
@@ -22,6 +24,7 @@ from eventlog.sdk.secrets import mask_arguments, mask_text, mask_url, secret_val
 
 if TYPE_CHECKING:
     from eventlog.sdk.execution import Launch
+    from eventlog.store import Store
 
 __all__ = ["Gathering"]
 
@@ -37,11 +40,17 @@ class Gathering:
     Args:
         launch: how the process was started.
         blobs: where uncommitted changes go that are larger than 64 KiB.
+        detects_repository: ask git; else it is as if there were none.
     """
 
-    def __init__(self, launch: "Launch", blobs: Blobs) -> None:
+    def __init__(self, launch: "Launch", blobs: Blobs, *, detects_repository: bool = True) -> None:
         self._launch = launch
         self._blobs = blobs
+        self._detects_repository = detects_repository
+        self._notebook = Notebook.current() if launch.is_notebook else None
+        self._folders = [folder for folder in sys.path if folder != AS_CLEARML]
+        self._imported: ImportedPackages | None = None
+        self._modules = 0
         self._secrets = secret_values(os.environ)
         self._git = Git((launch.script or launch.folder / "-").parent, _GIT_SECONDS)
 
@@ -56,11 +65,14 @@ class Gathering:
             command=[plain_text(argument) for argument in mask_arguments(launch.command, self._secrets)],
             python=platform.python_version(),
             platform=f"{system.sysname}-{system.release}-{system.machine}",
-            packages=installed_packages(folder for folder in sys.path if folder != AS_CLEARML),
+            packages=installed_packages(self._folders),
         )
-        repository = None if is_standalone() else Repository.find(self._git)
+        know(**self.since())
+        wants_repository = self._detects_repository and not is_standalone()
+        repository = Repository.find(self._git) if wants_repository else None
         if repository is None:
-            know(script=self._read_script())
+            if self._notebook is None:
+                know(script=self._read_script())
             return
         know(
             repository=plain_text(mask_url(repository.remote())),
@@ -68,10 +80,28 @@ class Gathering:
             commit=repository.commit,
             working_folder=plain_text(_relative(launch.folder, repository.root)),
         )
-        if launch.script is not None and not repository.tracks(launch.script):
+        if self._notebook is None and launch.script is not None and not repository.tracks(launch.script):
             know(script=self._read_script())
         diff = repository.diff()
         know(**(self._keep_diff(diff) if diff is not None else {"diff": _NO_DIFF}))
+
+    def since(self) -> dict[str, Any]:
+        """What a script imports and a notebook executes as it runs; what cannot have changed is left out."""
+        facts: dict[str, Any] = {}
+        # Modules are hardly ever forgotten.
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            if self._imported is None:
+                self._imported = ImportedPackages(self._folders)
+            facts["imported"] = self._imported.now()
+        if self._notebook is not None:
+            facts["script"] = _cut(plain_text(mask_text(self._notebook.script(), self._secrets)))
+        return facts
+
+    def keep_notebook(self, store: "Store", task_id: str) -> None:
+        """Keep the file of the notebook, if this is one and it is known."""
+        if self._notebook is not None:
+            self._notebook.keep(store, task_id)
 
     def give_up(self) -> None:
         """Make `run` end soon, without what git has not said yet."""

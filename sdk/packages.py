@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["installed_packages"]
+__all__ = ["installed_packages", "normal_name", "versions_of"]
 
 _SEPARATORS = re.compile(r"[-_.]+")
 _EGG_SUFFIX = re.compile(r"-py\d[\d.]*.*$")
@@ -22,14 +22,25 @@ def installed_packages(folders: Iterable[str]) -> dict[str, str]:
     Args:
         folders: where to look, as `sys.path`; the first of a name counts.
     """
-    found: dict[str, str] = {}
+    return {name: version for name, (version, _) in versions_of(folders).items()}
+
+
+def versions_of(folders: Iterable[str]) -> dict[str, tuple[str, Path]]:
+    """The same, name to version and the folder of its metadata."""
+    found: dict[str, tuple[str, Path]] = {}
     for folder in folders:
         for entry in _names(folder):
             if entry.endswith((".dist-info", ".egg-info")):
-                name, version = _name_and_version(Path(folder or ".", entry))
+                path = Path(folder or ".", entry)
+                name, version = _name_and_version(path)
                 if name:
-                    found.setdefault(_SEPARATORS.sub("-", name).lower(), version)
+                    found.setdefault(normal_name(name), (version, path))
     return dict(sorted(found.items()))
+
+
+def normal_name(name: str) -> str:
+    """A name in its normal form (Python Packaging User Guide, "Names and normalization")."""
+    return _SEPARATORS.sub("-", name).lower()
 
 
 def _names(folder: str) -> list[str]:

@@ -45,16 +45,18 @@ def ignore(package: str) -> None:
 
 
 def freeze(force: bool, file: str | Path | None) -> None:
-    """List what is installed, which is done in any case; or what a requirements file lists instead."""
-    global _file
+    """List all that is installed, not only what is imported; or what a requirements file lists instead."""
+    global _file, _is_frozen
+    _is_frozen = force
     _file = read_file(file) if force and file is not None else None
 
 
 def asked_requirements(facts: Mapping[str, Any]) -> dict[str, str]:
     """The field of `ExecutionRecorded` that these wishes make of what was found; {} without any."""
-    if not (_added or _ignored or _file is not None):
+    if not (_added or _ignored or _is_frozen or _file is not None):
         return {}
-    packages: Mapping[str, str] = facts.get("packages", {})
+    installed: Mapping[str, str] = facts.get("packages", {})
+    packages = installed if _is_frozen else facts.get("imported") or installed
     lines = {_normal(name): f"{name}=={version}" for name, version in packages.items()}
     if _file is not None:
         lines = {line: line for line in _file.splitlines()}
@@ -119,3 +121,4 @@ _added: dict[str, str] = {}
 _installed_version: set[str] = set()
 _ignored: set[str] = set()
 _file: str | None = None
+_is_frozen = False

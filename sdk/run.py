@@ -152,7 +152,8 @@ class Run:
             if self.watch is not None:
                 self.watch.stop()
             if self.execution is not None:
-                self.execution.finish(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS)
+                seconds = _HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS
+                self.execution.finish(seconds, is_hurried=is_hurried)
         finally:
             try:
                 self._append_outcome(outcome)

@@ -98,12 +98,15 @@ def execution_fields(execution: ExecutionRecorded | None, changes: dict[str, Any
 
 
 def requirements_of(execution: ExecutionRecorded | None) -> dict[str, str]:
-    """The packages that a task needs, as ``{"pip": …}``: what was asked for, else what was installed."""
+    """The packages that a task needs, as ``{"pip": …}``.
+
+    What was asked for, else what was imported or, where that is not known, what was installed.
+    """
     if execution is None:
         return {}
     if execution.requirements:
         return {"pip": execution.requirements}
-    lines = [f"{name}=={version}" for name, version in execution.packages.items()]
+    lines = [f"{name}=={version}" for name, version in (execution.imported or execution.packages).items()]
     if not lines:
         return {}
     return {"pip": "\n".join([f"# Python {execution.python}", "", *lines, ""])}

@@ -152,6 +152,8 @@ class Task(
         try:
             task._begin_environment(start.offset)
             task._begin_destination(output_uri)
+            if run.execution is not None:
+                run.execution.detects_repository = choices.detects_repository()
             task._automatic = Automatic(task, choices)
             task._automatic.begin()
         finally:

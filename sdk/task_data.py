@@ -40,6 +40,7 @@ class Script:
         python: the version.
         platform: system, release and machine.
         packages: the distributions that were installed, name to version.
+        imported: those of them whose modules were imported.
         text: the script's own text, where no repository holds it.
         binary: the interpreter that was asked for, or "".
         requirements: what it needs, as ``{"pip": lines of a requirements file}``.
@@ -54,6 +55,7 @@ class Script:
     python: str = ""
     platform: str = ""
     packages: dict[str, str] = field(default_factory=dict, repr=False)
+    imported: dict[str, str] = field(default_factory=dict, repr=False)
     text: str = field(default="", repr=False)
     binary: str = ""
     requirements: dict[str, str] = field(default_factory=dict, repr=False)
@@ -321,6 +323,7 @@ def _script(store: "Store", execution: ExecutionRecorded) -> Script:
         python=execution.python,
         platform=execution.platform,
         packages=dict(execution.packages),
+        imported=dict(execution.imported),
         text=execution.script,
         binary=execution.binary,
         requirements=requirements_of(execution),

@@ -103,7 +103,8 @@ class TaskEnvironment(TaskBase):
     def get_requirements(self) -> dict[str, str]:
         """The packages that it needs, as ``{"pip": lines of a requirements file}``.
 
-        Those that were asked for, else those that were installed where it ran.
+        Those that were asked for, else those whose modules it imported; `data.script.packages` has all
+        that were installed where it ran.
         """
         from eventlog.sdk.script_edits import requirements_of
 
@@ -121,7 +122,7 @@ class TaskEnvironment(TaskBase):
         """
         from eventlog.sdk.script_edits import as_requirements
 
-        self._change_execution({"requirements": as_requirements(packages), "packages": {}})
+        self._change_execution({"requirements": as_requirements(packages), "packages": {}, "imported": {}})
 
     @classmethod
     def add_requirements(cls, package_name: str, package_version: str | None = None) -> None:
@@ -147,7 +148,7 @@ class TaskEnvironment(TaskBase):
     def force_requirements_env_freeze(
         cls, force: bool = True, requirements_file: str | Path | None = None
     ) -> None:
-        """List what is installed as what the tasks that begin from here on need: that is done in any case.
+        """List all that is installed as what the tasks that begin from here on need, imported or not.
 
         Args:
             force: False takes it back.

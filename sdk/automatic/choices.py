@@ -103,6 +103,10 @@ class Choices:
                 return self.frameworks[name] is not False
         return True
 
+    def detects_repository(self) -> bool:
+        """Whether git is asked; all frameworks may be off, and it is all the same."""
+        return isinstance(self.frameworks, bool) or bool(self.frameworks.get("detect_repository", True))
+
     def wants_file(self, framework: str, path: str) -> bool:
         """Whether a model's file is logged: its patterns, if any, fit the path or the name."""
         if not self.wants(framework):
