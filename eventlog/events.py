@@ -428,6 +428,8 @@ class ModelWeightsSet(Event, frozen=True):
         url: where a copy is, or will be once it is delivered; "" where the store has the only one.
         iteration: of the training, where it was given.
         task: is the model's; `made_by` is the id of the task that set them, or "".
+        digest: SHA-256 of the bytes at the URL, where they are not in the store; "" where it is not known. Of
+            a folder, or of several files, that of the archive that the store would keep them as.
     """
 
     is_about_model: ClassVar[bool] = True
@@ -439,6 +441,7 @@ class ModelWeightsSet(Event, frozen=True):
     url: str = ""
     iteration: int | None = None
     made_by: str = ""
+    digest: str = ""
 
 
 class ModelChanged(Event, frozen=True):

@@ -30,6 +30,7 @@ class ModelState(msgspec.Struct, array_like=True):
         file_name: what to call a copy of them.
         format: "zip" for an archive of several files, "" for a plain file.
         url: where a copy is, or will be; "" where the store has the only one.
+        digest: SHA-256 of what is at the URL where the store has no copy; "" where it is not known.
         iteration: of the training that the weights are of, where it was given.
         published: when it was published, or None.
         is_archived: it is listed only when asked for.
@@ -56,6 +57,7 @@ class ModelState(msgspec.Struct, array_like=True):
     file_name: str = ""
     format: str = ""
     url: str = ""
+    digest: str = ""
     iteration: int | None = None
     published: int | None = None
     is_archived: bool = False
@@ -116,6 +118,7 @@ def _weights_set(state: ModelState, event: events.ModelWeightsSet) -> None:
     state.file_name = event.file_name
     state.format = event.format
     state.url = event.url
+    state.digest = event.digest
     state.iteration = event.iteration
     state.made_by = event.made_by or state.made_by
 
@@ -168,4 +171,4 @@ _APPLY: dict[type[Event], Callable[[Any, Any], None]] = {
     events.Unknown: _unknown,
 }
 
-MODEL: Projection[ModelState] = Projection("models", 1, lambda: ModelState(""), evolve_model)
+MODEL: Projection[ModelState] = Projection("models", 2, lambda: ModelState(""), evolve_model)

@@ -37,7 +37,7 @@ class ModelQuery:
         metadata: values, as text, of metadata by name; all of them.
         made_by: id of the task that made it, or any one of several.
         url: of its weights.
-        blob: SHA-256 of its weights.
+        blob: SHA-256 of its weights, in the store or at their URL.
         limit: at most so many models, after the first `offset`.
         offset: how many to pass over.
     """
@@ -129,6 +129,7 @@ class _Beginning(msgspec.Struct, array_like=True, frozen=True, gc=False):
     file_name: str
     format: str
     url: str
+    digest: str
     iteration: int | None
     published: int | None
     is_archived: bool
@@ -169,7 +170,7 @@ class _Conditions:
             and self._in_project(model.project)
             and (self._makers is None or model.made_by in self._makers)
             and query.url in (None, model.url)
-            and query.blob in (None, model.blob)
+            and query.blob in (None, model.blob, model.digest)
             and self._has_tags(model.tags)
             and (self._pattern is None or self._pattern.search(model.name) is not None)
             and (not query.metadata or self._has_metadata(data))

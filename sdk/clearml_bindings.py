@@ -1,19 +1,14 @@
 """What libraries import from ClearML's automatic logging to steer it: `clearml.binding…`.
 
-There is no automatic logging here yet, so switching it off is done by nothing. What adds to it is real: a
-histogram of weights is a plot, and while a library listens for checkpoints (as pytorch-ignite's saver does),
-what `torch.save` writes becomes an output model.
+What is recorded of models by itself, in `sdk/automatic/models.py`, is steered from here: switched off and on,
+and led past the callbacks that a library has put in the way, as pytorch-ignite's saver does.
 """
 
-import sys
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, TypeAlias
 
 from eventlog.errors import NotAvailable
+from eventlog.sdk.automatic import model_callbacks
 
 __all__ = [
     "PatchPyTorchModelIO",
@@ -28,12 +23,8 @@ class PatchPyTorchModelIO:
 
     @staticmethod
     def update_current_task(task: Any, **_: Any) -> None:
-        """Switch it off, with None.
-
-        Raises:
-            NotAvailable: a task was given, for which it would be switched on.
-        """
-        _only_off("PatchPyTorchModelIO", task, "report the model with OutputModel.update_weights")
+        """Switch it off for the current task, with None; or on for the task given."""
+        model_callbacks.switch("pytorch", task)
 
 
 class PatchedMatplotlib:
@@ -117,70 +108,36 @@ class WeightsGradientHistHelper:
 
 
 class WeightsFileHandler:
-    """Makes output models of files with weights, past callbacks that a library has put in the way."""
+    """Makes models of files with weights, past callbacks that a library has put in the way."""
 
-    class CallbackType(StrEnum):
-        """What is about to be done, or was, when a callback is called."""
+    CallbackType: TypeAlias = model_callbacks.CallbackType
+    ModelInfo: TypeAlias = model_callbacks.ModelInfo
 
-        save = "save"
-        load = "load"
+    @staticmethod
+    def add_pre_callback(callback_function: Callable[..., Any]) -> int:
+        """Call this with "save" or "load" and a `ModelInfo` before a model is recorded.
 
-    @dataclass
-    class ModelInfo:
-        """What a callback sees and may change.
-
-        Attributes:
-            model: the output model, once there is one.
-            upload_filename: what to call the file there.
-            local_model_path: the file.
-            local_model_id: files of one id are versions of one model.
-            framework: what wrote it.
-            task: whose it is.
+        What it returns is recorded, and nothing where that is None. Returns a handle.
         """
+        return model_callbacks.BEFORE.add(callback_function)
 
-        model: Any
-        upload_filename: str | None
-        local_model_path: str
-        local_model_id: str
-        framework: str | None
-        task: Any
+    @staticmethod
+    def add_post_callback(callback_function: Callable[..., Any]) -> int:
+        """Call this with "save" or "load" and a `ModelInfo` after a model was recorded; returns a handle."""
+        return model_callbacks.AFTER.add(callback_function)
 
-        @property
-        def weights_filename(self) -> str:
-            """The file."""
-            return self.local_model_path
-
-    _before: ClassVar[dict[int, Callable[..., Any]]] = {}
-    _after: ClassVar[dict[int, Callable[..., Any]]] = {}
-    _models: ClassVar[dict[tuple[str, str], Any]] = {}
-    _last_handle = 0
-
-    @classmethod
-    def add_pre_callback(cls, callback_function: Callable[..., Any]) -> int:
-        """Call this with "save" and a `ModelInfo` before a model is made; what it returns is used.
-
-        Where it returns None, no model is made. Returns a handle for `remove_pre_callback`.
-        """
-        return cls._add(cls._before, callback_function)
-
-    @classmethod
-    def add_post_callback(cls, callback_function: Callable[..., Any]) -> int:
-        """Call this with "save" and a `ModelInfo` after a model was made; returns a handle."""
-        return cls._add(cls._after, callback_function)
-
-    @classmethod
-    def remove_pre_callback(cls, handle: int) -> bool:
+    @staticmethod
+    def remove_pre_callback(handle: int) -> bool:
         """Call it no more; returns whether there was one of this handle."""
-        return cls._remove(cls._before, handle)
+        return model_callbacks.BEFORE.remove(handle)
 
-    @classmethod
-    def remove_post_callback(cls, handle: int) -> bool:
+    @staticmethod
+    def remove_post_callback(handle: int) -> bool:
         """Call it no more; returns whether there was one of this handle."""
-        return cls._remove(cls._after, handle)
+        return model_callbacks.AFTER.remove(handle)
 
-    @classmethod
+    @staticmethod
     def create_output_model(
-        cls,
         model: Any,
         saved_path: Any,
         framework: str | None,
@@ -192,7 +149,7 @@ class WeightsFileHandler:
         """Make an output model of a file that was written, or a further version of the same.
 
         Args:
-            model: the object that was saved; not used.
+            model: the object that was saved; only callbacks see it.
             saved_path: the file.
             framework: what wrote it.
             task: whose it is; by default the current one.
@@ -201,87 +158,48 @@ class WeightsFileHandler:
 
         Returns:
             `saved_path`.
-        """
-        from eventlog import OutputModel
-
-        task = task or _current_task()
-        path = str(saved_path)
-        info: Any = cls.ModelInfo(None, Path(path).name, path, path, framework, task)
-        for callback in list(cls._before.values()):
-            info = callback(cls.CallbackType.save, info)
-            if info is None:
-                return saved_path
-        made = cls._models.get((task.id, info.local_model_id))
-        if made is None:
-            name = model_name or f"{task.name} - {Path(path).stem}"
-            made = OutputModel(task=task, name=name, framework=info.framework)
-            cls._models[task.id, info.local_model_id] = made
-        if config_obj is not None:
-            made.update_design(
-                **{"config_text" if isinstance(config_obj, str) else "config_dict": config_obj}
-            )
-        made.update_weights(path, target_filename=info.upload_filename, auto_delete_file=False)
-        info.model = made
-        for callback in list(cls._after.values()):
-            info = callback(cls.CallbackType.save, info) or info
-        return saved_path
-
-    @classmethod
-    def restore_weights_file(cls, *args: Any, **kwargs: Any) -> Any:
-        """Not here.
 
         Raises:
-            NotAvailable: always.
+            NotFound: there is no task.
         """
-        raise NotAvailable(
-            "WeightsFileHandler.restore_weights_file is not available: eventlog does not log what is loaded;"
-            " use InputModel"
-        )
+        from eventlog.sdk.automatic.model_files import path_given
+        from eventlog.sdk.automatic.models import record_save
+        from eventlog.sdk.output_model import OutputModel
 
-    @classmethod
-    def _add(cls, callbacks: dict[int, Callable[..., Any]], callback: Callable[..., Any]) -> int:
-        with _lock:
-            cls._last_handle += 1
-            callbacks[cls._last_handle] = callback
-            _listen_to_torch()
-            return cls._last_handle
+        task = task or _current_task()
+        path = path_given(saved_path, has_written=True)
+        if path is None:
+            return saved_path
+        made = record_save(task, path, str(saved_path), framework, model, model_name or "")
+        if made is not None and config_obj is not None:
+            given = {"config_text" if isinstance(config_obj, str) else "config_dict": config_obj}
+            OutputModel._of(task, made).update_design(**given)
+        return saved_path
 
-    @classmethod
-    def _remove(cls, callbacks: dict[int, Callable[..., Any]], handle: int) -> bool:
-        with _lock:
-            known = callbacks.pop(handle, None) is not None
-            if not cls._before and not cls._after:
-                _leave_torch()
-            return known
+    @staticmethod
+    def restore_weights_file(model: Any, filepath: Any, framework: str | None, task: Any) -> Any:
+        """Make an input model of a file that was read.
 
+        Args:
+            model: the object that was loaded; not used.
+            filepath: the file.
+            framework: what reads it.
+            task: whose it is; by default the current one.
 
-_lock = threading.RLock()
-_torch_save: Callable[..., Any] | None = None
+        Returns:
+            `filepath`.
 
+        Raises:
+            NotFound: there is no task.
+        """
+        from eventlog.sdk.automatic.model_files import path_given
+        from eventlog.sdk.automatic.models import record_load
 
-def _listen_to_torch() -> None:
-    """Put a function in the place of `torch.save` that also makes an output model of what it has written."""
-    global _torch_save
-    torch = sys.modules.get("torch")
-    if torch is None or _torch_save is not None:
-        return
-    original = _torch_save = torch.save
-
-    def save(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(obj, f, *args, **kwargs)
-        # A stream that is still open has no file that could be read.
-        if isinstance(f, (str, Path)):
-            WeightsFileHandler.create_output_model(obj, f, "PyTorch", None)
-        return result
-
-    torch.save = save  # type: ignore[attr-defined]
-
-
-def _leave_torch() -> None:
-    global _torch_save
-    if _torch_save is not None:
-        sys.modules["torch"].save = _torch_save  # type: ignore[attr-defined]
-        _torch_save = None
+        path = path_given(filepath)
+        task = task or _current_task()
+        if path is not None:
+            record_load(task, path, str(filepath), framework)
+        return filepath
 
 
 def _current_task() -> Any:

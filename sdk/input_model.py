@@ -98,8 +98,9 @@ class InputModel(Model):
             StoreFull, StoreReadOnly: there is no room, or no right, to keep it.
         """
         from eventlog.sdk.frameworks import framework_name, framework_of
+        from eventlog.sdk.model_names import stem_of
         from eventlog.sdk.model_queries import known_model
-        from eventlog.sdk.model_weights import registered, stem_of, take_path
+        from eventlog.sdk.model_weights import registered, take_path
         from eventlog.sdk.names import tag_list
         from eventlog.sdk.task import Task
         from eventlog.sdk.transfers import local_path
@@ -217,7 +218,7 @@ class InputModel(Model):
         return self.original_task if self._connected_to is None else self._connected_to.id
 
     def _name_in_task(self, state: "ModelState", name: str | None) -> str:
-        from eventlog.sdk.model_weights import stem_of
+        from eventlog.sdk.model_names import stem_of
 
         if name is not None:
             return check_text("the name of a model", name)

@@ -10,6 +10,7 @@ from eventlog.events import (
     Event,
     ModelArchived,
     ModelChanged,
+    ModelDeleted,
     ModelPublished,
     ModelUnarchived,
 )
@@ -24,7 +25,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.projections import ModelState
 
-__all__ = ["PACKAGE_TAG", "BaseModel", "model_change"]
+__all__ = ["PACKAGE_TAG", "BaseModel", "is_settled_here", "model_change"]
 
 log = logging.getLogger("eventlog")
 
@@ -265,6 +266,8 @@ class BaseModel(ModelMetadata, ModelReports):
     def _append(self, kind: type[Event], *fields: Any) -> None:
         self._check_there()
         self._store.session.append(kind, self._id, *fields)
+        if kind in {ModelPublished, ModelDeleted}:
+            _settled_here.add(self._id)
 
     def _check_there(self) -> None:
         if not self._id:
@@ -284,8 +287,16 @@ def model_change(**fields: Any) -> tuple[Any, ...]:
     return tuple(fields.get(field) for field in ModelChanged.__struct_fields__[2:])
 
 
+def is_settled_here(model_id: str) -> bool:
+    """Whether this process has published or deleted a model, so that it has no new weights any more."""
+    return model_id in _settled_here
+
+
 def weights_url(store: Store, blob: str, url: str) -> str | None:
     """Where weights are: their URL or else, of a blob, the file in the store; None where there are none."""
     if url or not blob:
         return url or None
     return store.blobs.path(blob).as_uri()
+
+
+_settled_here: set[str] = set()

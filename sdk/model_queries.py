@@ -16,7 +16,7 @@ from eventlog.store import Store
 if TYPE_CHECKING:
     from eventlog.projections import ModelState
 
-__all__ = ["find_models", "known_model", "matches_tags", "no_model", "store_of_model"]
+__all__ = ["find_models", "known_model", "matches_tags", "model_of_file", "no_model", "store_of_model"]
 
 _OPERATORS = {"__$all": "and", "__$and": "and", "__$any": "or", "__$or": "or", "__$not": "not"}
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -112,6 +112,31 @@ def known_model(weights: str | Path, *, load_archived: bool = True) -> "tuple[St
             found = current_views(store).models(query)
             if found:
                 best = min(found, key=lambda state: state.is_archived)
+                store.session.observe(best.changed)
+                return store, best
+    return None
+
+
+def model_of_file(digest: str, url: str) -> "tuple[Store, ModelState] | None":
+    """The model that has the bytes of a file that was read, and its store; None if none is known to.
+
+    Of several, those first that a task has made, and that are not archived; then the one changed last. If
+    there is none, one that was registered at the file's URL, and of whose bytes nothing is known.
+    """
+    from eventlog.projections import ModelQuery
+
+    for query in (
+        ModelQuery(blob=digest, include_archived=True),
+        ModelQuery(url=url, include_archived=True),
+    ):
+        for store in stores_to_search():
+            found = [
+                state
+                for state in current_views(store).models(query)
+                if digest in {state.blob, state.digest} or not (state.blob or state.digest)
+            ]
+            if found:
+                best = min(found, key=lambda state: (not state.made_by, state.is_archived))
                 store.session.observe(best.changed)
                 return store, best
     return None

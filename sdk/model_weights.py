@@ -13,11 +13,12 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from eventlog.errors import InputInvalid, NotFound
+from eventlog.errors import DataCorrupt, InputInvalid, NotFound
 from eventlog.events import ModelWeightsSet
 from eventlog.sdk.archives import folder_members, write_archive
 from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_blob, folder_of_blob
 from eventlog.sdk.destinations import masked
+from eventlog.sdk.model_names import name_of_url
 from eventlog.sdk.plain_text import check_text, plain_text
 from eventlog.sdk.stored import safe_file_name
 from eventlog.sdk.stores import current_views
@@ -30,18 +31,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Weights",
     "digest_of_path",
+    "file_name_of",
     "local_weights",
-    "name_of_url",
     "registered",
-    "stem_of",
     "take_files",
     "take_path",
 ]
 
 _PACKAGE = "zip"
 _PACKAGE_NAME = "model_package.zip"
-# Endings of two parts, which a name without its ending loses as one.
-_DOUBLE_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def take_path(store: Store, path: object, target: str | None = None, *, is_packa
         name = target or f"{place.absolute().name}.zip"
         return _take_package(store, lambda: list(folder_members(place)), name, str(place))
     blob, size = take_file(store.blobs, place)
-    return Weights(blob, size, _file_name(target or place.name), _PACKAGE if is_package else "")
+    return Weights(blob, size, file_name_of(target or place.name), _PACKAGE if is_package else "")
 
 
 def take_files(store: Store, paths: Iterable[object], target: str | None = None) -> Weights:
@@ -123,7 +121,7 @@ def registered(url: object, target: str | None = None, *, is_package: bool = Fal
     if not text.strip():
         raise InputInvalid("the URL of a model's weights must not be empty")
     safe = masked(text)
-    name = _file_name(target or name_of_url(safe))
+    name = file_name_of(target or name_of_url(safe))
     return Weights(file_name=name, format=_PACKAGE if is_package else "", url=safe)
 
 
@@ -145,18 +143,10 @@ def digest_of_path(path: Path) -> str:
         raise InputInvalid(f"{place} cannot be read: {error.strerror}") from None
 
 
-def name_of_url(url: str) -> str:
-    """The last part of a URL's path, or ""."""
-    path = url.split("://", 1)[-1].partition("?")[0].partition("#")[0]
-    return PurePosixPath(path.rstrip("/")).name
-
-
-def stem_of(file_name: str) -> str:
-    """A file's name without its ending."""
-    for ending in _DOUBLE_ENDINGS:
-        if file_name.lower().endswith(ending) and len(file_name) > len(ending):
-            return file_name[: -len(ending)]
-    return PurePosixPath(file_name).stem if file_name else ""
+def file_name_of(name: str) -> str:
+    """A name that copies can have in any folder, whatever was asked for."""
+    text = check_text("the file name of a model's weights", name)
+    return safe_file_name(text) or safe_file_name(PurePosixPath(text.replace("\\", "/")).name) or "model"
 
 
 def local_weights(store: Store, state: "ModelState", *, extract: bool | None, anew: bool = False) -> Path:
@@ -197,7 +187,7 @@ def _take_package(store: Store, list_members: Callable[[], Members], target: str
         raise InputInvalid(f"there are no files with a model's weights in {what}: save the model first")
     blob, size, written = take_members(store.blobs, list_members, what)
     names = tuple(name for name, _ in written)
-    return Weights(blob, size, _file_name(target), _PACKAGE, members=names)
+    return Weights(blob, size, file_name_of(target), _PACKAGE, members=names)
 
 
 def _existing(path: object) -> Path:
@@ -220,12 +210,6 @@ def _existing(path: object) -> Path:
     return place
 
 
-def _file_name(name: str) -> str:
-    """A name that copies can have in any folder, whatever was asked for."""
-    text = check_text("the file name of a model's weights", name)
-    return safe_file_name(text) or safe_file_name(PurePosixPath(text.replace("\\", "/")).name) or "model"
-
-
 def _registered_here(store: Store, state: "ModelState") -> Path | None:
     """The path that a model's URL is, where it is one; a path of another machine is none of this one."""
     from eventlog.sdk.transfers import local_path
@@ -237,12 +221,39 @@ def _registered_here(store: Store, state: "ModelState") -> Path | None:
         event = numbered.event
         if isinstance(event, ModelWeightsSet) and (event.url, event.blob) == (state.url, ""):
             record = store.record_of(numbered.session)
-            if record is not None and record.store == store.id and here.exists():
+            if record is not None and record.store == store.id and _is_there(here):
+                _check_unchanged(state, here)
                 return here
     raise NotFound(
         f"the weights of model {state.id} were registered at {here}, not taken in, and are not there"
         " on this machine: update_weights(weights_filename=…) keeps them"
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there are weights at a path; a checkpoint of TensorFlow is known by its index."""
+    return path.exists() or path.with_name(f"{path.name}.index").is_file()
+
+
+def _check_unchanged(state: "ModelState", here: Path) -> None:
+    """Check that a file is still what was registered, where that is known."""
+    if not state.digest:
+        return
+    from eventlog.sdk.automatic.model_files import Version
+
+    try:
+        version = Version(here)
+    except OSError as error:
+        raise NotFound(f"{here} cannot be read: {error.strerror}") from None
+    try:
+        is_same = version.digest(lambda done: None)[0] == state.digest
+    finally:
+        version.close()
+    if not is_same:
+        raise DataCorrupt(
+            f"{here} has changed since it was registered as the weights of model {state.id}: Task.init with"
+            " output_uri=True keeps the bytes of what is saved"
+        )
 
 
 def _is_zip(path: Path) -> bool:

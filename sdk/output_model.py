@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from eventlog.errors import InputInvalid
 from eventlog.events import ModelCreated, ModelWeightsSet
@@ -91,6 +91,14 @@ class OutputModel(BaseModel):
             if changes:
                 self._change(**changes)
             self._task._link_model(self._id, "output", _link_name(state.file_name))
+
+    @classmethod
+    def _of(cls, task: "TaskModelLinks", model_id: str) -> Self:
+        """A model that a task has made already."""
+        model = cls.__new__(cls)
+        BaseModel.__init__(model, task._store, model_id)
+        model._task, model._uri = task, None
+        return model
 
     @property
     def task(self) -> str:
@@ -397,13 +405,22 @@ class OutputModel(BaseModel):
             return destination
         if self._uri is not None:
             return check_destination(self._uri, configuration)
-        return self._task._state().destination or (
-            check_destination(OutputModel._default_uri, configuration) if OutputModel._default_uri else ""
+        return self._destination_for(self._task)
+
+    @staticmethod
+    def _destination_for(task: "TaskModelLinks") -> str:
+        """The URL of the folder that the weights of a task's models are delivered to, or ""."""
+        from eventlog.sdk.destinations import check_destination
+
+        return task._state().destination or (
+            check_destination(OutputModel._default_uri, task._store.configuration)
+            if OutputModel._default_uri
+            else ""
         )
 
 
 def _link_name(file_name: str) -> str:
     """What a task calls a model with weights of this file name."""
-    from eventlog.sdk.model_weights import stem_of
+    from eventlog.sdk.model_names import stem_of
 
     return stem_of(file_name) or _UNNAMED

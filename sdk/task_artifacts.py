@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from eventlog.errors import EventlogError, NotAvailable
 from eventlog.events import ArtifactsDeleted, DestinationSet
 from eventlog.sdk.last_runs import LastRuns
+from eventlog.sdk.model_settling import settle_models
 from eventlog.sdk.task_base import TaskBase
 from eventlog.sdk.whole_import import import_whole
 
@@ -24,6 +25,8 @@ class TaskArtifacts(TaskBase):
 
     # Of the process's own task: nobody else changes it meanwhile.
     _destination: str | None = None
+    # The bytes of models that libraries save are kept, without a destination too.
+    _keeps_models = False
 
     def upload_artifact(
         self,
@@ -234,6 +237,7 @@ class TaskArtifacts(TaskBase):
         """
         from eventlog.sdk.overrides import overridden
 
+        self._keeps_models = output_uri is True
         if output_uri is None and not self._store.configuration.default_output_uri:
             return
         if overridden() and self._state().destination:
@@ -244,6 +248,7 @@ class TaskArtifacts(TaskBase):
     def _set_destination(self, value: Any) -> None:
         from eventlog.sdk.destinations import check_destination
 
+        self._keeps_models = value is True
         url = check_destination(value, self._store.configuration)
         if url != self._destination:
             self._append(DestinationSet, url)
@@ -277,6 +282,7 @@ class TaskArtifacts(TaskBase):
         Returns:
             Whether what was waited for has arrived.
         """
+        settle_models()
         if (registered := sys.modules.get("eventlog.sdk.registered")) is not None:
             registered.record(self._store, self._id)
             if is_last:

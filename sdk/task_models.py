@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from eventlog.errors import InputInvalid
 from eventlog.events import ConfigurationSet, LabelsSet, ModelLinked, ModelsUnlinked
 from eventlog.sdk.last_runs import LastRuns
+from eventlog.sdk.model_settling import settle_models
 from eventlog.sdk.plain_text import check_text, plain_text
 from eventlog.sdk.task_base import TaskBase
 
@@ -25,6 +26,7 @@ class TaskModelLinks(TaskBase):
         """Its models, by "input" and "output"; each of them a list that is found by name, too."""
         from eventlog.sdk.models_list import TaskModels
 
+        settle_models()
         return TaskModels.of(self._store, self._state().models)
 
     def get_models(self) -> "TaskModels":
@@ -34,11 +36,13 @@ class TaskModelLinks(TaskBase):
     @property
     def input_models_id(self) -> dict[str, str]:
         """The ids of the models that it reads, by its names for them."""
+        settle_models()
         return {link.name: link.model for link in self._state().models if link.direction == "input"}
 
     @property
     def output_models_id(self) -> dict[str, str]:
         """The ids of the models that it has made, by its names for them."""
+        settle_models()
         return {link.name: link.model for link in self._state().models if link.direction == "output"}
 
     def update_output_model(
@@ -70,7 +74,7 @@ class TaskModelLinks(TaskBase):
             StoreFull, StoreReadOnly: there is no room, or no right, to keep it.
         """
         from eventlog.sdk.destinations import is_url
-        from eventlog.sdk.model_weights import name_of_url, stem_of
+        from eventlog.sdk.model_names import name_of_url, stem_of
         from eventlog.sdk.output_model import OutputModel
 
         path = os.fspath(model_path) if isinstance(model_path, os.PathLike) else model_path

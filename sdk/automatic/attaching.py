@@ -32,13 +32,28 @@ COMMAND_LINES: dict[str, str] = {
 }
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {
+    "catboost.core": "boosting_models:bind_catboost",
+    "joblib": "joblib_models:bind",
+    "keras.src.legacy.saving.legacy_h5_format": "keras_models:bind_keras_hdf5",
+    "keras.src.models.model": "keras_models:bind_keras_model",
+    "keras.src.saving.saving_api": "keras_models:bind_keras_api",
+    "keras.src.saving.saving_lib": "keras_models:bind_keras_zip",
+    "lightgbm.basic": "boosting_models:bind_lightgbm",
+    "lightning.pytorch.trainer.trainer": "lightning_models:bind",
     "matplotlib.figure": "matplotlib:bind_figure",
     "matplotlib.pyplot": "matplotlib:bind_pyplot",
     "matplotlib_inline.backend_inline": "matplotlib:bind_inline_backend",
+    "megengine": "megengine_models:bind",
+    "pytorch_lightning.trainer.trainer": "lightning_models:bind",
     "tensorboard.summary.writer.event_file_writer": "tensorboard:bind_event_writer",
     "tensorboardX.event_file_writer": "tensorboard:bind_event_writer",
+    "tensorflow": "keras_models:bind_saved_model",
+    "tensorflow.python.checkpoint.checkpoint": "keras_models:bind_checkpoint",
     "tensorflow.python.ops.gen_summary_ops": "tensorflow_summaries:bind_summary_ops",
     "tensorflow.python.summary.writer.event_file_writer": "tensorboard:bind_tensorflow_event_writer",
+    "torch": "torch_models:bind",
+    "torch.onnx": "torch_models:bind_onnx",
+    "xgboost.core": "boosting_models:bind_xgboost",
 }
 
 

@@ -111,7 +111,10 @@ class Choices:
         """Whether a model's file is logged: its patterns, if any, fit the path or the name."""
         if not self.wants(framework):
             return False
-        choice = True if isinstance(self.frameworks, bool) else self.frameworks.get(framework, True)
+        choice: Any = True
+        if not isinstance(self.frameworks, bool):
+            whole = self.frameworks.get(_PART_OF.get(framework, ""), True)
+            choice = self.frameworks.get(framework, whole)
         if isinstance(choice, str):
             choice = [choice]
         if not isinstance(choice, (Sequence, set, frozenset)):

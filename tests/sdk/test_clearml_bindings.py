@@ -10,18 +10,13 @@ from matplotlib.figure import Figure
 
 from eventlog import Task
 from eventlog.errors import NotAvailable, NotFound
+from eventlog.sdk.automatic.model_callbacks import is_off
 from eventlog.sdk.clearml_bindings import (
     PatchedMatplotlib,
     PatchPyTorchModelIO,
     WeightsFileHandler,
     WeightsGradientHistHelper,
 )
-
-
-def test_the_logging_of_models_can_be_switched_off_and_not_on(task: Task) -> None:
-    PatchPyTorchModelIO.update_current_task(None)
-    with pytest.raises(NotAvailable, match=r"PatchPyTorchModelIO.update_current_task with a task is not"):
-        PatchPyTorchModelIO.update_current_task(task)
 
 
 def test_the_logging_of_figures_can_be_switched_off_and_on_again(task: Task, tmp_path: Path) -> None:
@@ -35,6 +30,15 @@ def test_the_logging_of_figures_can_be_switched_off_and_on_again(task: Task, tmp
     PatchedMatplotlib.update_current_task(task)
     save("on")
     assert [plot["metric"] for plot in task.get_reported_plots()] == ["on"]
+
+
+def test_models_of_pytorch_are_switched_off_and_on_again(task: Task) -> None:
+    assert not is_off("pytorch", task)
+    PatchPyTorchModelIO.update_current_task(None)
+    assert is_off("pytorch", task)
+    assert not is_off("xgboost", task)
+    PatchPyTorchModelIO.update_current_task(task)
+    assert not is_off("pytorch", task)
 
 
 def test_an_array_is_reported_as_a_histogram(task: Task) -> None:
@@ -68,6 +72,8 @@ def test_a_checkpoint_becomes_a_model_past_the_callbacks(task: Task, tmp_path: P
         info.model.name, info.model.comment = "best", "of two"
         return info
 
+    # Else the model would be the last of the files itself.
+    task.output_uri = str(tmp_path / "destination")
     handles = WeightsFileHandler.add_pre_callback(before), WeightsFileHandler.add_post_callback(after)
     try:
         for number in (1, 2):
@@ -100,8 +106,16 @@ def test_a_callback_may_refuse_a_model(task: Task, tmp_path: Path) -> None:
 def test_without_a_task_there_is_no_model_to_make(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"call Task\.init first"):
         WeightsFileHandler.create_output_model(None, tmp_path / "model.pt", "PyTorch", None)
-    with pytest.raises(NotAvailable, match="restore_weights_file"):
+    with pytest.raises(NotFound, match=r"call Task\.init first"):
         WeightsFileHandler.restore_weights_file(None, "model.pt", "PyTorch", None)
+
+
+def test_a_file_that_a_library_restores_is_a_model_that_the_task_reads(task: Task, tmp_path: Path) -> None:
+    path = tmp_path / "pretrained.pt"
+    path.write_text("weights")
+    assert WeightsFileHandler.restore_weights_file(None, path, "PyTorch", None) == path
+    (model,) = task.models["input"]
+    assert (model.name, model.framework) == ("Imported by a task", "PyTorch")
 
 
 def test_the_parameters_that_a_trainer_copies_are_kept_in_its_section(task: Task) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound, RemoteUnreachable
 from eventlog.sdk.model import Model
-from eventlog.sdk.model_weights import stem_of
+from eventlog.sdk.model_names import stem_of
 from eventlog.sdk.output_model import OutputModel
 from eventlog.sdk.stores import current_views
 from eventlog.sdk.task import Task

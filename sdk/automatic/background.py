@@ -1,0 +1,179 @@
+"""What is found out about models in the background, one thing after the other, so that no script waits.
+
+Reading a checkpoint to its end takes as long as writing it did. Whoever asks for a task's models, and the
+end of its run, waits until what was begun is done, as long as it moves.
+"""
+
+import atexit
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
+
+if TYPE_CHECKING:
+    from eventlog.sdk.task_base import TaskBase
+
+__all__ = ["finish", "later", "moved", "reading", "settle", "when_idle"]
+
+# Each job holds a file open.
+_MOST_JOBS = 64
+_LONGEST_TURN_SECONDS = 10.0
+_PATIENCE_SECONDS = 60.0
+_HURRIED_SECONDS = 1.0
+# Before the session of a child is closed.
+_CHILD_PRIORITY = -500
+
+Job = Callable[[], None]
+
+
+def later(task: "TaskBase", what: str, job: Job) -> None:
+    """Do this in the background; what it raises is one warning.
+
+    Args:
+        task: whose end waits for it.
+        what: cannot be recorded where it fails.
+    """
+    _see_to_end(task)
+    with _work.changed:
+        full = not _work.changed.wait_for(lambda: len(_work.jobs) < _MOST_JOBS, _LONGEST_TURN_SECONDS)
+        if full:
+            warn_once(what, "the files saved before are still being read")
+            return
+        _work.jobs.append((what, job))
+        _work.changed.notify_all()
+        if _work.thread is None:
+            _work.thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
+            _work.thread.start()
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within a job: nothing is imported here and no log is read, so the process may be forked meanwhile."""
+    _whole.release()
+    try:
+        yield
+    finally:
+        _whole.acquire()
+
+
+def when_idle(function: Callable[[], None]) -> None:
+    """Call this each time that everything is waited for, after everything else."""
+    if function not in _idle:
+        _idle.append(function)
+
+
+def moved(*_: object) -> None:
+    """Say that the job under way gets on."""
+    _work.moved = time.monotonic()
+
+
+def settle(patience: float = _PATIENCE_SECONDS) -> bool:
+    """Wait for what was begun, for as long as it moves.
+
+    Args:
+        patience: give up after so many seconds in which nothing has moved.
+
+    Returns:
+        Whether all of it is done.
+    """
+    if threading.current_thread() is _work.thread:
+        return True
+    done = _wait(patience)
+    if done:
+        for function in _idle:
+            function()
+        done = _wait(patience)
+    return done
+
+
+def finish(is_hurried: bool = False) -> None:
+    """Wait for what was begun, as a run ends; with no time to wait, for a second at most."""
+    if not settle(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS):
+        warn_once("all of the models' files", "reading them takes too long")
+
+
+class _Work:
+    """What is to be done in this process.
+
+    Attributes:
+        jobs: those that wait, and the one that is done now as the first.
+        moved: when the one that is done now was last known to get on.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: deque[tuple[str, Job]] = deque()
+        self.changed = threading.Condition()
+        self.thread: threading.Thread | None = None
+        self.moved = 0.0
+        self.ends: set[int] = set()
+
+
+def _run(work: _Work) -> None:
+    while True:
+        with work.changed:
+            work.changed.wait_for(lambda: work.jobs)
+            what, job = work.jobs[0]
+        moved()
+        with _whole:
+            safely(what, job)
+        del job
+        with work.changed:
+            work.jobs.popleft()
+            work.changed.notify_all()
+
+
+def _wait(patience: float) -> bool:
+    moved()
+    with _work.changed:
+        while _work.jobs:
+            if time.monotonic() - _work.moved > patience:
+                return False
+            _work.changed.wait(min(patience, 1.0))
+    return True
+
+
+def _see_to_end(task: "TaskBase") -> None:
+    """Have the end of a task's run in this process wait."""
+    run = task._run
+    if run is None or id(run) in _work.ends:
+        return
+    _work.ends.add(id(run))
+    if run.is_ours:
+        # Before the console is let go: what is done may warn.
+        run.at_end.insert(0, finish)
+    elif is_multiprocessing_child():
+        at_child_end(finish, _CHILD_PRIORITY)
+    else:
+        atexit.register(finish)
+
+
+_work = _Work()
+# Held wherever a child that was forked would be half in an import, or in the log.
+_whole = threading.RLock()
+_idle: list[Callable[[], None]] = []
+
+
+def _before_fork() -> None:
+    _forking.append(_whole.acquire(timeout=_LONGEST_TURN_SECONDS))
+
+
+def _after_fork_in_parent() -> None:
+    if _forking.pop():
+        _whole.release()
+
+
+def _after_fork() -> None:
+    # What the parent has begun is the parent's to end.
+    global _work, _whole
+    _work, _whole = _Work(), threading.RLock()
+    _forking.clear()
+
+
+_forking: list[bool] = []
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
