@@ -12,11 +12,13 @@ from eventlog.sdk.frameworks import Framework
 
 __all__ = [
     "bind_checkpoint",
+    "bind_checkpoint_manager",
     "bind_keras_api",
     "bind_keras_hdf5",
     "bind_keras_model",
     "bind_keras_zip",
     "bind_saved_model",
+    "bind_tensorflow",
 ]
 
 _GROUP = "models"
@@ -51,11 +53,23 @@ def bind_keras_hdf5(module: Any) -> None:
     after(module, "load_model_from_hdf5", "keras", _loaded, group=_GROUP)
 
 
-def bind_saved_model(tensorflow: Any) -> None:
-    """Hear what is saved and loaded as a SavedModel, which is a folder."""
-    saved_model = tensorflow.saved_model
+def bind_tensorflow(tensorflow: Any) -> None:
+    """Hear `tf.saved_model`."""
+    bind_saved_model(tensorflow.saved_model)
+
+
+def bind_saved_model(saved_model: Any) -> None:
+    """Hear what is saved and loaded as a SavedModel, which is a folder.
+
+    The module is made a second time where something is imported from it by its public name.
+    """
     after(saved_model, "save", "tensorflow", _folder_saved, group=_GROUP)
     after(saved_model, "load", "tensorflow", _folder_loaded, group=_GROUP)
+
+
+def bind_checkpoint_manager(module: Any) -> None:
+    """Hear what `tf.train.CheckpointManager` saves; what it restores, its checkpoint does."""
+    after(module.CheckpointManager, "save", "tensorflow", _checkpoint_saved, group=_GROUP)
 
 
 def bind_checkpoint(module: Any) -> None:

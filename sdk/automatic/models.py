@@ -82,7 +82,7 @@ def record_save(
         one.is_new = False
         background.later(task, _SAVED, partial(_adopt, task, one.model))
     version = _version(path)
-    url = plain_text(path.as_uri())
+    url = plain_text(f"file://{path}")
     one.generation += 1
     one.marks = None if version is None else version.marks
     size = 0 if version is None else version.size
@@ -134,13 +134,15 @@ class _Saved:
 
     Attributes:
         model: its id.
+        framework: what saved it.
         generation: how often it was saved.
         marks: of its last version.
         is_new: nothing but what the library told is known of it yet.
     """
 
-    def __init__(self, model: str, *, is_new: bool) -> None:
+    def __init__(self, model: str, framework: str, *, is_new: bool) -> None:
         self.model = model
+        self.framework = framework
         self.generation = 0
         self.marks: object = None
         self.is_new = is_new
@@ -253,10 +255,11 @@ def _known_or_new(task: Any, key: str, file_name: str, framework: str, model_nam
             _recalled.add(task.id)
             _recall(task)
         one = _models.get((task.id, key)) or _recalled_models.pop((task.id, stem_of(file_name)), None)
-        if one is not None and not is_settled_here(one.model):
+        # A file of another framework is another model, though its name is the same.
+        if one is not None and one.framework == framework and not is_settled_here(one.model):
             _models[task.id, key] = one
             return one
-        one = _models[task.id, key] = _Saved(os.urandom(16).hex(), is_new=True)
+        one = _models[task.id, key] = _Saved(os.urandom(16).hex(), framework, is_new=True)
     called = stem_of(file_name) or "Output Model"
     append = task._store.session.append
     append(ModelLinked, task.id, one.model, "output", called)
@@ -285,7 +288,7 @@ def _recall(task: Any) -> None:
     for state in current_views(task._store).models(query) if links else ():
         if state.published is not None or state.made_by != task.id:
             continue
-        one = _Saved(state.id, is_new=False)
+        one = _Saved(state.id, state.framework, is_new=False)
         if state.url.startswith("file://") and not state.blob:
             from eventlog.sdk.transfers import local_path
 
@@ -338,7 +341,7 @@ def _connect(task: Any, version: Version, framework: str, found: "list[InputMode
     from eventlog.sdk.input_model import InputModel
     from eventlog.sdk.model_queries import model_of_file
 
-    url = plain_text(version.path.as_uri())
+    url = plain_text(f"file://{version.path}")
     try:
         with background.reading():
             digest, size = version.digest(background.moved)

@@ -40,7 +40,7 @@ def test_what_is_saved_is_an_output_model_registered_where_it_is(task: Task, own
     joblib.dump({"a": 1}, "net.joblib")
     (model,) = task.models["output"]
     path = own_folder / "net.joblib"
-    assert (model.name, model.framework, model.url) == ("a task - net", "ScikitLearn", path.as_uri())
+    assert (model.name, model.framework, model.url) == ("a task - net", "ScikitLearn", f"file://{path}")
     assert model.comment == f"snapshot {path} stored\nCreated by task id: {task.id}"
     assert model.original_task == task.id
     assert (model._state().blob, model._state().size) == ("", path.stat().st_size)
@@ -74,7 +74,7 @@ def test_with_a_destination_the_bytes_are_kept_and_delivered(tmp_path: Path, own
     Path("net.joblib").unlink()
     assert task.flush(wait_for_uploads=True)
     (model,) = task.models["output"]
-    assert model.url.startswith((tmp_path / "out").as_uri())
+    assert model.url.startswith(f"file://{tmp_path}/out")
     assert model.url.endswith(f"/a task.{task.id}/models/net.joblib")
     assert Path(model.url.removeprefix("file://")).read_bytes() == kept
     assert Path(model.get_local_copy()).read_bytes() == kept
@@ -131,7 +131,7 @@ def test_what_nobody_made_is_a_new_model_once(task: Task, own_folder: Path) -> N
     (model,) = task.models["input"]
     assert (model.name, model.framework) == ("Imported by a task", "ScikitLearn")
     assert model.comment == f"Imported by task id: {task.id}"
-    assert (model.original_task, model.url) == (None, (own_folder / "pretrained.joblib").as_uri())
+    assert (model.original_task, model.url) == (None, f"file://{own_folder}/pretrained.joblib")
     assert task.models["input"]["pretrained"] == model
     assert len(Model.query_models()) == 1
 
@@ -355,6 +355,9 @@ def test_names_that_are_not_text_are_kept_as_well_as_can_be(task: Task) -> None:
     joblib.load(name)
     (model,) = task.models["output"]
     assert model.name == "a task - caf? %20#?"
+    plain = "a b%20=#é.joblib"
+    joblib.dump(2, plain)
+    assert Path(task.models["output"][1].get_local_copy()).name == plain
     assert [one.id for one in task.models["input"]] == [model.id]
 
 
@@ -386,7 +389,7 @@ def test_what_was_saved_survives_the_death_of_the_process(scripts: Scripts) -> N
     scripts.run(script, code=-9)
     (task,) = Task.get_tasks()
     (model,) = task.models["output"]
-    assert model.url == (scripts.folder / "a.joblib").as_uri()
+    assert model.url == f"file://{scripts.folder}/a.joblib"
 
 
 def test_children_of_multiprocessing_save_models_of_the_task(scripts: Scripts) -> None:
