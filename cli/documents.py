@@ -146,7 +146,7 @@ def model_document(model: "ModelState") -> dict[str, Any]:
         "comment": model.comment,
         "made_by": model.made_by or None,
         "size": model.size,
-        "sha256": model.blob,
+        "sha256": model.blob or model.digest,
         "file_name": model.file_name,
         "format": model.format,
         "url": model.url,

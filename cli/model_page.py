@@ -39,8 +39,8 @@ def print_model(model: "ModelState", series: Sequence["SeriesSummary"], at: int 
         fields(
             [
                 ("file", model.file_name),
-                ("size", size(model.size) if model.blob else ""),
-                ("SHA-256", model.blob),
+                ("size", size(model.size) if model.size else ""),
+                ("SHA-256", model.blob or model.digest),
                 ("format", model.format),
                 ("at", model.url),
                 ("iteration", "" if model.iteration is None else str(model.iteration)),

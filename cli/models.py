@@ -1,6 +1,6 @@
 """`eventlog models`: the models in a table, all of them or those of a task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +9,19 @@ import click
 from eventlog.cli.documents import model_document
 from eventlog.cli.moments import how_long_ago, local, size
 from eventlog.cli.naming import prefix_length, resolve
-from eventlog.cli.opening import as_json, examples, opened_views, task_argument
+from eventlog.cli.opening import as_json, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
 
 if TYPE_CHECKING:
     from eventlog.events import ModelLinked
-    from eventlog.projections import ModelState
+    from eventlog.projections import ModelState, Views
+    from eventlog.store import Store
 
 __all__ = ["command"]
+
+# Bytes; of larger files it is only seen whether they are there.
+_LARGEST_READ = 256 << 20
 
 
 @click.command(
@@ -47,13 +51,16 @@ def command(
 ) -> None:
     """List models, the one that changed last first; with TASK, those that it reads or has made.
 
+    Of a task's models that were registered where they are, a line says which are gone or have changed.
+
     With --json: a list, each model with id, project, name, framework, tags, comment, made_by, size, sha256,
     file_name, format, url, iteration, metadata (by name: value, type, description), labels, design, archived,
     published, created, changed; with TASK, direction and task_name too.
     """
     from eventlog.projections import ModelQuery
 
-    with opened_views(home) as views:
+    with opened_store(home) as store:
+        views = views_of(store)
         links = views.task(resolve(views, task)).models if task is not None else None
         query = ModelQuery(
             ids=None if links is None else [link.model for link in links],
@@ -67,6 +74,7 @@ def command(
             limit=limit,
         )
         models = views.models(query)
+        notes = [] if links is None or as_json else list(_notes(store, views, models))
     if links is None:
         pairs: list[tuple[ModelLinked | None, ModelState]] = [(None, model) for model in models]
     else:
@@ -78,6 +86,20 @@ def command(
         line(("no models", "dim"))
     else:
         _print(pairs)
+        for note in notes:
+            line((note, "dim"))
+
+
+def _notes(store: "Store", views: "Views", models: Sequence["ModelState"]) -> Iterator[str]:
+    """A line of each model that was registered where it is, and is not there as it was."""
+    from eventlog.sdk.model_weights import registered_path, standing
+
+    said = {"gone": "is not there any more", "changed": "has changed since it was registered"}
+    for model in models:
+        path = registered_path(store, views, model)
+        what = "" if path is None else standing(path, model.digest, _LARGEST_READ)
+        if what:
+            yield f"{model.id[:8]}: {path} {said[what]}"
 
 
 def _document(link: "ModelLinked | None", model: "ModelState") -> dict[str, Any]:
@@ -105,8 +127,8 @@ def _print(pairs: Sequence[tuple["ModelLinked | None", "ModelState"]]) -> None:
                 link.direction if link is not None else "",
                 _name(model),
                 model.framework,
-                size(model.size) if model.blob else "",
-                (model.file_name if model.blob else model.url),
+                size(model.size) if model.size else "",
+                model.file_name or model.url,
                 how_long_ago(model.changed) if drawn() else local(model.changed),
                 ", ".join([*model.tags, *_standing(model)]),
             ]

@@ -80,7 +80,10 @@ def _model_created(event: events.ModelCreated) -> str:
 
 
 def _weights(event: events.ModelWeightsSet) -> str:
-    bytes_of_it = f"{size(event.size)}, {event.blob[:12]}" if event.blob else ""
+    digest = event.blob or event.digest
+    bytes_of_it = ", ".join(
+        part for part in (size(event.size) if event.size or event.blob else "", digest[:12]) if part
+    )
     iteration = f"iteration {event.iteration}" if event.iteration is not None else ""
     words = (event.file_name, bytes_of_it, iteration, f"at {event.url}" if event.url else "")
     return ", ".join(part for part in words if part)

@@ -163,7 +163,7 @@ class WeightsFileHandler:
             NotFound: there is no task.
         """
         from eventlog.sdk.automatic.model_files import path_given
-        from eventlog.sdk.automatic.models import record_save
+        from eventlog.sdk.automatic.model_saves import record_save
         from eventlog.sdk.output_model import OutputModel
 
         task = task or _current_task()
@@ -193,7 +193,7 @@ class WeightsFileHandler:
             NotFound: there is no task.
         """
         from eventlog.sdk.automatic.model_files import path_given
-        from eventlog.sdk.automatic.models import record_load
+        from eventlog.sdk.automatic.model_loads import record_load
 
         path = path_given(filepath)
         task = task or _current_task()

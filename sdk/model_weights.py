@@ -26,7 +26,7 @@ from eventlog.sdk.taking import Members, take_file, take_members
 from eventlog.store import Store
 
 if TYPE_CHECKING:
-    from eventlog.projections import ModelState
+    from eventlog.projections import ModelState, Views
 
 __all__ = [
     "Weights",
@@ -34,6 +34,8 @@ __all__ = [
     "file_name_of",
     "local_weights",
     "registered",
+    "registered_path",
+    "standing",
     "take_files",
     "take_path",
 ]
@@ -149,6 +151,41 @@ def file_name_of(name: str) -> str:
     return safe_file_name(text) or safe_file_name(PurePosixPath(text.replace("\\", "/")).name) or "model"
 
 
+def registered_path(store: Store, views: "Views", state: "ModelState") -> Path | None:
+    """Where on this machine a model's weights were registered and not taken in; None for any other model."""
+    from eventlog.sdk.transfers import local_path
+
+    here = None if state.blob else local_path(state.url)
+    for numbered in views.events(state.id, reports=False) if here is not None else ():
+        event = numbered.event
+        if isinstance(event, ModelWeightsSet) and (event.url, event.blob) == (state.url, ""):
+            record = store.record_of(numbered.session)
+            if record is not None and record.store == store.id:
+                return here
+    return None
+
+
+def standing(path: Path, digest: str, largest: int | None = None) -> str:
+    """What has become of weights since they were registered: "", "changed" or "gone".
+
+    Args:
+        path: where they are.
+        digest: SHA-256 of them, or "" where it is not known.
+        largest: files of more bytes are not read.
+    """
+    from eventlog.sdk.automatic.model_files import Version
+
+    try:
+        version = Version(path)
+    except OSError:
+        return "gone"
+    try:
+        is_read = bool(digest) and (largest is None or version.size <= largest)
+        return "changed" if is_read and version.digest(lambda done: None)[0] != digest else ""
+    finally:
+        version.close()
+
+
 def local_weights(store: Store, state: "ModelState", *, extract: bool | None, anew: bool = False) -> Path:
     """The path of a copy of a model's weights on this machine.
 
@@ -217,43 +254,19 @@ def _registered_here(store: Store, state: "ModelState") -> Path | None:
     here = local_path(state.url)
     if here is None:
         return None
-    for numbered in current_views(store).events(state.id, reports=False):
-        event = numbered.event
-        if isinstance(event, ModelWeightsSet) and (event.url, event.blob) == (state.url, ""):
-            record = store.record_of(numbered.session)
-            if record is not None and record.store == store.id and _is_there(here):
-                _check_unchanged(state, here)
-                return here
-    raise NotFound(
-        f"the weights of model {state.id} were registered at {here}, not taken in, and are not there"
-        " on this machine: update_weights(weights_filename=…) keeps them"
-    )
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there are weights at a path; a checkpoint of TensorFlow is known by its index."""
-    return path.exists() or path.with_name(f"{path.name}.index").is_file()
-
-
-def _check_unchanged(state: "ModelState", here: Path) -> None:
-    """Check that a file is still what was registered, where that is known."""
-    if not state.digest:
-        return
-    from eventlog.sdk.automatic.model_files import Version
-
-    try:
-        version = Version(here)
-    except OSError as error:
-        raise NotFound(f"{here} cannot be read: {error.strerror}") from None
-    try:
-        is_same = version.digest(lambda done: None)[0] == state.digest
-    finally:
-        version.close()
-    if not is_same:
+    known = registered_path(store, current_views(store), state)
+    what = standing(known, state.digest) if known is not None else "gone"
+    if what == "changed":
         raise DataCorrupt(
             f"{here} has changed since it was registered as the weights of model {state.id}: Task.init with"
             " output_uri=True keeps the bytes of what is saved"
         )
+    if what == "gone":
+        raise NotFound(
+            f"the weights of model {state.id} were registered at {here}, not taken in, and are not there"
+            " on this machine: update_weights(weights_filename=…) keeps them"
+        )
+    return here
 
 
 def _is_zip(path: Path) -> bool:

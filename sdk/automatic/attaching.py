@@ -33,6 +33,7 @@ COMMAND_LINES: dict[str, str] = {
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {
     "catboost.core": "boosting_models:bind_catboost",
+    "fastai.learner": "fastai_metrics:bind",
     "joblib": "joblib_models:bind",
     "keras.src.legacy.saving.legacy_h5_format": "keras_models:bind_keras_hdf5",
     "keras.src.models.model": "keras_models:bind_keras_model",

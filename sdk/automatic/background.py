@@ -26,30 +26,36 @@ _MOST_JOBS = 64
 _LONGEST_TURN_SECONDS = 10.0
 _PATIENCE_SECONDS = 60.0
 _HURRIED_SECONDS = 1.0
+# Before anything is begun, unless somebody waits: what is saved again soon is read once.
+_REST_SECONDS = 0.1
 # Before the session of a child is closed.
 _CHILD_PRIORITY = -500
 
 Job = Callable[[], None]
 
 
-def later(task: "TaskBase", what: str, job: Job) -> None:
+def later(task: "TaskBase", what: str, job: Job) -> bool:
     """Do this in the background; what it raises is one warning.
 
     Args:
         task: whose end waits for it.
         what: cannot be recorded where it fails.
+
+    Returns:
+        False where so much waits already that it will not be done.
     """
     _see_to_end(task)
     with _work.changed:
         full = not _work.changed.wait_for(lambda: len(_work.jobs) < _MOST_JOBS, _LONGEST_TURN_SECONDS)
         if full:
             warn_once(what, "the files saved before are still being read")
-            return
+            return False
         _work.jobs.append((what, job))
         _work.changed.notify_all()
         if _work.thread is None:
             _work.thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
             _work.thread.start()
+    return True
 
 
 @contextmanager
@@ -104,6 +110,7 @@ class _Work:
     Attributes:
         jobs: those that wait, and the one that is done now as the first.
         moved: when the one that is done now was last known to get on.
+        waiting: how many wait for all of it.
     """
 
     def __init__(self) -> None:
@@ -111,13 +118,16 @@ class _Work:
         self.changed = threading.Condition()
         self.thread: threading.Thread | None = None
         self.moved = 0.0
+        self.waiting = 0
         self.ends: set[int] = set()
 
 
 def _run(work: _Work) -> None:
     while True:
         with work.changed:
-            work.changed.wait_for(lambda: work.jobs)
+            if not work.jobs:
+                work.changed.wait_for(lambda: work.jobs)
+                work.changed.wait_for(lambda: work.waiting or len(work.jobs) > _MOST_JOBS // 2, _REST_SECONDS)
             what, job = work.jobs[0]
         moved()
         with _whole:
@@ -131,10 +141,15 @@ def _run(work: _Work) -> None:
 def _wait(patience: float) -> bool:
     moved()
     with _work.changed:
-        while _work.jobs:
-            if time.monotonic() - _work.moved > patience:
-                return False
-            _work.changed.wait(min(patience, 1.0))
+        _work.waiting += 1
+        _work.changed.notify_all()
+        try:
+            while _work.jobs:
+                if time.monotonic() - _work.moved > patience:
+                    return False
+                _work.changed.wait(min(patience, 1.0))
+        finally:
+            _work.waiting -= 1
     return True
 
 

@@ -14,7 +14,7 @@ import joblib
 import pytest
 
 from eventlog import Model, OutputModel, Task
-from eventlog.sdk.automatic import background, listening
+from eventlog.sdk.automatic import background, listening, model_saves
 from eventlog.sdk.automatic.model_files import Changed, Version
 from eventlog.sdk.clearml_bindings import WeightsFileHandler
 from tests.sdk.scripts import Scripts
@@ -290,11 +290,9 @@ def test_a_task_that_goes_on_saves_the_models_that_it_has(own_folder: Path) -> N
     joblib.dump(1, "last.joblib")
     (model,) = task.models["output"]
     task.close()
-    from eventlog.sdk.automatic import models
-
     # As in another process.
-    models._models.clear()
-    models._recalled.clear()
+    model_saves._models.clear()
+    model_saves._recalled.clear()
     again = init(continue_last_task=True)
     assert again.id == task.id
     joblib.dump(2, "last.joblib")
