@@ -16,7 +16,7 @@ _QUIET = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THRE
 
 @pytest.fixture
 def train(tmp_path: Path, home: Path) -> Trained:
-    """Runs a script in which a task is open, and returns what it has left; more arguments are `Task.init`'s."""
+    """Runs a script in which a task is open, with more arguments of `Task.init`; returns what it has left."""
     folder = tmp_path / "training"
     folder.mkdir()
 

@@ -28,7 +28,7 @@ class Done:
 Trained = Callable[..., Done]
 
 
-def needs(*packages: str) -> list[pytest.MarkDecorator]:
-    """Skips the tests of a module where a package is missing, without importing any."""
+def needs(*packages: str) -> pytest.MarkDecorator:
+    """Skips a test, or those of a module, where a package is missing; none is imported for it."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    return [pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
