@@ -25,6 +25,7 @@ NAMES = (
     "console",
     "add_scalar",
     "savefig",
+    "torch_save",
 )
 
 

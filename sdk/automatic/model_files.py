@@ -10,8 +10,9 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from eventlog.sdk.model_weights import Weights
@@ -67,13 +68,8 @@ class Version:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
-        if not path.is_dir() and not _parts(path):
-            # In the background it is not there any more, maybe, and another one of that name is.
-            self._file = path.open("rb", buffering=0)
-            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
-                self._file.close()
-                raise OSError(f"{path} is no plain file")
+        # In the background it is not there any more, maybe, and another one of that name is.
+        self._file = _opened(path)
         self.marks = self._look()
         self.size = sum(mark[2] for mark in self.marks)
 
@@ -133,7 +129,7 @@ class Version:
         buffer = memoryview(bytearray(_PIECE))
         # What is appended to it meanwhile has no end, maybe.
         whole = os.fstat(self._file.fileno()).st_size
-        while size <= whole and (count := self._file.readinto(buffer)):  # type: ignore[attr-defined]
+        while size <= whole and (count := self._file.readinto(buffer)):
             hasher.update(buffer[:count])
             size += count
             moved(size)
@@ -170,6 +166,28 @@ def marks_of(path: Path) -> tuple[tuple[int, int, int, int], ...]:
         return tuple(_mark(one.stat()) for one in inner)
     parts = _parts(path)
     return tuple(_mark(one.stat()) for one in parts or [path])
+
+
+def _opened(path: Path) -> FileIO | None:
+    """A plain file, open; None for a folder, and for a checkpoint of several files.
+
+    Raises:
+        OSError: there is nothing, or something else.
+    """
+    try:
+        # A pipe would otherwise be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if _parts(path):
+            return None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return FileIO(descriptor)
+    os.close(descriptor)
+    if not stat.S_ISDIR(mode):
+        raise OSError(f"{path} is no plain file")
+    return None
 
 
 def _parts(path: Path) -> list[Path]:
