@@ -11,7 +11,7 @@ from eventlog.sdk.stores import current_views
 from tests.sdk.scripts import Scripts
 
 pytestmark = [
-    pytest.mark.frameworks,
+    pytest.mark.libraries,
     pytest.mark.timeout(180),
     pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed"),
 ]

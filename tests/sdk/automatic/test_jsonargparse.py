@@ -103,7 +103,7 @@ def test_a_parser_that_exits_does_so_as_before(scripts: Scripts, line: tuple[str
         assert (script.out, script.err) == (before.out, before.err)
 
 
-@pytest.mark.frameworks
+@pytest.mark.libraries
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(importlib.util.find_spec("lightning") is None, reason="lightning is not installed")
 @pytest.mark.skipif(importlib.util.find_spec("docstring_parser") is None, reason="jsonargparse[signatures]")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.sdk.automatic.model_scripts import Trained, needs
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180)]
 
 DATA = """
 import numpy as np

@@ -4,7 +4,7 @@ import pytest
 
 from tests.sdk.automatic.model_scripts import Trained, needs
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180), needs("torch", "fastai")]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180), needs("torch", "fastai")]
 
 
 def test_a_learner(train: Trained) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sdk.automatic.model_scripts import Trained, needs
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180), needs("tensorflow", "keras")]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180), needs("tensorflow", "keras")]
 
 NET = """
 import numpy as np

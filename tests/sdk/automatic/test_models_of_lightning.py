@@ -4,7 +4,7 @@ import pytest
 
 from tests.sdk.automatic.model_scripts import Trained, needs
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180), needs("torch", "lightning")]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180), needs("torch", "lightning")]
 
 
 def test_checkpoints_are_models_and_what_is_loaded_is_read(train: Trained) -> None:

@@ -8,7 +8,7 @@ from eventlog import Task
 from tests.sdk.automatic.model_scripts import Trained, needs
 from tests.sdk.scripts import Scripts
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180), needs("torch")]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180), needs("torch")]
 
 NET = """
 import io, os, pathlib, shutil

@@ -11,7 +11,7 @@ import pytest
 from eventlog import Task
 
 pytestmark = [
-    pytest.mark.frameworks,
+    pytest.mark.libraries,
     pytest.mark.timeout(180),
     pytest.mark.skipif(importlib.util.find_spec("ipykernel") is None, reason="ipykernel is not installed"),
     # Of the client's own sockets.

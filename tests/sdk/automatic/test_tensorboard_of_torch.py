@@ -9,7 +9,7 @@ import pytest
 from eventlog import Task
 from tests.sdk.scripts import Scripts
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180)]
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pytest.importorskip("torch")

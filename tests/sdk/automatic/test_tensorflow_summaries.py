@@ -8,7 +8,7 @@ from eventlog import Task
 from tests.sdk.scripts import Scripts
 
 pytestmark = [
-    pytest.mark.frameworks,
+    pytest.mark.libraries,
     pytest.mark.timeout(180),
     # Not imported here: it takes seconds, and hundreds of megabytes.
     pytest.mark.skipif(
