@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from eventlog import Task
-from eventlog.errors import NotAvailable, NotFound
+from eventlog.errors import NotFound
 from eventlog.sdk.automatic.model_callbacks import is_off
 from eventlog.sdk.clearml_bindings import (
     PatchedMatplotlib,
