@@ -41,6 +41,7 @@ FRAMEWORKS: dict[str, str] = {
     "keras.src.saving.saving_lib": "keras_models:bind_keras_zip",
     "lightgbm.basic": "boosting_models:bind_lightgbm",
     "lightning.pytorch.trainer.trainer": "lightning_models:bind",
+    "matplotlib.animation": "matplotlib:bind_animation",
     "matplotlib.figure": "matplotlib:bind_figure",
     "matplotlib.pyplot": "matplotlib:bind_pyplot",
     "matplotlib_inline.backend_inline": "matplotlib:bind_inline_backend",

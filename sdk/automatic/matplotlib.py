@@ -16,7 +16,7 @@ from eventlog.sdk.automatic.listening import hears, muted, safely
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["bind_figure", "bind_inline_backend", "bind_pyplot"]
+__all__ = ["bind_animation", "bind_figure", "bind_inline_backend", "bind_pyplot"]
 
 _FRAMEWORK = "matplotlib"
 _WHAT = "a figure of matplotlib"
@@ -33,12 +33,18 @@ def bind_figure(module: Any) -> None:
 def bind_pyplot(module: Any) -> None:
     """Hook `matplotlib.pyplot`: what shows all open figures, and what draws an image."""
     around(module, "show", _show)
+    around(module, "pause", _pause)
     after(module, "imshow", _FRAMEWORK, lambda task, call: _figures_of(task).mark_image(call.result))
 
 
 def bind_inline_backend(module: Any) -> None:
     """Hook `matplotlib_inline.backend_inline`: what shows figures at the end of a notebook's cell."""
     around(module, "show", _show)
+
+
+def bind_animation(module: Any) -> None:
+    """Hook `matplotlib.animation`: the pictures of a film, which may be saved one by one, are not heard."""
+    around(module.Animation, "save", _mute)
 
 
 def _show(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -48,6 +54,19 @@ def _show(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     # Before: once a window or a notebook has shown figures, they are closed.
     for figure in safely(_WHAT, _open_figures) or ():
         safely(_WHAT, _figures_of(task).show, figure)
+    return _mute(wrapped, instance, args, kwargs)
+
+
+def _pause(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    # A script that moves what it draws pauses at each step of it; images that are new count all the same.
+    task = hears(_FRAMEWORK, _FRAMEWORK)
+    if task is not None:
+        for figure in safely(_WHAT, _open_figures) or ():
+            safely(_WHAT, _figures_of(task).show_image, figure)
+    return _mute(wrapped, instance, args, kwargs)
+
+
+def _mute(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     with muted(_FRAMEWORK):
         return wrapped(*args, **kwargs)
 
@@ -91,14 +110,17 @@ class _Figures:
 
     def show(self, figure: Any) -> None:
         """Report a figure that is shown."""
+        self.show_image(figure)
+        if figure not in self._shown_images:
+            self.save(figure)
+
+    def show_image(self, figure: Any) -> None:
+        """Report a figure as an image, if one was drawn into it since it was last shown."""
         if figure in self._images:
             self._images.discard(figure)
             if any(axes.images for axes in figure.axes):
                 self._shown_images.add(figure)
                 self._report_image(figure)
-                return
-        if figure not in self._shown_images:
-            self.save(figure)
 
     def save(self, figure: Any) -> None:
         """Report a figure that is saved, as a plot."""

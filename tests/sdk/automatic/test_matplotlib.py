@@ -17,6 +17,7 @@ from tests.sdk.scripts import Scripts
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
+from matplotlib.animation import FuncAnimation, HTMLWriter
 from matplotlib.figure import Figure
 
 # What matplotlib says of each `show` without a display.
@@ -137,6 +138,20 @@ def test_images_are_images_when_shown_and_plots_when_saved(task: Task, tmp_path:
     plt.show()
     assert list(plots(task)) == [("image", "plot image", 0)]
     assert images(task) == [("image/1", "plot image", 0)]
+
+
+def test_of_what_moves_only_images_are_reported_as_it_moves(task: Task, tmp_path: Path) -> None:
+    for step in range(3):
+        plt.clf()
+        plt.plot([step, 1])
+        plt.pause(0.001)
+    plt.imshow(np.eye(4))
+    plt.title("moves")
+    plt.pause(0.001)
+    film = FuncAnimation(plt.figure(), lambda step: [], frames=3, cache_frame_data=False)
+    film.save(tmp_path / "film.html", writer=HTMLWriter(embed_frames=False))
+    assert titles(task) == []
+    assert images(task) == [("moves", "plot image", 0)]
 
 
 def test_figures_without_pyplot_are_reported_when_saved(task: Task, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_images_are_kept_as_they_were_encoded(task: Task, writer: SummaryWriter,
     pixels = np.random.default_rng(0).random((3, 8, 8))
     writer.add_image("samples/first", pixels, 1)
     writer.add_images("batch", np.stack([pixels, pixels]), 2)
-    writer.flush()
+    writer.close()
     encoded = [one.image.encoded_image_string for event in events(tmp_path) for one in event.summary.value]
     assert sample(task, "samples", "first", 1) == encoded[0]
     assert sample(task, "Images", "batch", 2) == encoded[1]
@@ -248,7 +248,7 @@ def test_what_cannot_be_reported_is_warned_of_once(
     assert record.getMessage().startswith(
         "eventlog: what is written for TensorBoard could not be recorded; the script goes on"
     )
-    writer.flush()
+    writer.close()
     assert [event.summary for event in events(tmp_path)][1:4] == [broken] * 3
 
 
