@@ -118,8 +118,9 @@ class Summaries:
             self._add_curve(tag, folder, step, values)
         elif plugin == "images":
             # Before the images stand the width and the height.
-            for number, data in enumerate(values[2:]):
-                self._add_image(f"{tag}/sample/{number}", folder, step, data)
+            images = values[2:]
+            for number, data in enumerate(images):
+                self._add_image(tag if len(images) == 1 else f"{tag}/sample/{number}", folder, step, data)
         elif plugin == "text":
             text = b"\n\n".join(values)
             self._add_medium(self._names.of_medium("Text", tag, folder), step, text, ".txt")

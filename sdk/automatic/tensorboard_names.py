@@ -17,6 +17,7 @@ class TensorBoardNames:
 
     def __init__(self) -> None:
         self._first: dict[tuple[str, str], str] = {}
+        self._plots: dict[str, list[str]] = {}
 
     def __repr__(self) -> str:
         return f"<Names of {len(self._first)} tags>"
@@ -71,8 +72,11 @@ class TensorBoardNames:
 
     def of_plot(self, tag: str, folder: str) -> tuple[str, str]:
         """Title and series of a plot that stands for itself."""
-        beside = self._beside("plot", tag, folder)
-        return f"{tag} {beside}" if beside else tag, ""
+        folders = self._plots.setdefault(tag, [])
+        if folder not in folders:
+            folders.append(folder)
+        number = folders.index(folder) + 1
+        return tag if number == 1 else f"{tag}_{number}", ""
 
     def _beside(self, kind: str, tag: str, folder: str) -> str:
         """What tells a folder from the first one that wrote this tag; "" for that one."""

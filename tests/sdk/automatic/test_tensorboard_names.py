@@ -71,4 +71,5 @@ def test_histograms_and_curves_of_precision_are_named_as_clearml_names_them() ->
     assert names.of_histogram("h/x/y", "/a") == ("h_x", "y")
     assert names.of_histogram("h/x/y", "/b") == ("h_x", "y :b")
     assert names.of_plot("pr/x", "/a") == ("pr/x", "")
-    assert names.of_plot("pr/x", "/b") == ("pr/x b", "")
+    assert names.of_plot("pr/x", "/b") == ("pr/x_2", "")
+    assert names.of_plot("pr/x", "/a") == ("pr/x", "")

@@ -42,6 +42,7 @@ with tf.summary.create_file_writer('runs/train').as_default():
     tf.summary.scalar('loss', 0.1, step=1)
     tf.summary.histogram('weights/layer', np.arange(10.0), step=1)
     tf.summary.image('samples/first', np.zeros((2, 8, 8, 3)), step=2)
+    tf.summary.image('one', np.zeros((1, 8, 8, 3)), step=2)
     tf.summary.text('notes/one', 'hello', step=3)
     with tf.name_scope('scope'):
         tf.summary.scalar('deep', 0.5, step=tf.Variable(4, dtype=tf.int64))
@@ -75,6 +76,7 @@ with tf.summary.create_file_writer('runs/hparams').as_default():
     for title, series, step in (
         ("samples", "first_sample_0", 2),
         ("samples", "first_sample_1", 2),
+        ("Images", "one", 2),
         ("notes", "one", 3),
     ):
         (sample,) = task.get_debug_samples(title, series)
