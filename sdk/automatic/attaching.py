@@ -42,6 +42,7 @@ FRAMEWORKS: dict[str, str] = {
     "lightgbm.basic": "boosting_models:bind_lightgbm",
     "lightning.pytorch.trainer.trainer": "lightning_models:bind",
     "matplotlib.animation": "matplotlib:bind_animation",
+    "matplotlib.backend_bases": "matplotlib:bind_backend_bases",
     "matplotlib.figure": "matplotlib:bind_figure",
     "matplotlib.pyplot": "matplotlib:bind_pyplot",
     "matplotlib_inline.backend_inline": "matplotlib:bind_inline_backend",

@@ -16,7 +16,7 @@ from eventlog.sdk.automatic.listening import hears, muted, safely
 if TYPE_CHECKING:
     from eventlog.sdk.task import Task
 
-__all__ = ["bind_animation", "bind_figure", "bind_inline_backend", "bind_pyplot"]
+__all__ = ["bind_animation", "bind_backend_bases", "bind_figure", "bind_inline_backend", "bind_pyplot"]
 
 _FRAMEWORK = "matplotlib"
 _WHAT = "a figure of matplotlib"
@@ -35,6 +35,11 @@ def bind_pyplot(module: Any) -> None:
     around(module, "show", _show)
     around(module, "pause", _pause)
     after(module, "imshow", _FRAMEWORK, lambda task, call: _figures_of(task).mark_image(call.result))
+
+
+def bind_backend_bases(module: Any) -> None:
+    """Hook `matplotlib.backend_bases`: what `pyplot.show` calls, which a script may hold by its name."""
+    around(module.FigureManagerBase, "pyplot_show", _show)
 
 
 def bind_inline_backend(module: Any) -> None:

@@ -239,7 +239,10 @@ try: plt.show()
 except Warning as warning: print(warning)
 """
     before = scripts.run(text.format("before"))
-    for name, begun in (("first", INIT + text), ("later", "import matplotlib.pyplot\n" + INIT + text)):
+    later = "import matplotlib.pyplot\n" + INIT + text
+    by_name = text.replace("plt.show()", "show()")
+    by_name = "from matplotlib.pyplot import show\n" + INIT + by_name
+    for name, begun in (("first", INIT + text), ("later", later), ("by_name", by_name)):
         after = scripts.run(begun.format(name))
         assert (after.out, after.err) == (before.out, before.err)
         assert (scripts.folder / f"{name}.png").read_bytes() == (scripts.folder / "before.png").read_bytes()
