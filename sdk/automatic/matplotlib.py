@@ -22,6 +22,8 @@ _FRAMEWORK = "matplotlib"
 _WHAT = "a figure of matplotlib"
 # Characters, of a title; there is room for a number behind it.
 _LONGEST = 1000
+# A plot of more points than that is slower to write and to explore than a picture, and shows no more.
+_MOST_POINTS = 20_000
 
 
 def bind_figure(module: Any) -> None:
@@ -132,7 +134,8 @@ class _Figures:
         from eventlog.sdk.matplotlib_figures import converted, picture_of, png_of
 
         title = _title_of(figure)
-        made = None if self._logger._draws_matplotlib else converted(figure, title, "")
+        is_picture = self._logger._draws_matplotlib or _points_of(figure) > _MOST_POINTS
+        made = None if is_picture else converted(figure, title, "")
         if made is not None:
             from eventlog.sdk.figure_json import figure_text
 
@@ -185,6 +188,16 @@ def _title_of(figure: Any) -> str:
     if not title.strip() and figure.axes:
         title = figure.gca().get_title()
     return check_title(title[:_LONGEST], "")[0] if title.strip() else ""
+
+
+def _points_of(figure: Any) -> int:
+    """How many points, bars and the like a figure is drawn from."""
+    count = 0
+    for axes in figure.axes:
+        count += sum(len(line.get_xdata()) for line in axes.lines)
+        count += sum(len(collection.get_offsets()) for collection in axes.collections)
+        count += len(axes.patches)
+    return count
 
 
 def _figures_of(task: "Task") -> _Figures:

@@ -187,6 +187,15 @@ def test_all_figures_are_pictures_where_asked(task: Task, tmp_path: Path) -> Non
     assert list(plots(task)) == [("picture", "plot image", 0)]
 
 
+def test_a_figure_of_very_many_points_is_a_picture(task: Task, tmp_path: Path) -> None:
+    figure = Figure()
+    figure.subplots().plot(np.arange(1_000_000))
+    figure.savefig(tmp_path / "points.png")
+    (((_, series, _), made),) = plots(task).items()
+    assert series == "plot image"
+    assert len(json.dumps(made)) < 200_000
+
+
 def test_figures_of_pandas_are_reported(task: Task, tmp_path: Path) -> None:
     import pandas as pd
 
