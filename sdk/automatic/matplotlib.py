@@ -152,7 +152,6 @@ class _Figures:
     def _report_image(self, figure: Any) -> None:
         from eventlog.sdk.matplotlib_figures import png_of
 
-        self._step = self._logger._step
         stream = io.BytesIO(png_of(figure))
         name = self._name(_title_of(figure), "image")
         self._logger.report_media(name, "plot image", self._step, stream=stream, file_extension="png")

@@ -55,6 +55,10 @@ class Histograms:
 
         title, series = check_title(*names)
         steps, places, rows = surface.drawn()
+        labels = [str(step) for step in steps]
+        if len(rows) == 1:
+            # One row makes no surface; as in ClearML, it rises from the ground.
+            rows, labels = [[0.0] * len(places), *rows], ["", *labels]
         figure = figure_of(
             title,
             series,
@@ -63,7 +67,7 @@ class Histograms:
             "iteration",
             None,
             [f"{place:.4g}" for place in places],
-            [str(step) for step in steps],
+            labels,
             _CAMERA,
         )
         self._logger._report_figure(title, series, 0, figure)

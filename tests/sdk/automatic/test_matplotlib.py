@@ -102,11 +102,16 @@ def test_a_figure_that_looks_the_same_is_reported_once(task: Task, tmp_path: Pat
 def test_figures_of_one_title_are_told_apart_within_an_iteration(task: Task, tmp_path: Path) -> None:
     for step in (0, 5):
         task.get_logger().report_scalar("loss", "train", 1.0, step)
+        plt.imshow(np.eye(4))
+        plt.title("image")
+        plt.show()
+        plt.close()
         for _ in range(2):
             line("loss")
             plt.savefig(tmp_path / "loss.png")
             plt.close()
     assert sorted(plots(task)) == [(title, "plot", step) for title in ("loss", "loss/1") for step in (0, 5)]
+    assert images(task) == [("image", "plot image", step) for step in (0, 5)]
 
 
 def test_a_figure_is_of_the_last_iteration(task: Task, tmp_path: Path) -> None:
