@@ -12,7 +12,7 @@ from eventlog.sdk.automatic.command_lines import ARGUMENTS, Values
 from eventlog.sdk.parameters import cast_parameter, to_parameter
 from eventlog.sdk.stored_values import NotLike, value_like
 
-__all__ = ["arguments", "defaults", "overwrite", "prepare", "to_values"]
+__all__ = ["arguments", "defaults", "overwrite", "parsed_values", "prepare", "to_values"]
 
 log = logging.getLogger("eventlog")
 
@@ -41,6 +41,14 @@ def defaults(parser: argparse.ArgumentParser) -> dict[str, Any]:
         for action in arguments(parser, chosen=False)
     }
     return {**values, **parser._defaults}
+
+
+def parsed_values(parser: argparse.ArgumentParser, namespace: Any) -> dict[str, Any]:
+    """What was parsed, by name; what the script's own kind of namespace has besides, too."""
+    if hasattr(namespace, "__dict__"):
+        return dict(vars(namespace))
+    names = [action.dest for action in arguments(parser)]
+    return {name: getattr(namespace, name) for name in names if hasattr(namespace, name)}
 
 
 def to_values(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> Values:
@@ -72,7 +80,7 @@ def overwrite(parser: argparse.ArgumentParser, namespace: Any, stored: Mapping[s
         # Of an argument without a default there is nothing where it is not given.
         if own.dest in stored and stored[own.dest].value and not hasattr(namespace, own.dest):
             setattr(namespace, own.dest, None)
-    for dest, value in list(vars(namespace).items()):
+    for dest, value in parsed_values(parser, namespace).items():
         if dest in stored:
             action = actions.get(dest)
             setattr(

@@ -63,7 +63,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     extras = PROJECT["project"]["optional-dependencies"]
     optional = import_names(extras["hocon"] + extras["plots"])
     # What is of their types is read and written with them; whoever has such a value has the package.
-    callers_own = {"matplotlib", "numpy", "omegaconf", "pandas"}
+    callers_own = {"hydra", "matplotlib", "numpy", "omegaconf", "pandas"}
     assert imported - sys.stdlib_module_names - {"eventlog"} - callers_own - optional == declared
     assert optional <= imported
 

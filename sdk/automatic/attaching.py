@@ -28,6 +28,7 @@ COMMAND_LINES: dict[str, str] = {
     "hydra._internal.callbacks": "hydra_jobs:bind_callbacks",
     "hydra._internal.hydra": "hydra_jobs:bind",
     "jsonargparse._core": "jsonargparse_parsers:bind",
+    "jsonargparse.core": "jsonargparse_parsers:bind",
     "typer._click.core": "click_commands:bind",
 }
 # Attached by `Task.init`:

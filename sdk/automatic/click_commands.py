@@ -33,13 +33,17 @@ _TYPES = {"integer": int, "integer range": int, "float": float, "float range": f
 
 def bind(module: Any) -> None:
     """Hook `click.core`, or a copy of it."""
-    around(module.Command, "main", _main)
     around(module.Command, "invoke", _invoke)
     around(module.Parameter, "handle_parse_result", _handle)
-    # The second is the name before click 8.2.
-    for name in ("Group", "MultiCommand"):
+    # The second of each is the one that has it before click 8.2.
+    for name, method, hook in (
+        ("Command", "main", _main),
+        ("BaseCommand", "main", _main),
+        ("Group", "resolve_command", _resolve),
+        ("MultiCommand", "resolve_command", _resolve),
+    ):
         if name in vars(module):
-            around(vars(module)[name], "resolve_command", _resolve)
+            around(vars(module)[name], method, hook)
 
 
 def _main(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:

@@ -133,7 +133,7 @@ def _with_stored(hydra: Any, overrides: list[str]) -> list[str]:
         prefix, name, value = _split(override)
         given[name] = override
         if name in stored and stored[name].value != value:
-            given[name] = f"{prefix}{name}={stored[name].value}"
+            given[name] = _override(f"{prefix}{name}", stored[name].value)
     for name, parameter in stored.items():
         if name in given or name == _EDIT or name.startswith("_"):
             continue
@@ -141,8 +141,20 @@ def _with_stored(hydra: Any, overrides: list[str]) -> list[str]:
             given[name] = f"{name}={parameter.value}" if parameter.value else name
         else:
             prefix = "" if _is_group(hydra, name) else "++"
-            given[name] = f"{prefix}{name}={parameter.value}"
+            given[name] = _override(f"{prefix}{name}", parameter.value)
     return list(given.values())
+
+
+def _override(name: str, value: str) -> str:
+    """An override, with its value in quotes where it is text that Hydra's grammar does not know."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    try:
+        OverridesParser.create().parse_override(f"{name}={value}")
+    except Exception:
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{name}='{escaped}'"
+    return f"{name}={value}"
 
 
 def _is_group(hydra: Any, name: str) -> bool:

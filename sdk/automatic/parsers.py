@@ -98,16 +98,16 @@ class _Parsing:
 
     def end(self, namespace: Any) -> None:
         """It has parsed: put stored values in place of what was parsed, and record it."""
+        from eventlog.sdk.parser_arguments import overwrite, parsed_values, to_values
+
         if self._connected:
             for connection in self._connected:
                 connection.overwrite(namespace)
-                connection.record(vars(namespace))
+                connection.record(parsed_values(self._parser, namespace))
             return
-        from eventlog.sdk.parser_arguments import overwrite, to_values
-
         if self._stored:
             overwrite(self._parser, namespace, self._stored)
-        parsed = dict(vars(namespace))
+        parsed = parsed_values(self._parser, namespace)
         note(to_values(self._parser, parsed), is_own=self._is_own)
         try:
             _last_parsed[self._parser] = parsed

@@ -59,11 +59,12 @@ def test_overrides_and_the_composed_configuration_are_recorded(scripts: Scripts,
 @pytest.mark.parametrize("text", [INSIDE, BEFORE], ids=["Task.init inside", "Task.init before"])
 def test_a_clone_s_overrides_are_taken(scripts: Scripts, text: str) -> None:
     recorded(scripts, text, "rate=0.5", "+more=3")
-    task = clone({"rate": "0.7", "more": "4", "db": "postgres", "new.one": "x", "layers": "[5]"}, "Hydra")
+    values = {"rate": "0.7", "more": "4", "db": "postgres", "new.one": "it's: a, {b", "layers": "[5]"}
+    task = clone(values, "Hydra")
     out = run_clone(scripts, text, task, "rate=0.5", "+more=3")
     assert out == (
         "{'db': {'user': 'other', 'password': 'hunter33'}, 'rate': 0.7, 'layers': [5], 'name': 'other-x',"
-        " 'more': 4, 'new': {'one': 'x'}}\n"
+        " 'more': 4, 'new': {'one': \"it's: a, {b\"}}\n"
     )
     run = Task.get_task(task)
     assert run.get_parameter("Hydra/rate") == "0.7"
