@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.events import Parameter
 from eventlog.sdk.automatic import parsers
-from eventlog.sdk.automatic.command_lines import ARGUMENTS, inside
+from eventlog.sdk.automatic.command_lines import ARGUMENTS, MASK, Values, inside, mask
 from eventlog.sdk.parser_arguments import defaults, overwrite, prepare, to_values
 from eventlog.sdk.watching import say_left_out
 
@@ -50,7 +50,9 @@ class _Connection:
         self._parser = parser
         prefix = f"{ARGUMENTS}/"
         self._stored = {
-            name.removeprefix(prefix): one for name, one in stored.items() if name.startswith(prefix)
+            name.removeprefix(prefix): one
+            for name, one in stored.items()
+            if name.startswith(prefix) and MASK not in one.value
         }
         self._seen: dict[str, Parameter] = {}
 
@@ -69,9 +71,9 @@ class _Connection:
         """Put stored values in place of those that were parsed."""
         overwrite(self._parser, namespace, self._stored)
 
-    def record(self, parsed: Mapping[str, Any]) -> None:
+    def record(self, values: Values) -> None:
         """Record what has changed of the values that were parsed; what is stored stays as it is."""
-        values = to_values(self._parser, parsed)
+        mask(values.parameters)
         say_left_out(self._task.id, values.left_out)
         changed = {
             name: parameter
@@ -83,12 +85,12 @@ class _Connection:
             self._task._record(changed, only_changes=True)
 
 
-def _parsed(parser: argparse.ArgumentParser, connection: _Connection) -> dict[str, Any]:
+def _parsed(parser: argparse.ArgumentParser, connection: _Connection) -> Values:
     """What the command line gives; the defaults alone where it gives nothing that can be parsed."""
     known = parsers.last_parsed(parser)
     if known is not None:
         return known
-    values = defaults(parser)
+    values = to_values(parser, defaults(parser))
     if any(given in {"-h", "--help", "--version"} for given in sys.argv[1:]):
         return values
     silence = io.StringIO()
@@ -98,4 +100,4 @@ def _parsed(parser: argparse.ArgumentParser, connection: _Connection) -> dict[st
         except (SystemExit, Exception):
             return values
     connection.overwrite(found)
-    return vars(found)
+    return to_values(parser, vars(found))

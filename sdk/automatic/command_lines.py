@@ -32,6 +32,7 @@ __all__ = [
     "inside",
     "is_inside",
     "is_wanted",
+    "mask",
     "note",
     "record",
     "stored_configuration",
@@ -105,7 +106,7 @@ def record(task: "Task", framework: str, values: Values) -> bool:
     # What a forked child or another process that adds to the task parses is no part of its command line.
     if task._run is None or not task._run.is_ours or not _is_chosen(framework):
         return False
-    _mask(values.parameters)
+    mask(values.parameters)
     if values.left_out:
         from eventlog.sdk.watching import say_left_out
 
@@ -158,6 +159,21 @@ def stored_configuration(name: str) -> str:
     return ""
 
 
+def mask(parameters: dict[str, Parameter]) -> None:
+    """Mask what looks like a secret, by its name or its form."""
+    for name, parameter in parameters.items():
+        if not parameter.value or parameter.type in {"int", "float", "bool"}:
+            continue
+        short = name.rpartition("/")[2]
+        if not _may_be_secret(short.lower(), parameter.value):
+            continue
+        from eventlog.sdk.secrets import mask_arguments
+
+        masked = mask_arguments([f"--{short}={parameter.value}"])[0].partition("=")[2]
+        if masked != parameter.value:
+            parameters[name] = Parameter(masked, parameter.type, parameter.description)
+
+
 @contextmanager
 def inside() -> Iterator[None]:
     """A command line is being read: what is parsed inside, in this thread, is a part of that."""
@@ -187,20 +203,6 @@ def _is_wanted(full_name: str) -> bool:
     chosen = choices()
     is_named = isinstance(chosen.arguments, Mapping) and name in chosen.arguments
     return chosen.wants_argument(name if is_named else short)
-
-
-def _mask(parameters: dict[str, Parameter]) -> None:
-    for name, parameter in parameters.items():
-        if not parameter.value or parameter.type in {"int", "float", "bool"}:
-            continue
-        short = name.rpartition("/")[2]
-        if not _may_be_secret(short.lower(), parameter.value):
-            continue
-        from eventlog.sdk.secrets import mask_arguments
-
-        masked = mask_arguments([f"--{short}={parameter.value}"])[0].partition("=")[2]
-        if masked != parameter.value:
-            parameters[name] = Parameter(masked, parameter.type, parameter.description)
 
 
 def _may_be_secret(name: str, value: str) -> bool:

@@ -82,34 +82,44 @@ def _on_job_end(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
 class _Job:
     """What is recorded of a job."""
 
-    def __init__(self, values: Values, text: str) -> None:
+    def __init__(self, values: Values, text: str | None) -> None:
         self.values = values
         self.text = text
 
 
 def _begin_job(config: Any) -> None:
-    from omegaconf import OmegaConf
-
-    from eventlog.sdk.secrets import mask_text
-
     values = Values()
     values.add(f"{_SECTION}/{_EDIT}", to_parameter, False, description=_EDIT_DESCRIPTION)
     for override in config.hydra.overrides.task:
         _, name, value = _split(str(override))
         values.add(f"{_SECTION}/{name}", to_parameter, value)
-    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    # A mask by itself is no text in YAML.
-    text = _LONE_MASK.sub(f"'{MASK}'", mask_text(OmegaConf.to_yaml(own)))
-    _jobs[:] = [_Job(values, text)]
+    _jobs[:] = [_Job(values, safely("Hydra's composed configuration", _text, config))]
     task = command_lines.current_task()
     if task is not None:
         _record_job(task)
 
 
+def _text(config: Any) -> str:
+    """A configuration as the script gets it, with its secrets masked."""
+    from omegaconf import OmegaConf
+
+    from eventlog.sdk.secrets import mask_text
+
+    text = mask_text(OmegaConf.to_yaml(_without_hydra(config)))
+    # A mask by itself is no text in YAML.
+    return _LONE_MASK.sub(f"'{MASK}'", text)
+
+
+def _without_hydra(config: Any) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+
+
 def _record_job(task: "Task") -> None:
     """Record the job that runs, if one does, to a task that begins or has begun."""
     for job in _jobs:
-        if not command_lines.record(task, _FRAMEWORK, job.values):
+        if not command_lines.record(task, _FRAMEWORK, job.values) or job.text is None:
             continue
         stored = task._overriding_configurations()
         if _CONFIGURATION not in stored or not _is_edited(task._overriding_parameters()):
@@ -187,9 +197,7 @@ def _take_stored(config: Any) -> None:
     except Exception as error:
         warn_once("the stored OmegaConf", error)
         return
-    own: Any = OmegaConf.to_container(
-        OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    )
+    own: Any = OmegaConf.to_container(_without_hydra(config))
     with read_write(config), open_dict(config):
         for key in own:
             del config[key]

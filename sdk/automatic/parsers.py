@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from eventlog.sdk.automatic.callers import is_of_script, is_own_command_line
-from eventlog.sdk.automatic.command_lines import inside, is_inside, is_wanted, note, stored_values
+from eventlog.sdk.automatic.command_lines import Values, inside, is_inside, is_wanted, note, stored_values
 from eventlog.sdk.automatic.listening import safely
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def connections(parser: argparse.ArgumentParser) -> "list[_Connection]":
     return found
 
 
-def last_parsed(parser: argparse.ArgumentParser) -> dict[str, Any] | None:
+def last_parsed(parser: argparse.ArgumentParser) -> Values | None:
     """What a parser has parsed as the script's, the last time; None if it has not."""
     try:
         return _last_parsed.get(parser)
@@ -103,17 +103,17 @@ class _Parsing:
         if self._connected:
             for connection in self._connected:
                 connection.overwrite(namespace)
-                connection.record(parsed_values(self._parser, namespace))
+                connection.record(to_values(self._parser, parsed_values(self._parser, namespace)))
             return
         if self._stored:
             overwrite(self._parser, namespace, self._stored)
-        parsed = parsed_values(self._parser, namespace)
-        note(to_values(self._parser, parsed), is_own=self._is_own)
+        values = to_values(self._parser, parsed_values(self._parser, namespace))
+        note(values, is_own=self._is_own)
         try:
-            _last_parsed[self._parser] = parsed
+            _last_parsed[self._parser] = values
         except TypeError:
             # It cannot be a key, or not weakly: `Task.connect` parses again then.
             return
 
 
-_last_parsed: weakref.WeakKeyDictionary[argparse.ArgumentParser, dict[str, Any]] = weakref.WeakKeyDictionary()
+_last_parsed: weakref.WeakKeyDictionary[argparse.ArgumentParser, Values] = weakref.WeakKeyDictionary()
