@@ -2,7 +2,7 @@
 
 A connected parser records what it offers and what the command line gives, then and whenever it parses. Where
 the task's stored values win, it gives those back, and asks for nothing that is stored. It parses as every
-parser does here (`automatic/parsers.py`); being connected, it is not recorded by itself as well.
+parser does here (`automatic/parsing.py`); being connected, it is not recorded by itself as well.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import Parameter
-from eventlog.sdk.automatic import parsers
+from eventlog.sdk.automatic import parsers, parsing
 from eventlog.sdk.automatic.command_lines import ARGUMENTS, MASK, Values, inside, mask
 from eventlog.sdk.parser_arguments import defaults, overwrite, prepare, to_values
 from eventlog.sdk.watching import say_left_out
@@ -36,7 +36,7 @@ def connect_parser(
     connection = _Connection(task, parser, stored)
     connection.prepare()
     connection.record(_parsed(parser, connection))
-    parsers.connections(parser).append(connection)
+    parsing.connections(parser).append(connection)
     return parser
 
 
@@ -87,7 +87,7 @@ class _Connection:
 
 def _parsed(parser: argparse.ArgumentParser, connection: _Connection) -> Values:
     """What the command line gives; the defaults alone where it gives nothing that can be parsed."""
-    known = parsers.last_parsed(parser)
+    known = parsing.last_parsed(parser)
     if known is not None:
         return known
     values = to_values(parser, defaults(parser))

@@ -24,7 +24,7 @@ _TOOLS = frozenset(
         *("distributed", "flask", "gunicorn", "hydra", "streamlit", "uvicorn"),
     }
 )
-_PARSING = frozenset({"argparse", "eventlog.sdk.automatic.parsers"})
+_PARSING = frozenset({"argparse", "eventlog.sdk.automatic.parsers", "eventlog.sdk.automatic.parsing"})
 
 
 def is_of_script(frame: "FrameType | None", given: Any, parser: object) -> bool:
