@@ -4,11 +4,12 @@ Times are ISO 8601 in UTC with milliseconds, or null; ids and hashes are hexadec
 progress is percent or null.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from eventlog.cli.metrics import of_machine
 from eventlog.cli.moments import iso
 from eventlog.events import ArtifactUploaded, Event, Parameter, Unknown
 
@@ -53,7 +54,7 @@ def row_document(row: "TaskRow") -> dict[str, Any]:
     }
 
 
-def task_document(state: "TaskState", series: Iterable["SeriesSummary"]) -> dict[str, Any]:
+def task_document(state: "TaskState", series: Sequence["SeriesSummary"]) -> dict[str, Any]:
     """Everything that a task is."""
     execution = state.execution
     return {
@@ -87,7 +88,8 @@ def task_document(state: "TaskState", series: Iterable["SeriesSummary"]) -> dict
         },
         "labels": dict(sorted(state.labels.items())),
         "container": _facts(state.container) if state.container else None,
-        "metrics": [series_document(one) for one in series],
+        "metrics": [series_document(one) for one in series if not of_machine(one)],
+        "machine": [series_document(one) for one in series if of_machine(one)],
         "single_values": dict(sorted(state.single_values.items())),
         "artifacts": [artifact_document(one) for _, one in sorted(state.artifacts.items())],
         "models": [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eventlog.batch import NumberedEvent
     from eventlog.projections import SeriesSummary, Views
 
-__all__ = ["fold_series", "machine_last", "of_machine", "series_of"]
+__all__ = ["fold_series", "of_machine", "series_of"]
 
 Point = tuple[int, int, float]
 """Time in milliseconds, iteration, value."""
@@ -25,11 +25,6 @@ Point = tuple[int, int, float]
 def of_machine(series: "SeriesSummary") -> bool:
     """Whether a series says what the machine was busy with, not what the script reported."""
     return series.title.startswith(MONITOR)
-
-
-def machine_last(series: Sequence["SeriesSummary"]) -> list["SeriesSummary"]:
-    """The same series, those of the machine behind the others."""
-    return sorted(series, key=of_machine)
 
 
 def series_of(views: "Views", task: str, at: int | None = None) -> list["SeriesSummary"]:

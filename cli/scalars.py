@@ -11,7 +11,7 @@ import click
 
 from eventlog.cli.curve import Axes, Span
 from eventlog.cli.documents import series_document
-from eventlog.cli.metrics import machine_last
+from eventlog.cli.metrics import of_machine
 from eventlog.cli.moments import iso
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Show a task's series, or with TITLE the curves of one plot.
 
-    What the machine was busy with (":monitor:machine", ":monitor:gpu") comes last.
+    What the machine was busy with is shown when its TITLE is given: ":monitor:machine", ":monitor:gpu".
 
     CSV and Parquet have the columns title, series, iteration, time, value.
 
@@ -83,7 +83,9 @@ def command(
         raise InputInvalid(f"the folder {parquet.parent} is not there: make it, or choose another file")
     with opened_views(home, reports=True) as views:
         found = resolve_any(views, task)
-        chosen = machine_last(_choose(views.series(found), title, names))
+        series = views.series(found)
+        machine = [one for one in series if title is None and of_machine(one)]
+        chosen = _choose([one for one in series if one not in machine], title, names)
         if as_csv:
             _write_csv(views, found, chosen)
         elif parquet is not None:
@@ -93,6 +95,9 @@ def command(
         elif title is None or not drawn():
             counts = [_count_not_finite(views.scalars(found, one.title, one.series)) for one in chosen]
             print_metrics(chosen, not_finite=counts) if chosen else line(("no scalars", "dim"))
+            if machine and drawn():
+                titles = " and ".join(sorted({one.title for one in machine}))
+                line((f"besides {titles}, by title", "dim"))
         else:
             _draw(views, found, title, chosen)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from eventlog.cli.documents import model_document, series_document, task_document
-from eventlog.cli.metrics import fold_series, machine_last, series_of
+from eventlog.cli.metrics import fold_series, series_of
 from eventlog.cli.model_page import print_model
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, at_option, examples, opened_views, task_argument
@@ -34,11 +34,11 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
     system_tags, comment, parent, created, started, ended, published, changed, reset, host, user, sessions;
     parameters and properties (by name: value, type, description); configurations (by name: type, description,
     text, sha256 of the whole where that is larger than 64 KiB); labels; container (null, or image, arguments,
-    setup_script); metrics (a list as of `eventlog scalars`); single_values; artifacts (a list as of `eventlog
-    artifacts`); models (a list: id, direction, name); destination; deliveries (a list: url, sha256, status,
-    reason); execution (null, or repository, branch, commit, diff, diff_blob, entry_point, working_folder,
-    command, python, platform, packages, script, requirements, binary, imported); unknown_events,
-    dropped_reports.
+    setup_script); metrics and machine (lists as of `eventlog scalars`); single_values; artifacts (a list as
+    of `eventlog artifacts`); models (a list: id, direction, name); destination; deliveries (a list: url,
+    sha256, status, reason); execution (null, or repository, branch, commit, diff, diff_blob, entry_point,
+    working_folder, command, python, platform, packages, script, requirements, binary, imported);
+    unknown_events, dropped_reports.
     Of a model: what `eventlog models` has, and metrics.
     """
     with opened_views(home, reports=True) as views:
@@ -52,7 +52,7 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
                 print_model(model, series, at)
             return
         state = state_of(views, found, at)
-        series = machine_last(series_of(views, found, at))
+        series = series_of(views, found, at)
     if as_json:
         document(task_document(state, series))
     else:

@@ -15,7 +15,6 @@ import platform
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -54,8 +53,7 @@ _POLL_SECONDS = 0.02
 _DAY = 86_400.0
 
 
-@dataclass(frozen=True)
-class Rank:
+class Rank(msgspec.Struct, frozen=True):
     """Which one of the processes of a distributed run this is.
 
     Attributes:

@@ -140,25 +140,32 @@ class Task(
             follow_rank_0()
             store = store_for_task(project, name, reuse_last_task_id, continue_last_task)
             run = Run(store, project, name, kind, added, reuse_last_task_id, continue_last_task)
-            return cls._begin(store, run, choices, output_uri)
+            task = cls._of_run(store, run)
+            try:
+                task._begin_environment(run.start.offset)
+                task._begin_destination(output_uri)
+            finally:
+                task._begin(run, choices)
+            return task
 
     @classmethod
-    def _begin(cls, store: Store, run: Run, choices: Choices, output_uri: str | bool | None = None) -> Self:
+    def _of_run(cls, store: Store, run: Run) -> Self:
         """Make the task of a run that has begun the current one."""
         set_overridden(bool(given_task_id()))
         start = run.start
         task = cls(store, start.task_id, start.project, start.name, start.task_type, run)
         set_current_task(task)
+        return task
+
+    def _begin(self, run: Run, choices: Choices) -> None:
+        """Begin what goes on beside the script."""
         try:
-            task._begin_environment(start.offset)
-            task._begin_destination(output_uri)
             if run.execution is not None:
                 run.execution.detects_repository = choices.detects_repository()
-            task._automatic = Automatic(task, choices)
-            task._automatic.begin()
+            self._automatic = Automatic(self, choices)
+            self._automatic.begin()
         finally:
             run.begin()
-        return task
 
     @classmethod
     def _join(cls) -> Self | None:
@@ -169,12 +176,16 @@ class Task(
                 return task
             store = main_task_store()
             try:
-                if store is not None:
-                    return cls._begin(store, Run(store, "", "", "", [], False, joins=True), left_choices())
+                run = None if store is None else Run(store, "", "", "", [], False, joins=True)
             except EventlogError:
-                pass
-            pass_over_main_task()
-            return None
+                run = None
+            if store is None or run is None:
+                pass_over_main_task()
+                return None
+            # Random numbers are not seeded, as the script did not call `init`.
+            task = cls._of_run(store, run)
+            task._begin(run, left_choices())
+            return task
 
     def close(self) -> None:
         """Complete the task and commit everything; afterwards there is no current task.

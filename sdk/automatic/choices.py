@@ -90,8 +90,9 @@ class Choices:
 
         try:
             frameworks, arguments, streams = json.loads(text)
-            return cls.of(frameworks, arguments, dict.fromkeys(streams, True), False)
-        except (ValueError, TypeError, InputInvalid):
+            # What was wrong with them was said where they were given.
+            return cls(_plain(frameworks), _plain(arguments), frozenset(streams))
+        except (ValueError, TypeError):
             return cls()
 
     def wants(self, framework: str) -> bool:

@@ -3,8 +3,9 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
@@ -23,12 +24,12 @@ _OFTEN = "sample_frequency_per_sec"
 _INTERVAL = "report_frequency_sec"
 _OWN_MEMORY, _ALL_MEMORY = "report_mem_used_per_process", "report_global_mem_used"
 _KNOWN = (_INTERVAL, *_FIRST, _OFTEN, _OWN_MEMORY, _ALL_MEMORY, *_NO_MATTER)
+_SAMPLE = 1.0
 # No machine is asked more often than this, whatever is given.
 _SHORTEST = 0.05
 
 
-@dataclass(frozen=True)
-class MonitorOptions:
+class MonitorOptions(msgspec.Struct, frozen=True):
     """How often the machine is watched, and what of its memory counts.
 
     Attributes:
@@ -40,7 +41,7 @@ class MonitorOptions:
 
     first: float | None = None
     interval: float | None = None
-    sample: float = 1.0
+    sample: float = _SAMPLE
     own_memory: bool = True
 
     @classmethod
@@ -65,7 +66,7 @@ class MonitorOptions:
         return cls(
             first,
             _seconds(given, _INTERVAL),
-            cls.sample if often is None else max(1 / often, _SHORTEST),
+            _SAMPLE if often is None else max(1 / often, _SHORTEST),
             bool(own),
         )
 

@@ -39,6 +39,7 @@ KEYS = [
     "labels",
     "container",
     "metrics",
+    "machine",
     "single_values",
     "artifacts",
     "models",
@@ -255,7 +256,10 @@ def test_what_the_machine_was_busy_with_does_not_hide_what_was_reported(eventlog
     page = eventlog("show", BASELINE).out
     assert "cpu_usage" not in page
     assert "Machine\n  :monitor:machine  2 series" in page
-    titles = [line.split()[0] for line in eventlog("scalars", BASELINE).lines[1:]]
-    assert titles == ["loss", "loss", ":monitor:machine", ":monitor:machine"]
-    assert "cpu_usage" in eventlog("scalars", BASELINE, ":monitor:machine").out
+    document = json.loads(eventlog("show", BASELINE, "--json").out)
+    assert [one["series"] for one in document["metrics"]] == ["train", "validation"]
+    assert [one["series"] for one in document["machine"]] == ["cpu_usage", "memory_used_gb"]
+    for option in ((), ("--csv",), ("--json",)):
+        assert "monitor" not in eventlog("scalars", BASELINE, *option).out
+        assert "cpu_usage" in eventlog("scalars", BASELINE, ":monitor:machine", *option).out
     assert "monitor" not in eventlog("diff", BASELINE, WIDER).out

@@ -231,3 +231,31 @@ def test_without_a_task_children_are_as_ever(scripts: Scripts) -> None:
     )
     assert script.out == "[True]\n"
     assert not scripts.home.exists()
+
+
+def test_children_that_do_not_call_init_have_random_numbers_of_their_own(scripts: Scripts) -> None:
+    script = scripts.run(
+        f"""
+        import multiprocessing, random
+        from eventlog import Task
+
+        def work():
+            Task.current_task().set_parameter(str(random.random()), 1)
+
+        if __name__ == "__main__":
+            task = Task.init({NAMES})
+            for _ in range(2):
+                child = multiprocessing.get_context("spawn").Process(target=work)
+                child.start()
+                child.join()
+            print(len(task.get_parameters()))
+        """
+    )
+    assert script.out == "2\n"
+
+
+def test_a_choice_that_there_is_not_is_warned_of_once(scripts: Scripts) -> None:
+    script = scripts.run(
+        POOL.replace("auto_connect_streams=STREAMS", "auto_connect_frameworks={'nothing': True}"), "spawn"
+    )
+    assert script.err.count("nothing that is logged") == 1
