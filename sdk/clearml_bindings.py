@@ -1,8 +1,8 @@
 """What libraries import from ClearML's automatic logging to steer it: `clearml.binding…`.
 
-What is recorded of models and of matplotlib's figures by itself is steered from here: switched off and on and,
-for models, led past the callbacks that a library has put in the way, as pytorch-ignite's saver does. A histogram
-of weights is a plot.
+What is recorded of models and of matplotlib's figures by itself is steered from here: switched off and on
+and, for models, led past the callbacks that a library has put in the way, as pytorch-ignite's saver does.
+A histogram of weights is a plot.
 """
 
 from collections.abc import Callable
