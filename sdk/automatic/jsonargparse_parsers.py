@@ -32,9 +32,10 @@ _METHODS = ("parse_args", "parse_object", "parse_path", "parse_string", "parse_e
 
 
 def bind(module: Any) -> None:
-    """Hook `jsonargparse._core`."""
-    for name in _METHODS:
-        around(module.ArgumentParser, name, _parse)
+    """Hook `jsonargparse._core`, or what was there before it, which now gives warnings of what is asked for."""
+    parser = vars(module).get("ArgumentParser")
+    for name in _METHODS if parser is not None else ():
+        around(parser, name, _parse)
 
 
 def _parse(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
