@@ -32,7 +32,7 @@ _METHODS = ("parse_args", "parse_object", "parse_path", "parse_string", "parse_e
 
 
 def bind(module: Any) -> None:
-    """Hook `jsonargparse._core`, or what was there before it, which now gives warnings of what is asked for."""
+    """Hook `jsonargparse._core`, or the module before it, which now warns of what it is asked for."""
     parser = vars(module).get("ArgumentParser")
     for name in _METHODS if parser is not None else ():
         around(parser, name, _parse)
