@@ -10,7 +10,6 @@ from eventlog.errors import InputInvalid
 from eventlog.events import Parameter
 from eventlog.sdk.automatic.command_lines import ARGUMENTS, Values
 from eventlog.sdk.parameters import cast_parameter, to_parameter
-from eventlog.sdk.stored_values import NotLike, value_like
 
 __all__ = ["arguments", "defaults", "overwrite", "parsed_values", "prepare", "to_values"]
 
@@ -122,6 +121,8 @@ def _stored(stored: Mapping[str, Parameter], action: argparse.Action, value: Any
     Args:
         value: what the script has, parsed or by default; it stays where what is stored is nothing like it.
     """
+    from eventlog.sdk.stored_values import NotLike
+
     parameter = stored[action.dest]
     if _is_same(value, parameter):
         return value
@@ -143,6 +144,9 @@ def _stored(stored: Mapping[str, Parameter], action: argparse.Action, value: Any
 
 
 def _converted(parameter: Parameter, action: argparse.Action, value: Any) -> Any:
+    # It imports much, and few processes have stored values.
+    from eventlog.sdk.stored_values import value_like
+
     text, convert = parameter.value, action.type
     if not callable(convert):
         return value_like(parameter, value)
