@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
+# Its exit, which closes the session, must be registered before those below, to come after them.
+import eventlog.store  # noqa: F401
 from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
 from eventlog.sdk.plain_text import plain_text
 

@@ -495,3 +495,12 @@ def test_a_full_disk_never_raises_into_reporting_and_upload_says_what_to_do(scri
     assert ran.out == "full False\n100000\n"
     state = scripts.state()
     assert (state.status, state.progress, state.dropped) == ("completed", 50, 0)
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError", "task.close()", "print('half a line', end='')"])
+def test_a_run_is_one_session_to_its_end(scripts: Scripts, end: str) -> None:
+    scripts.start(f"{INIT}\n{end}\n").wait()
+    with Store.open(scripts.home) as store, Views.open(store) as views:
+        views.catch_up()
+        (row,) = views.find()
+        assert len({numbered.session for numbered in views.events(row.id)}) == 1
