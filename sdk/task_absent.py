@@ -107,16 +107,11 @@ class TaskAbsent(TaskBase):
 
     @property
     def resource_monitor(self) -> NoReturn:
-        """Not available: the machine is not monitored."""
-        _refuse("resource_monitor", "the machine is not monitored", "report what matters as scalars")
-
-    @classmethod
-    def set_resource_monitor_iteration_timeout(cls, *_: Any, **__: Any) -> NoReturn:
-        """Not available: the machine is not monitored."""
+        """Not available: what watches the machine is no object of a script's."""
         _refuse(
-            "set_resource_monitor_iteration_timeout",
-            "the machine is not monitored",
-            "leave the call out",
+            "resource_monitor",
+            "a thread watches the machine, and is not given out",
+            "say how it is to watch in Task.init, as auto_resource_monitoring",
         )
 
     @property

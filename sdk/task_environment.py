@@ -234,6 +234,33 @@ class TaskEnvironment(TaskBase):
         """What is added to the iterations that this process reports to it; 0 by default."""
         return self._logger._offset
 
+    # What the machine is busy with.
+
+    @classmethod
+    def set_resource_monitor_iteration_timeout(
+        cls,
+        seconds_from_start: float = 30.0,
+        wait_for_first_iteration_to_start_sec: float = 180.0,
+        max_wait_for_first_iteration_to_start_sec: float = 1800.0,
+    ) -> bool:
+        """Say when the tasks that begin from here on first report what the machine is busy with.
+
+        Args:
+            seconds_from_start: how many seconds after their start.
+            wait_for_first_iteration_to_start_sec, max_wait_for_first_iteration_to_start_sec: for ClearML's
+                sake; such reports are for seconds in any case, not for iterations.
+
+        Returns:
+            True.
+
+        Raises:
+            InputInvalid: it is no number, or less than 0.
+        """
+        from eventlog.sdk.automatic.monitor_options import set_first_report
+
+        set_first_report(seconds_from_start)
+        return True
+
     # Where it runs.
 
     def is_main_task(self) -> bool:

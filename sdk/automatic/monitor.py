@@ -105,7 +105,8 @@ class Monitor:
 
     def _sleep_until(self, moment: float) -> bool:
         """Whether it was over before that."""
-        return self._running.acquire(timeout=max(moment - time.monotonic(), 0)) or self._is_over
+        seconds = min(max(moment - time.monotonic(), 0), threading.TIMEOUT_MAX)
+        return self._running.acquire(timeout=seconds) or self._is_over
 
     def _look(self, machine: "Machine", gpus: "Gpus | None", *, is_due: bool) -> None:
         for series, value in (machine.since_last() if is_due else machine.now()).items():

@@ -10,7 +10,7 @@ import msgspec
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
 
-__all__ = ["MONITOR", "MonitorOptions"]
+__all__ = ["MONITOR", "MonitorOptions", "set_first_report"]
 
 log = logging.getLogger("eventlog")
 
@@ -58,7 +58,7 @@ class MonitorOptions(msgspec.Struct, frozen=True):
                 shown(", ".join(unknown)),
                 ", ".join(_KNOWN),
             )
-        first = next((_seconds(given, name) for name in _FIRST if given.get(name) is not None), None)
+        first = next((_seconds(given, name) for name in _FIRST if given.get(name) is not None), _first)
         often = _seconds(given, _OFTEN)
         own = given.get(_OWN_MEMORY)
         if own is None:
@@ -69,6 +69,19 @@ class MonitorOptions(msgspec.Struct, frozen=True):
             _SAMPLE if often is None else max(1 / often, _SHORTEST),
             bool(own),
         )
+
+
+def set_first_report(seconds: float | None) -> None:
+    """Report first after so many seconds in the tasks that begin from here on, where they do not say.
+
+    Raises:
+        InputInvalid: it is no number, or less than 0.
+    """
+    global _first
+    _first = _seconds({_FIRST[-1]: seconds}, _FIRST[-1])
+
+
+_first: float | None = None
 
 
 def _seconds(given: Mapping[str, Any], name: str) -> float | None:

@@ -23,7 +23,6 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "send": ("request",),
     "get_dataviews": (),
     "set_dataview": ("view",),
-    "set_resource_monitor_iteration_timeout": (30.0,),
     "setup_aws_upload": ("bucket",),
     "setup_gcp_upload": ("bucket",),
     "setup_azure_upload": ("account",),

@@ -203,6 +203,16 @@ def test_an_option_that_there_is_not_is_warned_of(caplog: pytest.LogCaptureFixtu
     assert "has no option 'report_sec'" in record.getMessage()
 
 
+def test_the_first_report_can_be_set_before_the_task_begins() -> None:
+    try:
+        assert Task.set_resource_monitor_iteration_timeout(0)
+        watched(begin(True))
+        with pytest.raises(InputInvalid, match="seconds_from_start"):
+            Task.set_resource_monitor_iteration_timeout("soon")  # type: ignore[arg-type]
+    finally:
+        Task.set_resource_monitor_iteration_timeout(None)  # type: ignore[arg-type]
+
+
 # What is not disturbed.
 
 
