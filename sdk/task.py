@@ -99,7 +99,9 @@ class Task(
                 add to the iterations. If it runs in another process, this one adds to it and does not end
                 it.
             output_uri: the path or the URL of a folder that artifacts and models are copied to, besides the
-                store; True or None for the one that is configured (``default_output_uri``), if one is.
+                store; True or None for the one that is configured (``default_output_uri``), if one is. Models
+                that libraries save are taken into the store where there is a destination, or with True; else
+                they are registered where they were saved.
             auto_connect_arg_parser: record the command line as parameters; by name of the argument, "*" for
                 all others, which ones. An empty dictionary is as False.
             auto_connect_frameworks: record what the script does with well-known libraries; by name of the

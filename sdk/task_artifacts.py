@@ -282,7 +282,8 @@ class TaskArtifacts(TaskBase):
         Returns:
             Whether what was waited for has arrived.
         """
-        settle_models()
+        if wait:
+            settle_models()
         if (registered := sys.modules.get("eventlog.sdk.registered")) is not None:
             registered.record(self._store, self._id)
             if is_last:

@@ -26,6 +26,7 @@ _MOST_JOBS = 64
 _LONGEST_TURN_SECONDS = 10.0
 _PATIENCE_SECONDS = 60.0
 _HURRIED_SECONDS = 1.0
+_LONGEST_END_SECONDS = 600.0
 # Before anything is begun, unless somebody waits: what is saved again soon is read once.
 _REST_SECONDS = 0.1
 # Before the session of a child is closed.
@@ -34,12 +35,13 @@ _CHILD_PRIORITY = -500
 Job = Callable[[], None]
 
 
-def later(task: "TaskBase", what: str, job: Job) -> bool:
+def later(task: "TaskBase", what: str, job: Job, *, soon: bool = False) -> bool:
     """Do this in the background; what it raises is one warning.
 
     Args:
         task: whose end waits for it.
         what: cannot be recorded where it fails.
+        soon: without a rest before it.
 
     Returns:
         False where so much waits already that it will not be done.
@@ -51,6 +53,7 @@ def later(task: "TaskBase", what: str, job: Job) -> bool:
             warn_once(what, "the files saved before are still being read")
             return False
         _work.jobs.append((what, job))
+        _work.is_urgent |= soon or len(_work.jobs) > _MOST_JOBS // 2
         _work.changed.notify_all()
         if _work.thread is None:
             _work.thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
@@ -79,28 +82,31 @@ def moved(*_: object) -> None:
     _work.moved = time.monotonic()
 
 
-def settle(patience: float = _PATIENCE_SECONDS) -> bool:
+def settle(patience: float = _PATIENCE_SECONDS, longest: float = _LONGEST_END_SECONDS) -> bool:
     """Wait for what was begun, for as long as it moves.
 
     Args:
         patience: give up after so many seconds in which nothing has moved.
+        longest: give up after so many seconds in any case.
 
     Returns:
         Whether all of it is done.
     """
     if threading.current_thread() is _work.thread:
         return True
-    done = _wait(patience)
+    end = time.monotonic() + longest
+    done = _wait(patience, end)
     if done:
         for function in _idle:
             function()
-        done = _wait(patience)
+        done = _wait(patience, end)
     return done
 
 
 def finish(is_hurried: bool = False) -> None:
     """Wait for what was begun, as a run ends; with no time to wait, for a second at most."""
-    if not settle(_HURRIED_SECONDS if is_hurried else _PATIENCE_SECONDS):
+    limits = (_HURRIED_SECONDS, _HURRIED_SECONDS) if is_hurried else ()
+    if not settle(*limits):
         warn_once("all of the models' files", "reading them takes too long")
 
 
@@ -111,6 +117,7 @@ class _Work:
         jobs: those that wait, and the one that is done now as the first.
         moved: when the one that is done now was last known to get on.
         waiting: how many wait for all of it.
+        is_urgent: one of the jobs is to be begun at once.
     """
 
     def __init__(self) -> None:
@@ -119,6 +126,7 @@ class _Work:
         self.thread: threading.Thread | None = None
         self.moved = 0.0
         self.waiting = 0
+        self.is_urgent = False
         self.ends: set[int] = set()
 
 
@@ -127,7 +135,8 @@ def _run(work: _Work) -> None:
         with work.changed:
             if not work.jobs:
                 work.changed.wait_for(lambda: work.jobs)
-                work.changed.wait_for(lambda: work.waiting or len(work.jobs) > _MOST_JOBS // 2, _REST_SECONDS)
+                work.changed.wait_for(lambda: work.waiting or work.is_urgent, _REST_SECONDS)
+                work.is_urgent = False
             what, job = work.jobs[0]
         moved()
         with _whole:
@@ -138,14 +147,15 @@ def _run(work: _Work) -> None:
             work.changed.notify_all()
 
 
-def _wait(patience: float) -> bool:
+def _wait(patience: float, end: float) -> bool:
     moved()
     with _work.changed:
         _work.waiting += 1
         _work.changed.notify_all()
         try:
             while _work.jobs:
-                if time.monotonic() - _work.moved > patience:
+                now = time.monotonic()
+                if now - _work.moved > patience or now > end:
                     return False
                 _work.changed.wait(min(patience, 1.0))
         finally:

@@ -24,7 +24,7 @@ FRAMEWORKS = frozenset(
 )
 _STREAMS = ("stdout", "stderr", "logging")
 # Those that are part of another one for ClearML.
-_PART_OF = {"keras": "tensorflow", "lightning": "pytorch"}
+_PART_OF = {"joblib": "scikit", "keras": "tensorflow", "lightning": "pytorch"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ by other ways.
 from typing import Any
 
 from eventlog.sdk.automatic.hooks import Call, after
-from eventlog.sdk.automatic.listening import choices
 from eventlog.sdk.automatic.models import loaded, saved
 from eventlog.sdk.frameworks import Framework
 
@@ -21,10 +20,8 @@ def bind(joblib: Any) -> None:
 
 
 def _dumped(task: Any, call: Call) -> None:
-    if choices().wants("scikit"):
-        saved(task, "joblib", Framework.scikitlearn, call.argument(1, "filename"), call.argument(0, "value"))
+    saved(task, "joblib", Framework.scikitlearn, call.argument(1, "filename"), call.argument(0, "value"))
 
 
 def _loaded(task: Any, call: Call) -> None:
-    if choices().wants("scikit"):
-        loaded(task, "joblib", Framework.scikitlearn, call.argument(0, "filename"))
+    loaded(task, "joblib", Framework.scikitlearn, call.argument(0, "filename"))

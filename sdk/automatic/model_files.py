@@ -76,14 +76,21 @@ class Version:
     def __repr__(self) -> str:
         return f"<Version of {self.path}: {self.size} bytes>"
 
-    def digest(self, moved: Callable[[int], None]) -> tuple[str, int]:
+    def digest(self, moved: Callable[[int], None], *, same: bool = False) -> tuple[str, int]:
         """The SHA-256 that the store would keep it under, and its size in bytes.
 
+        Args:
+            moved: gets the number of bytes read so far.
+            same: it has to be as it was when this object was made.
+
         Raises:
-            Changed: it is written to meanwhile.
+            Changed: it is written to meanwhile, or was.
             OSError, InputInvalid: it cannot be read.
         """
-        return self._at_one_moment(lambda: self._digest(moved))
+        digest = self._at_one_moment(lambda: self._digest(moved))
+        if same and self._look() != self.marks:
+            raise Changed(f"{self.path} was written to before it was read")
+        return digest
 
     def take(self, store: "Store", file_name: str, moved: Callable[[int], None]) -> "Weights":
         """Take its bytes into a store; arguments and errors as of `digest`.

@@ -258,6 +258,10 @@ def _read_again() -> None:
     _unread.clear()
     for reading in readings:
         background.later(reading.task, _WHAT, reading.do)
+    # What a signal's handler has kept from being begun.
+    for one in list(_models.values()):
+        if (left := one.next) is not None:
+            background.later(left.task, _WHAT, one.read)
 
 
 # What this process has saved, by task and key.

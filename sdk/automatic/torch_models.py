@@ -1,5 +1,6 @@
 """Models that PyTorch saves and loads."""
 
+import sys
 from typing import Any
 
 from eventlog.sdk.automatic.hooks import Call, after
@@ -39,6 +40,10 @@ def _saved(task: Any, call: Call) -> None:
 
 
 def _loaded(task: Any, call: Call) -> None:
+    worker = sys.modules.get("torch.utils.data._utils.worker")
+    if worker is not None and worker.get_worker_info() is not None:
+        # What a data loader's worker loads is data.
+        return
     loaded(task, "pytorch", Framework.pytorch, call.argument(0, "f"))
 
 

@@ -14,7 +14,7 @@ import joblib
 import pytest
 
 from eventlog import Model, OutputModel, Task
-from eventlog.sdk.automatic import background, listening, model_saves
+from eventlog.sdk.automatic import background, listening, model_loads, model_saves
 from eventlog.sdk.automatic.model_files import Changed, Version
 from eventlog.sdk.clearml_bindings import WeightsFileHandler
 from tests.sdk.scripts import Scripts
@@ -136,6 +136,35 @@ def test_what_nobody_made_is_a_new_model_once(task: Task, own_folder: Path) -> N
     assert len(Model.query_models()) == 1
 
 
+def test_of_very_many_files_the_first_are_models_and_one_warning_says_so(
+    task: Task, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_loads, "_MOST_LOADS", len(model_loads._loads) + 2)
+    for number in range(5):
+        name = f"{number}.joblib"
+        Path(name).symlink_to("sample.joblib") if number else write("sample.joblib", 1)
+    for number in range(1, 5):
+        joblib.load(f"{number}.joblib")
+    assert len(task.models["input"]) == 1
+    (record,) = caplog.records
+    assert "every file that is loaded could not be recorded" in record.getMessage()
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_what_is_loaded_and_written_over_is_not_taken_for_what_is_written(
+    task: Task, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    write("last.joblib", size * "x")
+    digest = sha256(Path("last.joblib"))
+    joblib.load("last.joblib")
+    joblib.dump("new", "last.joblib")
+    (read,), (saved,) = task.models["input"], task.models["output"]
+    assert read != saved
+    # A large file may have been read in time, or not.
+    assert read._state().digest in ({digest} if size < 1000 else {digest, ""})
+    assert len(caplog.records) == (read._state().digest == "")
+
+
 def test_another_file_at_a_path_that_was_loaded_is_another_model(task: Task) -> None:
     for number in (1, 22222):
         write("base.joblib", number)
@@ -158,6 +187,7 @@ def test_a_model_that_the_task_has_saved_itself_is_read_by_it(task: Task) -> Non
         (False, []),
         ({"joblib": False}, []),
         ({"scikit": False}, []),
+        ({"scikit": "*.pkl"}, ["b"]),
         ({"pytorch": False}, ["a", "b"]),
         ({"joblib": "*.pkl"}, ["b"]),
         ({"joblib": ["*.pkl", "a.*"]}, ["a", "b"]),

@@ -70,6 +70,26 @@ torch.jit.load("a.pt")
     assert done.models("input") == ["a"]
 
 
+def test_what_workers_of_a_data_loader_load_is_data(train: Trained) -> None:
+    done = train(
+        NET
+        + """
+class Files(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        return torch.load(f"{index}.pt")
+
+for index in range(4):
+    torch.save(torch.zeros(2), f"{index}.pt")
+for _ in range(3):
+    assert len(list(torch.utils.data.DataLoader(Files(), num_workers=2, multiprocessing_context="fork"))) == 4
+"""
+    )
+    assert len(done.models("output")) == 4
+    assert done.models("input") == []
+
+
 def test_what_one_script_has_trained_another_one_reads(train: Trained) -> None:
     first = train(NET + "torch.save(net.state_dict(), 'net.pt')\n", name="first")
     second = train(
