@@ -10,6 +10,9 @@ __all__ = ["field_of", "page_of", "sort_by"]
 
 T = TypeVar("T")
 
+# Fields by names of the task's own.
+_OF_SOME = ("last_metrics.", "hyperparams.", "configuration.", "runtime.")
+
 
 def field_of(thing: Any, path: str) -> Any:
     """What a dotted path leads to, through attributes and dictionaries, such as "script.repository".
@@ -30,23 +33,28 @@ def sort_by(things: list[T], order: Any, read: Callable[[T, str], Any] = field_o
 
     Args:
         things: what is to be sorted.
-        order: names of fields; with "-" before one, the other way round.
-        read: a field of a thing.
+        order: names of fields; with "-" before one, the other way round. Things without a field that others
+            have come last, whichever way.
+        read: a field of a thing; raises LookupError where it has none.
 
     Raises:
-        InputInvalid: there is no such field.
+        InputInvalid: none has such a field.
     """
     names = [order] if isinstance(order, str) else order
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         raise InputInvalid("'order_by' must be a list of names of fields")
     for name in reversed(names):
         path = name.removeprefix("-")
-        try:
-            keyed = [(_key(read(thing, path)), thing) for thing in things]
-        except LookupError:
-            raise InputInvalid(f"there is no field {shown(path)} to order by") from None
+        keyed, without = [], []
+        for thing in things:
+            try:
+                keyed.append((_key(read(thing, path)), thing))
+            except LookupError:
+                without.append(thing)
+        if without and not keyed and not path.startswith(_OF_SOME):
+            raise InputInvalid(f"there is no field {shown(path)} to order by")
         keyed.sort(key=lambda pair: pair[0], reverse=name.startswith("-"))
-        things = [thing for _, thing in keyed]
+        things = [thing for _, thing in keyed] + without
     return things
 
 

@@ -11,6 +11,7 @@ from eventlog.sdk.sound_blobs import read_blob
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskState
+    from eventlog.sdk.last_metrics import LastMetrics
     from eventlog.store import Store
 
 __all__ = [
@@ -161,7 +162,7 @@ class TaskData:
         active_duration: seconds from its start to its end, or until now; None if it never ran.
         host, user: where it last ran, and whose.
         last_worker: the same as `host`.
-        script: where the code came from; None until that was recorded, soon after the start.
+        script: where the code came from; all of it "" until that was recorded, soon after the start.
         hyperparams: parameters by section and name; "properties" is the section of those that a person
             gave it.
         configuration: configurations by name.
@@ -194,7 +195,7 @@ class TaskData:
     host: str
     user: str
     last_worker: str
-    script: Script | None
+    script: Script
     hyperparams: dict[str, dict[str, Hyperparameter]]
     configuration: dict[str, Configuration]
     container: dict[str, str]
@@ -224,12 +225,12 @@ class TaskData:
         return last_iteration(current_views(self._store, reports=True), self.id)
 
     @cached_property
-    def last_metrics(self) -> dict[str, dict[str, dict[str, float]]]:
-        """The curves at a glance, as `Task.get_last_scalar_metrics`; as of when it is asked for."""
-        from eventlog.sdk.scalars import last_metrics
+    def last_metrics(self) -> "LastMetrics":
+        """The curves at a glance, by title and series or by the MD5 of those; as of when it is asked for."""
+        from eventlog.sdk.last_metrics import last_metrics_of
         from eventlog.sdk.stores import current_views
 
-        return last_metrics(current_views(self._store, reports=True), self.id)
+        return last_metrics_of(current_views(self._store, reports=True), self.id)
 
     def to_dict(self) -> dict[str, Any]:
         """What the task was given, as `Task.export_task`, with its status and times."""
@@ -272,7 +273,7 @@ def task_data(store: "Store", state: "TaskState") -> TaskData:
         host=state.host,
         user=state.user,
         last_worker=state.host,
-        script=None if state.execution is None else _script(store, state.execution),
+        script=Script() if state.execution is None else _script(store, state.execution),
         hyperparams=_hyperparameters(state),
         configuration={
             name: Configuration(

@@ -1,5 +1,6 @@
 """What a task runs with can be said by hand, before it runs, while it runs and afterwards."""
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -214,3 +215,25 @@ def test_what_clearml_connects_by_itself_may_be_asked_for(given: object) -> None
         deferred_init=True,
     )
     assert task.status == "in_progress"
+
+
+def test_tasks_are_ordered_by_their_metrics_as_scripts_for_a_server_ask() -> None:
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    for name, accuracy in (("good", 0.9), ("bad", 0.5), ("best", 0.95), ("without", None)):
+        task = Task.init(project_name="metrics", task_name=name)
+        if accuracy is not None:
+            task.get_logger().report_scalar("accuracy", "test", accuracy, 3)
+            task.get_logger().report_scalar("accuracy", "test", 0.1, 4)
+        task.close()
+    field = f"last_metrics.{md5('accuracy')}.{md5('test')}.max_value"
+    for order, names in (
+        (f"-{field}", ["best", "good", "bad", "without"]),
+        (field, ["bad", "good", "best", "without"]),
+        ("-last_metrics.accuracy.test.max_value", ["best", "good", "bad", "without"]),
+    ):
+        found = Task.get_tasks(project_name="metrics", task_filter={"order_by": [order]})
+        assert [task.name for task in found] == names
+    metric = found[0].data.last_metrics[md5("accuracy")][md5("test")]
+    assert (metric.metric, metric.variant, metric.value, metric.max_value) == ("accuracy", "test", 0.1, 0.95)

@@ -40,7 +40,8 @@ def test_a_draft_has_its_names_and_nothing_else() -> None:
     )
     assert Task.current_task() is None
     data = task.data
-    assert (data.script, data.started, data.active_duration, data.hyperparams) == (None, None, None, {})
+    assert (data.script.repository, data.script.entry_point) == ("", "")
+    assert (data.started, data.active_duration, data.hyperparams) == (None, None, {})
     assert Task.create(project_name="tests/making", task_name="a draft").id != task.id
 
 
