@@ -53,8 +53,9 @@ fail() {
 
 heading "1. Train a real model, offline"
 say "examples/train_digits.py teaches a small network to read digits. Each call it makes of eventlog"
-say "(set_parameters, report_scalar, upload_artifact …) becomes an event in the log at"
-say "$EVENTLOG_HOME. There is no server, and nothing to start."
+say "(report_scalar, set_progress, upload_artifact …) becomes an event in the log at"
+say "$EVENTLOG_HOME, and so does what it does besides: its"
+say "command line, what it prints, the model that it saves. There is no server, and nothing to start."
 run python examples/train_digits.py --steps 600
 
 heading "2. What ran"

@@ -26,7 +26,6 @@ from eventlog import Task
 def main() -> None:
     arguments = parse_arguments()
     task = Task.init(project_name="digits/mlp", task_name=arguments.name, tags=["scikit-learn", "digits"])
-    task.set_parameters({f"Args/{name}": value for name, value in vars(arguments).items()})
     logger = task.get_logger()
 
     digits = load_digits()
