@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import ExecutionRecorded
+from eventlog.sdk.forking import keeping_forks_waiting
 from eventlog.sdk.plain_text import plain_text
 from eventlog.store import Store
 
@@ -158,7 +159,8 @@ class ExecutionRecorder:
 
     def _run(self) -> None:
         try:
-            from eventlog.sdk.gathering import Gathering
+            with keeping_forks_waiting():
+                from eventlog.sdk.gathering import Gathering
 
             self._gathering = Gathering(
                 self._launch, self._store.blobs, detects_repository=self.detects_repository

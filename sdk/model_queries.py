@@ -117,11 +117,12 @@ def known_model(weights: str | Path, *, load_archived: bool = True) -> "tuple[St
     return None
 
 
-def model_of_file(digest: str, url: str) -> "tuple[Store, ModelState] | None":
+def model_of_file(digest: str, size: int, url: str, task_id: str) -> "tuple[Store, ModelState] | None":
     """The model that has the bytes of a file that was read, and its store; None if none is known to.
 
     Of several, those first that a task has made, and that are not archived; then the one changed last. If
-    there is none, one that was registered at the file's URL, and of whose bytes nothing is known.
+    there is none, one that was registered at the file's URL, and of whose bytes nothing is known; not by the
+    task that reads it, which may have written over the file since.
     """
     from eventlog.projections import ModelQuery
 
@@ -133,7 +134,8 @@ def model_of_file(digest: str, url: str) -> "tuple[Store, ModelState] | None":
             found = [
                 state
                 for state in current_views(store).models(query)
-                if digest in {state.blob, state.digest} or not (state.blob or state.digest)
+                if digest in {state.blob, state.digest}
+                or (not (state.blob or state.digest) and state.size in {0, size} and state.made_by != task_id)
             ]
             if found:
                 best = min(found, key=lambda state: (not state.made_by, state.is_archived))

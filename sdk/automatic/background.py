@@ -9,17 +9,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.forking import keeping_forks_waiting
 from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
 
 if TYPE_CHECKING:
     from eventlog.sdk.task_base import TaskBase
 
-__all__ = ["finish", "later", "moved", "reading", "settle", "when_idle"]
+__all__ = ["finish", "later", "moved", "settle", "when_idle"]
 
 # Each job holds a file open.
 _MOST_JOBS = 64
@@ -59,16 +59,6 @@ def later(task: "TaskBase", what: str, job: Job, *, soon: bool = False) -> bool:
             _work.thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
             _work.thread.start()
     return True
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Within a job: nothing is imported here and no log is read, so the process may be forked meanwhile."""
-    _whole.release()
-    try:
-        yield
-    finally:
-        _whole.acquire()
 
 
 def when_idle(function: Callable[[], None]) -> None:
@@ -139,7 +129,7 @@ def _run(work: _Work) -> None:
                 work.is_urgent = False
             what, job = work.jobs[0]
         moved()
-        with _whole:
+        with keeping_forks_waiting():
             safely(what, job)
         del job
         with work.changed:
@@ -179,26 +169,13 @@ def _see_to_end(task: "TaskBase") -> None:
 
 
 _work = _Work()
-# Held wherever a child that was forked would be half in an import, or in the log.
-_whole = threading.RLock()
 _idle: list[Callable[[], None]] = []
-
-
-def _before_fork() -> None:
-    _forking.append(_whole.acquire(timeout=_LONGEST_TURN_SECONDS))
-
-
-def _after_fork_in_parent() -> None:
-    if _forking.pop():
-        _whole.release()
 
 
 def _after_fork() -> None:
     # What the parent has begun is the parent's to end.
-    global _work, _whole
-    _work, _whole = _Work(), threading.RLock()
-    _forking.clear()
+    global _work
+    _work = _Work()
 
 
-_forking: list[bool] = []
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_after_fork)

@@ -13,6 +13,7 @@ from eventlog.sdk.automatic.listening import warn_once
 from eventlog.sdk.automatic.model_callbacks import AFTER, BEFORE, CallbackType, ModelInfo
 from eventlog.sdk.automatic.model_files import Changed, Version, marks_of
 from eventlog.sdk.automatic.model_saves import saved_as
+from eventlog.sdk.forking import forks_let_through
 from eventlog.sdk.plain_text import plain_text
 from eventlog.sdk.whole_import import import_whole
 
@@ -91,14 +92,14 @@ def _connect(
 
     url = plain_text(f"file://{version.path}")
     try:
-        with background.reading():
+        with forks_let_through():
             digest, size = read or version.digest(background.moved, same=True)
     except (Changed, OSError, InputInvalid) as error:
         warn_once(_WHAT, error)
         digest, size = "", version.size
     finally:
         version.close()
-    known = model_of_file(digest, url) if digest else None
+    known = model_of_file(digest, size, url, task.id) if digest else None
     if known is not None:
         model = InputModel._of(known[0], known[1].id)
     else:

@@ -15,6 +15,7 @@ from eventlog.sdk.automatic import background
 from eventlog.sdk.automatic.listening import warn_once
 from eventlog.sdk.automatic.model_callbacks import AFTER, BEFORE, CallbackType, ModelInfo
 from eventlog.sdk.automatic.model_files import Changed, Version
+from eventlog.sdk.forking import forks_let_through
 from eventlog.sdk.model_names import stem_of
 from eventlog.sdk.plain_text import plain_text
 from eventlog.sdk.whole_import import import_whole
@@ -131,12 +132,12 @@ class _Reading:
         destination = _destination(task)
         append = task._store.session.append
         if destination is None:
-            with background.reading():
+            with forks_let_through():
                 digest, size = version.digest(background.moved)
             name = self._file_name
             append(ModelWeightsSet, model, "", size, name, "", self._url, None, task.id, digest)
             return
-        with background.reading():
+        with forks_let_through():
             weights = version.take(task._store, self._file_name, background.moved)
         blob, size, name, url = weights.blob, weights.size, weights.file_name, ""
         if destination:

@@ -154,7 +154,7 @@ def test_of_very_many_files_the_first_are_models_and_one_warning_says_so(
 def test_what_is_loaded_and_written_over_is_not_taken_for_what_is_written(
     task: Task, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
-    write("last.joblib", size * "x")
+    write_code("last.joblib", f"bytes({size})")
     digest = sha256(Path("last.joblib"))
     joblib.load("last.joblib")
     joblib.dump("new", "last.joblib")
@@ -473,7 +473,12 @@ def test_a_script_prints_and_exits_as_it_does_without(scripts: Scripts) -> None:
 
 def write(name: str, value: Any) -> None:
     """Save without being heard."""
-    code = f"import joblib; joblib.dump({value!r}, {name!r})"
+    write_code(name, repr(value))
+
+
+def write_code(name: str, value: str) -> None:
+    """Save what an expression is, without being heard."""
+    code = f"import joblib; joblib.dump({value}, {name!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
