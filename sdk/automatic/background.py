@@ -11,12 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from eventlog.sdk.automatic.listening import safely, warn_once
 from eventlog.sdk.forking import keeping_forks_waiting
 from eventlog.sdk.lifecycle import at_child_end, is_multiprocessing_child
 
 if TYPE_CHECKING:
+    from eventlog.sdk.run import Run
     from eventlog.sdk.task_base import TaskBase
 
 __all__ = ["finish", "later", "moved", "settle", "when_idle"]
@@ -55,9 +57,17 @@ def later(task: "TaskBase", what: str, job: Job, *, soon: bool = False) -> bool:
         _work.jobs.append((what, job))
         _work.is_urgent |= soon or len(_work.jobs) > _MOST_JOBS // 2
         _work.changed.notify_all()
-        if _work.thread is None:
-            _work.thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
-            _work.thread.start()
+        if _work.thread is not None:
+            return True
+        try:
+            thread = threading.Thread(target=_run, args=(_work,), name="eventlog-models", daemon=True)
+            thread.start()
+            _work.thread = thread
+            return True
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            _work.jobs.clear()
+    safely(what, job)
     return True
 
 
@@ -117,7 +127,7 @@ class _Work:
         self.moved = 0.0
         self.waiting = 0
         self.is_urgent = False
-        self.ends: set[int] = set()
+        self.ends: WeakSet[Run] = WeakSet()
 
 
 def _run(work: _Work) -> None:
@@ -156,9 +166,9 @@ def _wait(patience: float, end: float) -> bool:
 def _see_to_end(task: "TaskBase") -> None:
     """Have the end of a task's run in this process wait."""
     run = task._run
-    if run is None or id(run) in _work.ends:
+    if run is None or run in _work.ends:
         return
-    _work.ends.add(id(run))
+    _work.ends.add(run)
     if run.is_ours:
         # Before the console is let go: what is done may warn.
         run.at_end.insert(0, finish)

@@ -1,5 +1,6 @@
 """`eventlog models`: all models, or a task's."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -66,3 +67,24 @@ def test_several_models_that_begin_alike_are_named(eventlog: Run, rich: Path) ->
     outcome = eventlog("log", MODEL[:4])
     assert outcome.code == 1
     assert f"several models have an id that begins with {MODEL[:4]}: {MODEL[:4]}ffff" in outcome.err
+
+
+def test_a_model_that_was_registered_where_it_is_and_has_gone_is_said_to_have(
+    eventlog: Run, rich: Path, tmp_path: Path
+) -> None:
+    path, model = tmp_path / "net.pt", "d" * 32
+    path.write_bytes(b"weights")
+    with Store.open(rich) as store:
+        append = store.session.append
+        append(events.ModelCreated, model, "net", "digits", RICH, "PyTorch")
+        digest = hashlib.sha256(b"weights").hexdigest()
+        append(events.ModelWeightsSet, model, "", 7, "net.pt", "", f"file://{path}", None, RICH, digest)
+        append(events.ModelLinked, RICH, model, "output", "net")
+    assert "since it was registered" not in eventlog("models", RICH).out
+    path.write_bytes(b"changed")
+    assert eventlog("models", RICH).lines[-1] == f"{model[:8]}: {path} has changed since it was registered"
+    path.unlink()
+    assert eventlog("models", RICH).lines[-1] == f"{model[:8]}: {path} is not there any more"
+    (known,) = [one for one in json.loads(eventlog("models", RICH, "--json").out) if one["id"] == model]
+    assert (known["sha256"], known["size"]) == (digest, 7)
+    assert digest in eventlog("show", model).out

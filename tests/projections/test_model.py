@@ -56,6 +56,11 @@ def test_the_last_weights_count_whole_and_say_who_made_them() -> None:
     second = fold_model(state, numbered(events.ModelWeightsSet(7, IT, "", url="https://h/net.pt")))
     assert (second.blob, second.size, second.file_name, second.format) == ("", 0, "", "")
     assert (second.url, second.iteration, second.made_by) == ("https://h/net.pt", None, OTHER)
+    read = fold_model(
+        second, numbered(events.ModelWeightsSet(8, IT, "", url="file:///net.pt", digest="bb" * 32))
+    )
+    assert (read.blob, read.digest) == ("", "bb" * 32)
+    assert fold_model(read, numbered(events.ModelWeightsSet(9, IT, "cc" * 32))).digest == ""
 
 
 def test_a_change_sets_what_is_given_and_leaves_the_rest() -> None:
