@@ -8,8 +8,8 @@ A histogram of weights is a plot.
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from eventlog.errors import NotAvailable
 from eventlog.sdk.automatic import model_callbacks
+from eventlog.sdk.automatic.listening import switch
 
 __all__ = [
     "PatchPyTorchModelIO",
@@ -24,8 +24,8 @@ class PatchPyTorchModelIO:
 
     @staticmethod
     def update_current_task(task: Any, **_: Any) -> None:
-        """Switch it off for the current task, with None; or on for the task given."""
-        model_callbacks.switch("pytorch", task)
+        """Switch it off, with None, or on again, with the current task."""
+        switch("pytorch", is_on=task is not None)
 
 
 class PatchedMatplotlib:
@@ -34,8 +34,6 @@ class PatchedMatplotlib:
     @staticmethod
     def update_current_task(task: Any, **_: Any) -> None:
         """Switch it off, with None, or on again, with the current task."""
-        from eventlog.sdk.automatic.listening import switch
-
         switch("matplotlib", is_on=task is not None)
 
     @staticmethod
@@ -211,11 +209,3 @@ def _current_task() -> Any:
     if task is None:
         raise NotFound("there is no current task to make an output model of: call Task.init first")
     return task
-
-
-def _only_off(name: str, task: Any, instead: str) -> None:
-    if task is not None:
-        raise NotAvailable(
-            f"{name}.update_current_task with a task is not available: eventlog does not log this by itself;"
-            f" {instead}"
-        )

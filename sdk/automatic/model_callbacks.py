@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from eventlog.sdk.automatic.listening import safely
 
 if TYPE_CHECKING:
-    from eventlog.sdk.task_base import TaskBase
+    pass
 
-__all__ = ["AFTER", "BEFORE", "CallbackType", "Callbacks", "ModelInfo", "is_off", "switch"]
+__all__ = ["AFTER", "BEFORE", "CallbackType", "Callbacks", "ModelInfo"]
 
 
 class CallbackType(StrEnum):
@@ -91,22 +91,6 @@ class Callbacks:
         return info
 
 
-def switch(framework: str, task: "TaskBase | None") -> None:
-    """Record what a framework does for a task, or for the current one no more."""
-    from eventlog.sdk.task_base import TaskBase
-
-    if task is not None:
-        _off.discard((framework, task.id))
-    elif (current := TaskBase.current_task()) is not None:
-        _off.add((framework, current.id))
-
-
-def is_off(framework: str, task: "TaskBase") -> bool:
-    """Whether a framework was switched off for a task."""
-    return bool(_off) and (framework, task.id) in _off
-
-
 BEFORE = Callbacks()
 AFTER = Callbacks()
 _last_handle = 0
-_off: set[tuple[str, str]] = set()

@@ -5,11 +5,9 @@ among known models, follows in the background.
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 from eventlog.sdk.automatic.listening import choices
-from eventlog.sdk.automatic.model_callbacks import is_off
 from eventlog.sdk.automatic.model_files import path_given
 from eventlog.sdk.automatic.model_loads import record_load
 from eventlog.sdk.automatic.model_saves import record_save
@@ -28,19 +26,15 @@ def saved(task: Any, framework: str, name: str, target: Any, thing: Any = None) 
         thing: what was saved.
     """
     path = path_given(target, has_written=True)
-    if path is not None and _is_wanted(task, framework, path):
+    if path is not None and choices().wants_file(framework, str(path)):
         record_save(task, path, _as_given(target), name, thing)
 
 
 def loaded(task: Any, framework: str, name: str, target: Any) -> None:
     """Record that a library has loaded a model; the arguments are those of `saved`."""
     path = path_given(target)
-    if path is not None and _is_wanted(task, framework, path):
+    if path is not None and choices().wants_file(framework, str(path)):
         record_load(task, path, _as_given(target), name)
-
-
-def _is_wanted(task: Any, framework: str, path: Path) -> bool:
-    return choices().wants_file(framework, str(path)) and not is_off(framework, task)
 
 
 def _as_given(target: Any) -> str:

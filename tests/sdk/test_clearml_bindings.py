@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from eventlog import Task
 from eventlog.errors import NotFound
-from eventlog.sdk.automatic.model_callbacks import is_off
+from eventlog.sdk.automatic.listening import hears
 from eventlog.sdk.clearml_bindings import (
     PatchedMatplotlib,
     PatchPyTorchModelIO,
@@ -33,12 +33,12 @@ def test_the_logging_of_figures_can_be_switched_off_and_on_again(task: Task, tmp
 
 
 def test_models_of_pytorch_are_switched_off_and_on_again(task: Task) -> None:
-    assert not is_off("pytorch", task)
+    assert hears("pytorch") is task
     PatchPyTorchModelIO.update_current_task(None)
-    assert is_off("pytorch", task)
-    assert not is_off("xgboost", task)
+    assert hears("pytorch") is None
+    assert hears("xgboost") is task
     PatchPyTorchModelIO.update_current_task(task)
-    assert not is_off("pytorch", task)
+    assert hears("pytorch") is task
 
 
 def test_an_array_is_reported_as_a_histogram(task: Task) -> None:
