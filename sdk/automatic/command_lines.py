@@ -228,7 +228,8 @@ def current_task() -> "Task | None":
     """The task that is open in this process, whatever it wants to hear."""
     from eventlog.sdk.task import Task
 
-    return Task.current_task()
+    # Reading a command line does not make a child process take part in its parent's task.
+    return Task._open_task()
 
 
 # Called with each task that begins.
