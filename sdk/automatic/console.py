@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import TextReported
-from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.automatic.listening import safely
 from eventlog.sdk.lifecycle import at_fork_end
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Console:
         """In a forked child: the lines that the parent had begun are the parent's to report."""
         for capture in self._captures:
             capture.lines.clear()
+            capture.odd.clear()
 
     def _begin_cell(self, *_: Any) -> None:
         # IPython puts a method of its own in front while a cell runs, and then back what there was before.
@@ -130,7 +131,8 @@ class _Capture:
     Attributes:
         stream: the stream.
         write: its own method.
-        lines: by thread, what it has written of a line that is not complete.
+        lines: by thread, what it has written of a line that is not complete, in one piece.
+        odd: by thread, the same, where it was written in several, or is long, or begun again.
         levels: by thread, the level of the record that it is writing.
     """
 
@@ -138,6 +140,7 @@ class _Capture:
         self.stream = stream
         self.write = stream.write
         self.lines: dict[int, str] = {}
+        self.odd: dict[int, str] = {}
         self.levels: dict[int, int] = {}
         self._logger = logger
         self._level = level
@@ -154,8 +157,8 @@ class _Capture:
         return True
 
     def settle(self) -> None:
-        for thread in list(self.lines):
-            line = self.lines.pop(thread, "")
+        for thread in {*self.lines, *self.odd}:
+            line = self.odd.pop(thread, "") + self.lines.pop(thread, "")
             if line:
                 safely("what is printed", self._report, _folded(line), self._level)
 
@@ -169,38 +172,36 @@ class _Capture:
             self.stream.write = self._own
 
     def _make_hook(self) -> Callable[[str], int]:
-        write, lines, levels, level = self.write, self.lines, self.levels, self._level
-        logger, task_id, take = self._logger, self._logger._task_id, self._take
+        write, lines, odd, levels, level = self.write, self.lines, self.odd, self.levels, self._level
+        append, task_id, take = self._logger._store.session.append, self._logger._task_id, self._take
 
         # Each step here is paid for every piece of text: `print` writes the text, then the newline.
         def hooked(text: str, /) -> int:
             written: int = write(text)
-            if text == "\n":
-                line = lines.pop(_get_ident(), "")
-            elif "\n" not in text and "\r" not in text and _get_ident() not in lines:
-                lines[_get_ident()] = text
-                return written
+            thread = _get_ident()
+            if text == "\n" and thread in lines:
+                line = lines.pop(thread)
+                try:
+                    append(TextReported, task_id, line, levels.get(thread, level) if levels else level)
+                except Exception:
+                    safely("what is printed", take, thread, line + text)
+            elif (
+                thread not in lines
+                and thread not in odd
+                and len(text) < _SHORT
+                and "\n" not in text
+                and "\r" not in text
+            ):
+                lines[thread] = text
             else:
-                safely("what is printed", take, _get_ident(), text)
-                return written
-            try:
-                if type(line) is str and len(line) < _SHORT and "\r" not in line:
-                    logger._append(
-                        TextReported, task_id, line, levels.get(_get_ident(), level) if levels else level
-                    )
-                else:
-                    take(_get_ident(), line + text)
-            except UnicodeEncodeError:
-                safely("what is printed", take, _get_ident(), line + text)
-            except Exception as error:
-                warn_once("what is printed", error)
+                safely("what is printed", take, thread, text)
             return written
 
         return hooked
 
     def _take(self, thread: int, text: str) -> None:
         """Take in a piece of text that is not just the rest of a line."""
-        text = self.lines.pop(thread, "") + text
+        text = self.odd.pop(thread, "") + self.lines.pop(thread, "") + text
         level = self.levels.get(thread, self._level)
         whole, newline, rest = text.rpartition("\n")
         if newline:
@@ -208,9 +209,7 @@ class _Capture:
         if len(rest) > _LONGEST:
             self._report(_folded(rest), level)
         elif rest:
-            if "\r" in rest:
-                rest = self._rewritten(rest, level)
-            self.lines[thread] = rest
+            self.odd[thread] = self._rewritten(rest, level) if "\r" in rest else rest
 
     def _rewritten(self, text: str, level: int) -> str:
         """What counts of a line that was begun again; reported as it stands, if it is time."""
