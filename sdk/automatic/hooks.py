@@ -70,7 +70,11 @@ def around(owner: Any, name: str, hook: Callable[[Any, Any, Any, Any], Any]) -> 
     function = vars(owner).get(name)
     if function is None or isinstance(function, _Hooked):
         return
-    setattr(owner, name, _Hooked(function, hook))
+    # One that has several names stays one, or it could not be pickled by the name that it says it has.
+    hooked = _known.get(id(function))
+    if hooked is None:
+        hooked = _known[id(function)] = _Hooked(function, hook)
+    setattr(owner, name, hooked)
 
 
 class _BoundHooked(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
@@ -91,3 +95,7 @@ class _Hooked(wrapt.FunctionWrapper):  # type: ignore[type-arg]
 
     def __deepcopy__(self, memory: Any) -> Any:
         return self
+
+
+# By the identity of what is hooked, which each keeps alive.
+_known: dict[int, _Hooked] = {}

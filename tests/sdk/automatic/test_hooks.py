@@ -126,3 +126,20 @@ def test_hooked_functions_are_pickled_and_copied_as_functions_are(library: Any, 
 def test_a_function_that_is_not_there_is_passed_over(library: Any) -> None:
     after(library, "no_such", "joblib", lambda task, call: None)
     assert not hasattr(library, "no_such")
+
+
+def test_a_function_of_two_names_is_pickled_by_either(library: Any, task: Task) -> None:
+    inner: Any = Library("a_library_inside")
+    sys.modules["a_library_inside"] = inner
+    exec("def dump(thing, path):\n    return path\n", inner.__dict__)
+    library.dump = inner.dump
+    heard: list[Call] = []
+    for owner in (library, inner):
+        after(owner, "dump", "joblib", lambda task, call: heard.append(call))
+    try:
+        for one in (library.dump, inner.dump):
+            assert pickle.loads(pickle.dumps(one)) is one
+            assert one(1, "a") == "a"
+    finally:
+        del sys.modules["a_library_inside"]
+    assert len(heard) == 2
