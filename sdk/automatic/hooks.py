@@ -4,6 +4,8 @@ Imported with the first library that has hooks, not before: wrapt takes longer t
 return. A hook changes neither what the function does nor what it returns or raises.
 """
 
+import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,25 +72,43 @@ def around(owner: Any, name: str, hook: Callable[[Any, Any, Any, Any], Any]) -> 
     function = vars(owner).get(name)
     if function is None or isinstance(function, _Hooked):
         return
-    # One that has several names stays one, or it could not be pickled by the name that it says it has.
     hooked = _known.get(id(function))
     if hooked is None:
         hooked = _known[id(function)] = _Hooked(function, hook)
+        hooked._self_place = _place(owner, name)
     setattr(owner, name, hooked)
+    # One that has several names stays one: it is pickled by the name that it says it has.
+    home = sys.modules.get(str(getattr(function, "__module__", "")))
+    own_name = getattr(function, "__name__", name)
+    if home is not None and vars(home).get(own_name) is function:
+        setattr(home, own_name, hooked)
+
+
+def _place(owner: Any, name: str) -> str:
+    """Where a function is found, as `pkgutil.resolve_name` has it."""
+    if isinstance(owner, type):
+        return f"{owner.__module__}:{owner.__qualname__}.{name}"
+    return f"{owner.__name__}:{name}"
 
 
 class _BoundHooked(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
     def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._self_instance is None:
+            return pkgutil.resolve_name, (self._self_parent._self_place,)
         return getattr, (self._self_instance, self.__name__)
 
 
 class _Hooked(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """A function that is hooked: pickled by its name and never copied, as functions are."""
+    """A function that is hooked: never copied, as functions are not, and pickled by where it was hooked.
+
+    Whoever unpickles it gets what is there: this, or the function itself where eventlog is not.
+    """
 
     __bound_function_wrapper__ = _BoundHooked
+    _self_place: str
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__qualname__
+        return pkgutil.resolve_name, (self._self_place,)
 
     def __copy__(self) -> Any:
         return self
