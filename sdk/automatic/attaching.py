@@ -33,6 +33,7 @@ COMMAND_LINES: dict[str, str] = {
 }
 # Attached by `Task.init`:
 FRAMEWORKS: dict[str, str] = {
+    "catboost": "boosting_metrics:bind_catboost",
     "catboost.core": "boosting_models:bind_catboost",
     "fastai.learner": "fastai_metrics:bind",
     "joblib": "joblib_models:bind",
@@ -40,6 +41,7 @@ FRAMEWORKS: dict[str, str] = {
     "keras.src.models.model": "keras_models:bind_keras_model",
     "keras.src.saving.saving_api": "keras_models:bind_keras_api",
     "keras.src.saving.saving_lib": "keras_models:bind_keras_zip",
+    "lightgbm": "boosting_metrics:bind_lightgbm",
     "lightgbm.basic": "boosting_models:bind_lightgbm",
     "lightning.pytorch.trainer.trainer": "lightning_models:bind",
     "matplotlib.animation": "matplotlib:bind_animation",
@@ -59,6 +61,7 @@ FRAMEWORKS: dict[str, str] = {
     "tensorflow.saved_model": "keras_models:bind_saved_model",
     "torch": "torch_models:bind",
     "torch.onnx": "torch_models:bind_onnx",
+    "xgboost.callback": "boosting_metrics:bind_xgboost",
     "xgboost.core": "boosting_models:bind_xgboost",
 }
 
