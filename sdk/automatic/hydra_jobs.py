@@ -13,6 +13,8 @@ from eventlog.sdk.automatic import command_lines
 from eventlog.sdk.automatic.command_lines import MASK, Values, is_wanted, stored_values
 from eventlog.sdk.automatic.hooks import around
 from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.last_runs import LastRuns
+from eventlog.sdk.overrides import overridden
 from eventlog.sdk.parameters import to_parameter
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ def bind_callbacks(module: Any) -> None:
     around(module.Callbacks, "on_run_start", _on_run_start)
     around(module.Callbacks, "on_job_start", _on_job_start)
     around(module.Callbacks, "on_job_end", _on_job_end)
-    if _record_job not in command_lines.at_begin:
-        command_lines.at_begin.append(_record_job)
+    if _begin_task not in command_lines.at_begin:
+        command_lines.at_begin.append(_begin_task)
 
 
 def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -75,6 +77,8 @@ def _on_job_start(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _on_job_end(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    status = getattr(kwargs.get("job_return"), "status", None)
+    _has_failed[:] = [getattr(status, "name", "") == "FAILED"]
     _jobs.clear()
     return wrapped(*args, **kwargs)
 
@@ -93,10 +97,38 @@ def _begin_job(config: Any) -> None:
     for override in config.hydra.overrides.task:
         _, name, value = _split(str(override))
         values.add(f"{_SECTION}/{name}", to_parameter, value)
+    if _is_later(config):
+        _end_task()
     _jobs[:] = [_Job(values, safely("Hydra's composed configuration", _text, config))]
     task = command_lines.current_task()
     if task is not None:
         _record_job(task)
+
+
+def _is_later(config: Any) -> bool:
+    """Whether other jobs of the same multirun have run."""
+    from omegaconf import OmegaConf
+
+    return bool(OmegaConf.select(config, "hydra.job.num", default=0))
+
+
+def _begin_task(task: "Task") -> None:
+    """Record the job that runs, if one does, to a task that begins."""
+    _task_of_job[:] = [task.id] if _jobs else []
+    _record_job(task)
+
+
+def _end_task() -> None:
+    """End the task that an earlier job has left open: each job is to have its own, as with ClearML."""
+    task = command_lines.current_task()
+    # A task that was there to be run has all jobs of it.
+    if task is None or [task.id] != _task_of_job or overridden():
+        return
+    if _has_failed == [True]:
+        task.mark_failed(status_reason="its job failed")
+    task.close()
+    # Or the next job, which begins a task of the same name, would run it again.
+    LastRuns(task._store).note_kept(task.project, task.name, str(task.task_type), task.id)
 
 
 def _text(config: Any) -> str:
@@ -117,7 +149,7 @@ def _without_hydra(config: Any) -> Any:
 
 
 def _record_job(task: "Task") -> None:
-    """Record the job that runs, if one does, to a task that begins or has begun."""
+    """Record the job that runs, if one does, to a task."""
     for job in _jobs:
         if not command_lines.record(task, _FRAMEWORK, job.values) or job.text is None:
             continue
@@ -217,3 +249,6 @@ def _unmasked(found: Any, own: Any) -> Any:
 
 _LONE_MASK = re.compile(r"(?m)(?<=[:-] )\*{8}$")
 _jobs: list[_Job] = []
+# The task that a job has begun, and whether the last job has failed.
+_task_of_job: list[str] = []
+_has_failed: list[bool] = []

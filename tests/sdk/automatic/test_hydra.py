@@ -87,13 +87,30 @@ def test_a_clone_s_configuration_is_taken_as_a_whole_where_it_says_so(scripts: S
     assert Task.get_task(task).get_configuration_object("OmegaConf") == edited
 
 
-def test_each_job_of_a_multirun_is_a_task_where_the_script_closes_it(scripts: Scripts) -> None:
-    scripts.run(CLOSING, "-m", "rate=1,2", "db=mysql")
+@pytest.mark.parametrize("text", [INSIDE, CLOSING], ids=["left open", "closed"])
+def test_each_job_of_a_multirun_is_a_task(scripts: Scripts, text: str) -> None:
+    if text == INSIDE:
+        text = text.replace(", reuse_last_task_id=False", "")
+    scripts.run(text, "-m", "rate=1,2", "db=mysql")
     tasks = Task.get_tasks()
     assert sorted(task.get_parameters()["Hydra/rate"] for task in tasks) == ["1", "2"]
     for task in tasks:
         text = task.get_configuration_object("OmegaConf") or ""
         assert re.search(rf"^rate: {task.get_parameter('Hydra/rate')}$", text, re.MULTILINE)
+
+
+def test_a_job_of_a_multirun_that_fails_fails_its_task(scripts: Scripts) -> None:
+    failing = TEXT.replace("INSIDE", INIT).replace("BEFORE", "").replace("END", "1 / (config.rate - 1)")
+    script = scripts.run(failing, "-m", "rate=1,2", code=1)
+    assert "ZeroDivisionError" in script.err
+    tasks = {task.get_parameter("Hydra/rate"): task for task in Task.get_tasks()}
+    assert sorted(tasks) == ["1", "2"]
+    assert tasks["1"].get_status() == "failed"
+
+
+def test_a_task_that_began_before_a_multirun_has_all_of_its_jobs(scripts: Scripts) -> None:
+    scripts.run(BEFORE, "-m", "rate=1,2")
+    assert [task.get_parameter("Hydra/rate") for task in Task.get_tasks()] == ["2"]
 
 
 def test_a_task_that_begins_after_the_job_is_not_given_it(scripts: Scripts) -> None:
