@@ -23,6 +23,8 @@ FRAMEWORKS = frozenset(
     }
 )
 _STREAMS = ("stdout", "stderr", "logging")
+# As examples of ClearML's call it.
+_OTHER_NAMES = {"pytorch_lightning": "lightning", "pytorch-lightning": "lightning"}
 # Those that are part of another one for ClearML.
 _PART_OF = {"joblib": "scikit", "keras": "tensorflow", "lightning": "pytorch"}
 
@@ -64,6 +66,7 @@ class Choices:
             if value is not None and not isinstance(value, (bool, int, Mapping)):
                 raise InputInvalid(f"{name} must be True, False or a dictionary, not {shown(value)}")
         if isinstance(frameworks, Mapping):
+            frameworks = {_OTHER_NAMES.get(name, name): choice for name, choice in frameworks.items()}
             _say_unknown("auto_connect_frameworks", frameworks, FRAMEWORKS)
         if isinstance(streams, Mapping):
             _say_unknown("auto_connect_streams", streams, _STREAMS)
