@@ -5,6 +5,7 @@ Hooks stay in place once a library has them; whether anything comes of a call is
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,9 @@ def safely(what: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         with muted():
             return work(*args, **kwargs)
     except Exception as error:
-        warn_once(what, error)
+        # While the interpreter goes away, nothing is recorded any more, nor can it be said.
+        if not sys.is_finalizing():
+            warn_once(what, error)
         return None
 
 

@@ -121,3 +121,11 @@ def test_the_streams_are_as_before_when_the_task_has_ended(scripts: Scripts) -> 
     text += "task.close(); print('after')\n"
     text += "assert (sys.stdout, sys.stdout.write, sys.stderr.write, logging.StreamHandler.emit) == before\n"
     assert console(scripts, text, out="after\n") == []
+
+
+def test_what_is_printed_while_the_interpreter_goes_away_is_printed(scripts: Scripts) -> None:
+    # As progress bars do that are still open then.
+    text = INIT + "import builtins\nclass Late:\n    write = sys.stderr.write\n"
+    text += "    def __del__(self): Late.write('late\\n')\n"
+    text += "builtins.late = Late()\n"
+    assert console(scripts, text, err="late\n") == []
