@@ -42,11 +42,13 @@ def _parse(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     if is_inside():
         return wrapped(*args, **kwargs)
     is_line = wrapped.__name__ == "parse_args"
+    caller = sys._getframe(1)
+    if not is_line and caller.f_globals.get("__name__", "").partition(".")[0] == "jsonargparse":
+        # It checks a part of what was parsed, such as the arguments of a class that it makes.
+        return wrapped(*args, **kwargs)
     given = (args[0] if args else kwargs.get("args")) if is_line else ()
     # Libraries that use it parse for the script, such as Lightning.
-    counts = is_wanted(_FRAMEWORK) and safely(
-        "what jsonargparse does", is_of_script, sys._getframe(1), None, instance
-    )
+    counts = is_wanted(_FRAMEWORK) and safely("what jsonargparse does", is_of_script, caller, None, instance)
     with inside():
         found = wrapped(*args, **kwargs)
         if not counts:
@@ -114,7 +116,7 @@ def _flat(found: Any) -> Iterator[tuple[str, Any]]:
     for name, value in list(items):
         if name.startswith("__"):
             continue
-        if type(value).__name__ == "Namespace" and type(value).__module__.startswith("jsonargparse"):
+        if _is_namespace(value):
             for inner, one in _flat(value):
                 yield f"{name}.{inner}", one
         else:
@@ -122,10 +124,17 @@ def _flat(found: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value with the paths of files as text."""
-    if isinstance(value, (list, tuple)) and any(_is_path(one) for one in value):
-        return [str(one) if _is_path(one) else one for one in value]
+    """A value with the paths of files as text, and what says how a class is made as a dictionary."""
+    if isinstance(value, (list, tuple)):
+        plain = [_plain(one) for one in value]
+        return value if all(one is other for one, other in zip(plain, value, strict=True)) else plain
+    if _is_namespace(value):
+        return {name: _plain(one) for name, one in vars(value).items()}
     return str(value) if _is_path(value) else value
+
+
+def _is_namespace(value: Any) -> bool:
+    return type(value).__name__ == "Namespace" and type(value).__module__.startswith("jsonargparse")
 
 
 def _is_path(value: Any) -> bool:

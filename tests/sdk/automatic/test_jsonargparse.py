@@ -139,3 +139,34 @@ def test_lightning_s_command_line_is_recorded(scripts: Scripts) -> None:
     script = scripts.start(text, *line, environment={"EVENTLOG_TASK_ID": task})
     assert script.wait() == 0, script.err
     assert script.out.startswith("16 other\n")
+
+
+CLASSES = """
+import os
+# What makes the classes has another name in newer versions.
+os.environ["JSONARGPARSE_DEPRECATION_WARNINGS"] = "off"
+from jsonargparse import ArgumentParser
+from eventlog import Task
+
+class Part:
+    def __init__(self, size: int = 1, parts: list["Part"] = []):
+        self.size = size
+
+Task.init('tests/auto', 'arguments')
+parser = ArgumentParser()
+parser.add_argument("--parts", type=list[Part], default=[])
+found = parser.parse_args()
+print([part.size for part in parser.instantiate_classes(found).parts])
+"""
+
+
+def test_lists_of_classes_are_recorded_whole_and_what_makes_them_is_no_command_line(
+    scripts: Scripts,
+) -> None:
+    parameters = recorded(scripts, CLASSES, "--parts+=Part", "--parts.size=2")
+    assert list(parameters) == ["Args/parts"]
+    (part,) = parameters["Args/parts"]
+    assert part["class_path"].endswith("Part")
+    assert part["init_args"]["size"] == 2
+    other = [{**part, "init_args": {"size": 5}}]
+    assert run_clone(scripts, CLASSES, clone({"parts": other}), "--parts+=Part") == "[5]\n"
