@@ -114,6 +114,7 @@ class Lifecycle:
         global _listening
         if _listening is self:
             _listening = None
+        self.forget()
         if sys.excepthook is self._hook:
             sys.excepthook = self._previous_hook
         if sys.exit is self._exit_hook:
@@ -126,6 +127,10 @@ class Lifecycle:
             and signal.getsignal(signal.SIGTERM) is self._sigterm
         ):
             signal.signal(signal.SIGTERM, self._previous_sigterm)
+
+    def forget(self) -> None:
+        """Let go of the script's variables: the interpreter could not let go of them at its end."""
+        self._frame = None
 
     def outcome(self) -> Outcome:
         """How the task ends if the process ends as it stands."""
@@ -201,6 +206,14 @@ def _at_exit() -> None:
 # that a signal's handler raises ends one call and no more: the next one finishes what it left.
 for _ in range(3):
     atexit.register(_at_exit)
+
+
+def _after_fork() -> None:
+    if _listening is not None:
+        _listening.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_multiprocessing_child() -> bool:
