@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import TextReported
@@ -132,7 +133,8 @@ class _Capture:
         stream: the stream.
         write: its own method.
         lines: by thread, what it has written of a line that is not complete, in one piece.
-        odd: by thread, the same, where it was written in several, or is long, or begun again.
+        odd: by thread, the same, where it was written in several, or is long, or begun again; a long one in a
+            buffer, since what is added to it piece by piece is not to be copied each time.
         levels: by thread, the level of the record that it is writing.
     """
 
@@ -140,7 +142,7 @@ class _Capture:
         self.stream = stream
         self.write = stream.write
         self.lines: dict[int, str] = {}
-        self.odd: dict[int, str] = {}
+        self.odd: dict[int, str | StringIO] = {}
         self.levels: dict[int, int] = {}
         self._logger = logger
         self._level = level
@@ -158,7 +160,7 @@ class _Capture:
 
     def settle(self) -> None:
         for thread in {*self.lines, *self.odd}:
-            line = self.odd.pop(thread, "") + self.lines.pop(thread, "")
+            line = _text(self.odd.pop(thread, "")) + self.lines.pop(thread, "")
             if line:
                 safely("what is printed", self._report, _folded(line), self._level)
 
@@ -201,7 +203,16 @@ class _Capture:
 
     def _take(self, thread: int, text: str) -> None:
         """Take in a piece of text that is not just the rest of a line."""
-        text = self.odd.pop(thread, "") + self.lines.pop(thread, "") + text
+        line, text = self.odd.pop(thread, ""), self.lines.pop(thread, "") + text
+        is_long = isinstance(line, StringIO) or len(line) + len(text) >= _SHORT
+        if is_long and "\n" not in text and "\r" not in text:
+            buffer = line if isinstance(line, StringIO) else StringIO(newline="")
+            buffer.write(text if buffer is line else f"{line}{text}")
+            if buffer.tell() <= _LONGEST:
+                self.odd[thread] = buffer
+                return
+            line, text = buffer, ""
+        text = _text(line) + text
         level = self.levels.get(thread, self._level)
         whole, newline, rest = text.rpartition("\n")
         if newline:
@@ -236,6 +247,10 @@ def _notebook() -> Any:
     """IPython's shell, where this process has one, or None."""
     module = sys.modules.get("IPython")
     return None if module is None else module.get_ipython()
+
+
+def _text(line: str | StringIO) -> str:
+    return line.getvalue() if isinstance(line, StringIO) else line
 
 
 def _folded(line: str) -> str:

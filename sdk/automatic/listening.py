@@ -90,6 +90,9 @@ def safely(what: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> An
 
 def warn_once(what: str, error: object) -> None:
     """Warn that something could not be recorded: once for each `what` in a process."""
+    if sys.is_finalizing():
+        # Nothing is recorded any more, nor imported.
+        return
     with _lock:
         if what in _warned:
             return

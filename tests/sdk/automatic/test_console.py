@@ -58,6 +58,20 @@ def test_megabytes_without_a_newline_are_kept_whole(scripts: Scripts) -> None:
     assert kept == 4_000_000
 
 
+def test_a_long_line_of_small_pieces_is_kept_whole(scripts: Scripts) -> None:
+    text = INIT + "print('a\\rb', end='')\n"
+    text += "for i in range(6_000): print(i % 10, end='')\n"
+    text += "print('\\rc', end='')\nfor i in range(6_000): print(i % 10, end='')\nprint('', 'end')\n"
+    whole = "0123456789" * 600
+    assert console(scripts, text, out=f"a\nb{whole}\nc{whole} end\n") == [(20, f"c{whole} end")]
+
+
+def test_what_is_printed_as_the_interpreter_ends_is_written(scripts: Scripts) -> None:
+    text = INIT + "import os\nclass Late:\n    def __del__(self): print('late', flush=True)\nlate = Late()\n"
+    text += "if child := os.fork(): os.waitpid(child, 0)\n"
+    console(scripts, text, out="late\nlate\n")
+
+
 def test_what_is_logged_has_its_level(scripts: Scripts) -> None:
     text = INIT + "logging.warning('careful'); logging.info('not shown')\n"
     text += "logging.basicConfig(format='%(message)s', level=logging.DEBUG, force=True, stream=sys.stdout)\n"
