@@ -52,8 +52,12 @@ def apply_seed() -> None:
         ("tensorflow", "random.set_seed"),
     ):
         seed: Any = sys.modules.get(name)
-        for part in function.split("."):
-            seed = getattr(seed, part, None)
+        try:
+            for part in function.split("."):
+                seed = getattr(seed, part, None)
+        except Exception:
+            # Such as one that imports its parts when they are asked for, and cannot.
+            continue
         # A module that is half imported has no such function yet.
         if callable(seed):
             seed(_seed)
