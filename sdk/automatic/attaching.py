@@ -1,17 +1,17 @@
 """Hooks are attached to libraries when the script imports them, before or after `Task.init`.
 
-No library is imported for it. A finder at the front of `sys.meta_path` waits for the first import of a
-library that has hooks; only then wrapt comes in, which attaches them all, each after its module was imported.
+No library is imported for it. A finder at the front of `sys.meta_path` has the hooks of a module attached
+after it was imported; wrapt comes in with the first of them.
 """
 
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from eventlog.sdk.automatic import parsers
 from eventlog.sdk.automatic.listening import safely, warn_once
@@ -81,55 +81,88 @@ def attach(hooks: Mapping[str, str]) -> None:
     new = {name: place for name, place in hooks.items() if name not in _known}
     _known.update(new)
     _waiting.update(new)
-    if new and (_is_open or any(name in sys.modules for name in new)):
-        _hand_over()
-    elif new and not any(isinstance(finder, _First) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _First())
+    for name in new:
+        if (module := sys.modules.get(name)) is not None:
+            _bind(name, module)
+    if new and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
-class _First(MetaPathFinder):
-    """Finds nothing: it only notices the first import of a library that has hooks."""
+class _Finder(MetaPathFinder):
+    """Finds a module that has hooks where it would be found without it, to be told when it was imported.
+
+    What finds modules is called under the lock of all imports, so nothing may be imported meanwhile, not even
+    the package that a module is in: another thread would wait for that lock while it imports the package.
+    """
+
+    def __init__(self) -> None:
+        self._busy: set[tuple[int, str]] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in _waiting:
+        # Another finder may ask all of them again.
+        busy = threading.get_ident(), fullname
+        if fullname not in _waiting or busy in self._busy:
             return None
-        _hand_over()
-        # wrapt's own stands before this one now, and the search has passed it.
-        for finder in sys.meta_path:
-            if finder is not self and type(finder).__module__.partition(".")[0] == "wrapt":
-                return finder.find_spec(fullname, path, target)
+        self._busy.add(busy)
+        try:
+            spec = self._find(fullname, path, target)
+        finally:
+            self._busy.discard(busy)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = cast("Loader", _Loader(spec.loader))
+        return spec
+
+    def _find(self, *args: Any) -> ModuleSpec | None:
+        finders = list(sys.meta_path)
+        place = next((place for place, finder in enumerate(finders) if finder is self), -1)
+        for finder in finders[place + 1 :]:
+            if hasattr(finder, "find_spec") and (spec := finder.find_spec(*args)) is not None:
+                return spec
         return None
 
 
-def _hand_over() -> None:
-    """Hand the hooks that wait to wrapt."""
-    global _is_open
-    _is_open = True
-    # Not under a lock: attaching may import what another thread is importing, which may come here.
-    hooks = dict(_waiting)
-    _waiting.clear()
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _First)]
-    try:
-        from wrapt import register_post_import_hook
-    except Exception as error:
-        warn_once("what libraries do", error)
-        return
-    for name, place in hooks.items():
-        register_post_import_hook(partial(_bind, place), name)
+class _Loader:
+    """A module's own loader, which then has the hooks attached; the module never sees this one."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __repr__(self) -> str:
+        return repr(self._loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._loader)
+
+    def exec_module(self, module: Any) -> None:
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and spec.loader is self:
+            spec.loader = self._loader
+        if getattr(module, "__loader__", None) is self:
+            module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        name = module.__name__ if spec is None else spec.name
+        # It may have put another object in its place.
+        _bind(name, sys.modules.get(name, module))
 
 
-def _bind(place: str, module: Any) -> None:
+def _bind(name: str, module: Any) -> None:
     """Attach the hooks of one module; whatever goes wrong, its import does not fail."""
-    name, _, function = place.partition(":")
+    place = _waiting.pop(name, None)
+    if place is None:
+        return
+    binding, _, function = place.partition(":")
     try:
-        bind: Callable[[Any], None] = getattr(import_module(f"{_PACKAGE}.{name}"), function)
+        bind: Callable[[Any], None] = getattr(import_module(f"{_PACKAGE}.{binding}"), function)
         bind(module)
     except Exception as error:
-        warn_once(f"what {module.__name__} does", error)
+        warn_once(f"what {name} does", error)
 
 
 _known: dict[str, str] = {}
 _waiting: dict[str, str] = {}
-_is_open = False

@@ -85,3 +85,65 @@ def test_no_library_is_imported_because_of_us(scripts: Scripts) -> None:
         """,
     )
     assert out == "[]\n"
+
+
+def test_threads_that_import_a_package_and_its_parts_do_not_wait_for_each_other(scripts: Scripts) -> None:
+    package = scripts.folder / "own_package"
+    package.mkdir(parents=True, exist_ok=True)
+    # It is imported while another thread looks for its part.
+    (package / "__init__.py").write_text(
+        "import importlib, threading\n"
+        "asked = threading.Event()\n"
+        "asked.wait(10)\n"
+        "for number in range(300):\n"
+        "    try: importlib.import_module(f'no_such_module_{number}')\n"
+        "    except ImportError: pass\n"
+    )
+    (package / "part.py").write_text(LIBRARY)
+    out = run(
+        scripts,
+        """
+        import importlib, os, sys, threading
+        import own_hooks
+        from eventlog import Task
+        from eventlog.sdk.automatic import attaching
+        attaching.FRAMEWORKS["own_package.part"] = "own_binding:bind"
+        Task.init(project_name="tests/auto", task_name="a task")
+
+        class Asked:
+            def find_spec(self, name, path=None, target=None):
+                if name == "own_package.part":
+                    sys.modules["own_package"].asked.set()
+
+        sys.meta_path.insert(0, Asked())
+        whole = threading.Thread(target=importlib.import_module, args=("own_package",), daemon=True)
+        whole.start()
+        while not hasattr(sys.modules.get("own_package"), "asked"):
+            pass
+        part = threading.Thread(target=importlib.import_module, args=("own_package.part",), daemon=True)
+        part.start()
+        for thread in (whole, part):
+            thread.join(30)
+            if thread.is_alive():
+                os._exit(9)
+        sys.modules["own_package.part"].save("a")
+        """,
+    )
+    assert out == "heard a\n"
+
+
+def test_a_module_has_the_loader_that_it_would_have(scripts: Scripts) -> None:
+    out = run(
+        scripts,
+        """
+        import own_hooks, importlib.util
+        from eventlog import Task
+        Task.init(project_name="tests/auto", task_name="a task")
+        loader = importlib.util.find_spec("own_library").loader
+        assert isinstance(loader, importlib.machinery.SourceFileLoader)
+        import own_library
+        print(type(own_library.__loader__).__name__, type(own_library.__spec__.loader).__name__)
+        own_library.save("a")
+        """,
+    )
+    assert out == "SourceFileLoader SourceFileLoader\nheard a\n"
