@@ -16,6 +16,7 @@ A forked child has all this in its memory too, and does nothing with it: the tas
 
 import atexit
 import builtins
+import functools
 import os
 import signal
 import sys
@@ -79,7 +80,7 @@ class Lifecycle:
         self._previous_sigterm: Any = None
         # Bound once: what is put in and what is looked for when taking it out must be the same object.
         self._hook = self._on_exception
-        self._exit_hook = self._on_exit
+        self._exit_hook = self._make_exit_hook()
         self._quit_hook = self._make_quit_hook()
         self._sigterm = self._on_sigterm
 
@@ -151,9 +152,14 @@ class Lifecycle:
             self._exception = _outcome_of(kind, error, trace)
         self._previous_hook(kind, error, trace)
 
-    def _on_exit(self, status: Any = None, /) -> None:
-        self._note_exit(status)
-        self._previous_exit(status)
+    def _make_exit_hook(self) -> Callable[..., None]:
+        # Of its name, by which it is pickled, as the target of a process or in a function that calls it.
+        @functools.wraps(sys.exit)
+        def exit_hook(status: Any = None, /) -> None:
+            self._note_exit(status)
+            self._previous_exit(status)
+
+        return exit_hook
 
     def _make_quit_hook(self) -> Callable[..., None]:
         def quit_hook(quitter: Any, code: Any = None) -> None:

@@ -30,6 +30,18 @@ def script(text: str) -> str:
     return INIT + dedent(text)
 
 
+def test_the_exit_can_be_handed_to_a_new_process(scripts: Scripts) -> None:
+    text = """
+    import multiprocessing
+    if __name__ == "__main__":
+        process = multiprocessing.get_context("spawn").Process(target=sys.exit, args=(7,))
+        process.start()
+        process.join()
+        print(process.exitcode)
+    """
+    assert scripts.run(script(text)).out == "7\n"
+
+
 def test_a_script_that_ends_leaves_a_completed_task(scripts: Scripts) -> None:
     ran = scripts.run(script("task.get_logger().report_scalar('a', 'b', value=1, iteration=1)"))
     state = scripts.state()
