@@ -37,6 +37,8 @@ class Call:
         return self.args[place] if len(self.args) > place else self.kwargs.get(name, default)
 
 
+_PASSED_OVER = "<frozen eventlog hook, passed over like importlib._bootstrap>"
+
 Record = Callable[[Any, Call], None]
 
 
@@ -72,6 +74,9 @@ def around(owner: Any, name: str, hook: Callable[[Any, Any, Any, Any], Any]) -> 
     function = vars(owner).get(name)
     if function is None or isinstance(function, _Hooked):
         return
+    # What a library warns of belongs to the place where the script calls it, and is shown or not for that
+    # reason. Python looks for it past the frames of its import machinery, which it knows by their file.
+    hook.__code__ = hook.__code__.replace(co_filename=_PASSED_OVER)
     hooked = _known.get(id(function))
     if hooked is None:
         hooked = _known[id(function)] = _Hooked(function, hook)

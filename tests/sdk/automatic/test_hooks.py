@@ -5,6 +5,7 @@ import logging
 import pickle
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,3 +148,15 @@ def test_methods_are_pickled_by_their_class(library: Any, task: Task) -> None:
     after(library.Model, "save", "pytorch", lambda task, call: None)
     save = pickle.loads(pickle.dumps(library.Model.save))
     assert save(library.Model(), "a") == ("saved", "a")
+
+
+def test_what_a_library_warns_of_is_said_to_be_where_the_script_calls_it(library: Any) -> None:
+    def save(path: str) -> None:
+        warnings.warn("it is old", DeprecationWarning, stacklevel=2)
+
+    library.warn = save
+    after(library, "warn", "pytorch", lambda task, call: None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        library.warn("a")
+    assert [warning.filename for warning in caught] == [__file__]
