@@ -3,9 +3,8 @@
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
@@ -29,7 +28,8 @@ _SAMPLE = 1.0
 _SHORTEST = 0.05
 
 
-class MonitorOptions(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class MonitorOptions:
     """How often the machine is watched, and what of its memory counts.
 
     Attributes:
