@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from eventlog.sdk.automatic.hooks import Call, after, around
-from eventlog.sdk.automatic.listening import muted
+from eventlog.sdk.automatic.listening import hears, muted, safely
 
 __all__ = ["bind_catboost", "bind_lightgbm", "bind_xgboost"]
 
@@ -27,14 +27,26 @@ def bind_lightgbm(package: Any) -> None:
     """Hear what a training of LightGBM asks its booster for; but not each fold of a cross-validation."""
     after(package.Booster, "eval_train", "lightgbm", _record_lightgbm, group=_GROUP)
     after(package.Booster, "eval_valid", "lightgbm", _record_lightgbm, group=_GROUP)
-    # By both of its names.
-    around(package, "cv", _mute)
-    around(package.engine, "cv", _mute)
+    # By all of their names.
+    for module in (package, package.engine, getattr(package, "sklearn", None)):
+        if module is not None:
+            around(module, "cv", _mute)
+            around(module, "train", _connect_parameters)
 
 
 def bind_catboost(package: Any) -> None:
     """Hear what all of CatBoost's classes train by."""
     after(package.core._CatBoostBase, "_train", "catboost", _record_catboost, group=_GROUP)
+
+
+def _connect_parameters(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """Connect what LightGBM is told to train with, as ClearML does: of a task, of its first training."""
+    task = hears("lightgbm", _GROUP)
+    parameters = args[0] if args else kwargs.get("params")
+    if task is not None and type(parameters) is dict and task.id not in _connected:
+        _connected.add(task.id)
+        safely("the parameters of LightGBM", task.connect, parameters)
+    return wrapped(*args, **kwargs)
 
 
 def _mute(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -87,3 +99,4 @@ def _title(data: str, number: int) -> str:
 _numbers_of_xgboost: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 _trainings_of_xgboost = itertools.count()
 _trainings_of_catboost = itertools.count()
+_connected: set[str] = set()

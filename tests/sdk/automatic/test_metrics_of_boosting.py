@@ -70,6 +70,7 @@ cv(quiet, data, 2, nfold=2, stratified=False)
     assert series.pop("train/l2") == [0, 1, 2]
     assert series.pop("more/l2") == [3, 4]
     assert list(series.values()) == [[0, 1]]
+    assert done.task.get_parameter("General/verbose", cast=True) == -1
 
 
 @needs("catboost")
