@@ -28,6 +28,7 @@ FICLONE = 0x40049409  # linux/fs.h
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 HEX = frozenset("0123456789abcdef")
+MOST_REMEMBERED = 10_000
 
 
 class Blobs:
@@ -41,6 +42,8 @@ class Blobs:
         self.home = home
         self.folder = home / "blobs"
         self.temporary = home / "temporary"
+        # What this process knows to outlast a power cut: a script may put the same picture again and again.
+        self._synced: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Blobs at {self.folder}>"
@@ -140,8 +143,9 @@ class Blobs:
         except OSError:
             return False
         # Another process may have renamed it in a moment ago, and not yet synced the folders.
-        with _store_errors(self.home):
-            self._sync_folders(digest)
+        if digest not in self._synced:
+            with _store_errors(self.home):
+                self._sync_folders(digest)
         return True
 
     def _admit(self, file: int, path: Path, digest: str, size: int) -> None:
@@ -166,6 +170,9 @@ class Blobs:
                     raise
             finally:
                 os.close(descriptor)
+        if len(self._synced) >= MOST_REMEMBERED:
+            self._synced.clear()
+        self._synced.add(digest)
 
 
 class BlobWriter:
