@@ -147,3 +147,19 @@ def test_a_module_has_the_loader_that_it_would_have(scripts: Scripts) -> None:
         """,
     )
     assert out == "SourceFileLoader SourceFileLoader\nheard a\n"
+
+
+def test_a_library_that_is_half_installed_is_one_warning(scripts: Scripts) -> None:
+    scripts.folder.mkdir(parents=True, exist_ok=True)
+    (scripts.folder / "torch.py").write_text("def __getattr__(name): raise RuntimeError(f'no {name}')\n")
+    script = scripts.run(
+        """
+        import torch
+        from eventlog import Task
+        Task.init(project_name="tests/auto", task_name="a task")
+        print("goes on")
+        """
+    )
+    assert script.out == "goes on\n"
+    assert script.err.count("eventlog:") == 1
+    assert "what torch does could not be recorded" in script.err
