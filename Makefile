@@ -15,7 +15,7 @@ demo: $(VENV)/installed-demo  ## train a real model offline in a scratch home, a
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/installed-test  ## run the tests; ARGS="tests/sdk -x" goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run the tests of large libraries; gigabytes
 	$(BIN)/python -m pytest -m libraries $(ARGS)

@@ -66,14 +66,13 @@ def execute(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 def script() -> str:
     (task,) = Task.get_tasks()
-    assert task.data.script is not None
     return task.data.script.text
 
 
 def test_the_cells_are_recorded_at_the_start_and_at_the_end(execute: Execute) -> None:
     execute("x = 1")
     execute(INIT)
-    assert "x = 1" in execute("print(task.data.script.text)")
+    assert "x = 1" in execute("task._wait_for_repo_detection(60); print(task.data.script.text)")
     assert execute("print('shown')") == "shown\n"
     execute("%matplotlib --list\ny = 2")
     execute("end")
