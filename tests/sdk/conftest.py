@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from eventlog.sdk.automatic import command_lines
 from eventlog.sdk.stores import close_stores
 from eventlog.sdk.task import Task
 from tests.sdk.scripts import Scripts
@@ -12,8 +13,10 @@ from tests.sdk.scripts import Scripts
 
 @pytest.fixture(autouse=True)
 def own_store(home: Path) -> Iterator[None]:
-    """Each test has a home of its own, and leaves no task and no store open behind it."""
+    """Each test has a home of its own, and leaves no task, no store and no command line behind it."""
     yield
+    command_lines._of_process.clear()
+    command_lines._of_next_task.clear()
     task = Task.current_task()
     if task is not None:
         task.close()

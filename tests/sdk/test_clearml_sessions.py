@@ -4,6 +4,7 @@
 script again, since what ClearML writes is what counts.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -176,22 +177,26 @@ def test_a_session_of_clearml_comes_in_whole(store: Store) -> None:
     assert "a reported text: ünï" in texts
 
 
+@pytest.mark.timeout(300)
 def test_what_clearml_writes_today_comes_in_whole(tmp_path: Path, store: Store) -> None:
     # A copy outside the repository, all of which ClearML would read.
     script = tmp_path / "made" / "script.py"
     script.parent.mkdir()
     shutil.copy(DATA / "make_session.py", script)
     environment = {name: value for name, value in os.environ.items() if "CLEARML" not in name}
-    with (tmp_path / "out").open("w") as out:
-        subprocess.run(
-            [sys.executable, str(script), str(tmp_path / "session")],
-            env=environment,
-            stdout=out,
-            stderr=out,
-            timeout=110,
-            check=True,
-        )
-    made = tmp_path / "session" / "session.zip"
+    # ClearML's own process hangs now and then as it ends.
+    for attempt in ("first", "second"):
+        made = tmp_path / attempt / "session.zip"
+        with (tmp_path / "out").open("w") as out, contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, str(script), str(made.parent)],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                timeout=110,
+                check=True,
+            )
+            break
     result = import_session(store, made)
     assert result.problems == []
     check_all_of_it(store, result)

@@ -32,7 +32,6 @@ def test_a_script_is_set_piece_by_piece_and_cleared() -> None:
     task.set_script(repository="https://u:secret@example.com/a.git", branch="main", commit="abc", diff="+1")
     task.set_script(entry_point="train.py", working_dir="source", binary="python3", branch="")
     script = task.data.script
-    assert script is not None
     assert "secret" not in script.repository
     assert (script.branch, script.version_num, script.diff) == ("", "abc", "+1")
     assert (script.entry_point, script.working_dir, script.binary) == ("train.py", "source", "python3")
@@ -46,7 +45,6 @@ def test_a_long_diff_is_kept_whole_and_its_secrets_are_not() -> None:
     diff = "".join(f"+line {number}\n" for number in range(20_000)) + "+password='hunter2hunter2'\n"
     task.set_script(diff=diff)
     script = task.data.script
-    assert script is not None
     assert script.diff.startswith("+line 0\n")
     assert "+line 19999\n" in script.diff
     assert "hunter2" not in script.diff

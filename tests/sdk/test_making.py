@@ -70,7 +70,6 @@ def test_everything_that_is_given_is_in_the_draft(tmp_path: Path) -> None:
         "repository": task.data.script.repository,  # type: ignore[union-attr]
     }
     script = task.data.script
-    assert script is not None
     assert "secret" not in script.repository
     assert script.repository.endswith("@example.com/team/project.git")
     assert (script.version_num, script.binary) == ("abc123", "python3.12")
@@ -94,7 +93,6 @@ def test_of_a_local_repository_it_is_recorded_what_is_checked_out(tmp_path: Path
     assert by_script.name == "train"
     for task in (by_repo, by_script):
         script = task.data.script
-        assert script is not None
         assert (script.branch, script.version_num, script.entry_point) == ("main", commit, "source/train.py")
         assert "+print(2)" in script.diff
         assert "secret" not in script.repository
@@ -106,7 +104,6 @@ def test_without_a_repository_the_text_of_the_script_is_recorded(tmp_path: Path)
     for more in ({"detect_repository": False}, {"force_single_script_file": True}):
         task = Task.create(project_name="tests/making", task_name="single", script=str(path), **more)  # type: ignore[arg-type]
         script = task.data.script
-        assert script is not None
         assert (script.entry_point, script.text, script.repository) == ("train.py", "print(2)\n", "")
 
 
@@ -321,7 +318,6 @@ def test_what_clearml_exports_is_imported() -> None:
     assert (task.name, task.project, task.get_parameters(cast=True)) == ("my task", "examples", {"Args/x": 1})
     assert task.data.hyperparams["properties"]["a"].value == "1"
     assert task.get_requirements() == {"pip": "numpy\ntorch"}
-    assert task.data.script is not None
     assert task.data.script.diff == "print(1)"
 
 

@@ -38,7 +38,6 @@ def test_a_draft_is_started_and_ended_by_the_process_that_is_given_it(scripts: S
     assert draft.get_tags() == ["added"]
     assert draft.get_requirements() == {"pip": "numpy"}
     script = draft.data.script
-    assert script is not None
     assert (script.entry_point, script.binary) == ("script.py", "python3")
 
 
@@ -56,7 +55,6 @@ def test_a_running_task_is_added_to_and_not_ended(scripts: Scripts) -> None:
     assert set(task.get_parameters()) == {"General/x", "General/y", "General/z"}
     # What is recorded of the code is that of the process that runs it.
     task.close()
-    assert task.data.script is not None
     assert "x.py" not in task.data.script.entry_point
 
 

@@ -70,7 +70,6 @@ def test_all_ranks_of_a_run_add_to_the_task_of_the_first(scripts: Scripts, names
     assert [(rank.out, rank.err) for rank in ranks] == [(f"{task.id}\n", "")] * SIZE
     assert set(task.get_reported_scalars()["rank"]) == {"0", "1", "2"}
     assert task.status == "completed"
-    assert task.data.script is not None
     assert task.data.script.entry_point == "rank_0.py"
 
 

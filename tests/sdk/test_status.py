@@ -121,7 +121,6 @@ def test_a_reset_task_is_a_draft_again() -> None:
     task.reset()
     assert (task.status, task.get_last_iteration()) == ("in_progress", 0)
     assert (other.get_tags(), other.get_parameters()) == (["kept"], {"General/lr": "1"})
-    assert other.data.script is not None
     task.close()
     task.reset()
     assert task.status == "created"

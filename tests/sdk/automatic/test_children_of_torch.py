@@ -84,7 +84,6 @@ def test_ranks_of_torchrun_add_to_one_task(scripts: Scripts) -> None:
     assert {name: curve["y"] for name, curve in totals.items()} == {"rank 0": [3.0], "rank 1": [3.0]}
     lines = {line.text for line in current_views(task._store, reports=True).text(task.id)}
     assert {"rank 0 of 2: 3.0", "rank 1 of 2: 3.0"} <= lines
-    assert task.data.script is not None
     assert task.data.script.entry_point == "train.py"
 
 

@@ -111,7 +111,6 @@ def test_the_file_is_an_artifact_where_it_is_known(
     (task,) = Task.get_tasks()
     artifact = task.artifacts["notebook"]
     assert json.loads(Path(artifact.get_local_copy()).read_text())["nbformat"] == 4
-    assert task.data.script is not None
     assert task.data.script.entry_point == "analysis.ipynb"
     # It alone does not keep the next run from using the task again.
     execute(INIT)
