@@ -200,7 +200,7 @@ def test_what_clearml_writes_today_comes_in_whole(tmp_path: Path, store: Store) 
     result = import_session(store, made)
     assert result.problems == []
     check_all_of_it(store, result)
-    (folder,) = (tmp_path / "session/home/.clearml/cache/offline").glob("offline-*/")
+    (folder,) = (made.parent / "home/.clearml/cache/offline").glob("offline-*/")
     assert not import_session(store, folder).is_new
 
 
