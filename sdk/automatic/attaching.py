@@ -8,13 +8,16 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from eventlog.sdk.automatic import parsers
 from eventlog.sdk.automatic.listening import safely, warn_once
+
+if TYPE_CHECKING:
+    # Importing it takes milliseconds, and a finder need not be of its class.
+    from importlib.abc import Loader
 
 __all__ = ["COMMAND_LINES", "FRAMEWORKS", "attach", "attach_to_command_lines"]
 
@@ -88,7 +91,7 @@ def attach(hooks: Mapping[str, str]) -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds a module that has hooks where it would be found without it, to be told when it was imported.
 
     What finds modules is called under the lock of all imports, so nothing may be imported meanwhile, not even
