@@ -176,27 +176,35 @@ class _Capture:
     def _make_hook(self) -> Callable[[str], int]:
         write, lines, odd, levels, level = self.write, self.lines, self.odd, self.levels, self._level
         append, task_id, take = self._logger._store.session.append, self._logger._task_id, self._take
+        # While the interpreter goes away, the names of modules are None; those in here are not.
+        get_ident, kind, short, safe = _get_ident, TextReported, _SHORT, safely
+
+        def take_safely(thread: int, text: str) -> None:
+            try:
+                safe("what is printed", take, thread, text)
+            except Exception:  # noqa: S110 (nothing can be said any more)
+                pass
 
         # Each step here is paid for every piece of text: `print` writes the text, then the newline.
         def hooked(text: str, /) -> int:
             written: int = write(text)
-            thread = _get_ident()
+            thread = get_ident()
             if text == "\n" and thread in lines:
                 line = lines.pop(thread)
                 try:
-                    append(TextReported, task_id, line, levels.get(thread, level) if levels else level)
+                    append(kind, task_id, line, levels.get(thread, level) if levels else level)
                 except Exception:
-                    safely("what is printed", take, thread, line + text)
+                    take_safely(thread, line + text)
             elif (
                 thread not in lines
                 and thread not in odd
-                and len(text) < _SHORT
+                and len(text) < short
                 and "\n" not in text
                 and "\r" not in text
             ):
                 lines[thread] = text
             else:
-                safely("what is printed", take, thread, text)
+                take_safely(thread, text)
             return written
 
         return hooked
