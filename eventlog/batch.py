@@ -8,7 +8,6 @@ two frames, so that whoever wants to know what a task is never pays for its scal
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from operator import le
 from typing import NamedTuple
@@ -51,8 +50,7 @@ class NumberedEvent(NamedTuple):
         return (self.event.time, self.session, self.number)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """A batch's header, and the bytes that it was read from.
 
     Attributes:

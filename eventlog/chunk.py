@@ -22,9 +22,10 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from eventlog.errors import DataCorrupt, StoreNewer
 
@@ -174,8 +175,7 @@ class Chunk:
                 self.path.unlink()
 
 
-@dataclass(frozen=True)
-class ChunkContents:
+class ChunkContents(msgspec.Struct, frozen=True):
     """What could be read of a chunk.
 
     Attributes:

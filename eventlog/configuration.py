@@ -5,9 +5,10 @@ setting below by its name; a variable of the environment, named in the table, be
 """
 
 import os
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from eventlog.errors import ConfigurationInvalid
 
@@ -22,8 +23,7 @@ def home_folder() -> Path:
     return Path(os.environ.get("EVENTLOG_HOME") or "~/.eventlog").expanduser().absolute()
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True):
     """Every setting, with its default.
 
     Attributes:
@@ -56,7 +56,7 @@ class Configuration:
         """
         path = (home or home_folder()) / FILE_NAME
         values = _read_file(path)
-        known = {field.name: field.type for field in fields(cls)}
+        known = cls.__annotations__
         for name in values:
             if name not in known:
                 raise ConfigurationInvalid(

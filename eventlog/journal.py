@@ -9,10 +9,10 @@ the kernel has them it is an open file description lock, which goes with its own
 inherits that, and closes it at once. Either kind of lock keeps out the other.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import struct
 import sys
 from pathlib import Path
@@ -103,9 +103,9 @@ class JournalLock:
             going = _making(self.folder.parent.parent, self.folder.name)
             try:
                 self.folder.rename(going)
-                shutil.rmtree(going, ignore_errors=True)
+                _delete(going)
             except OSError:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                _delete(self.folder)
         _held.pop(self.folder.name, None)
         os.close(descriptor)
 
@@ -138,7 +138,7 @@ def create_journal(home: Path, session: bytes, owner: list[str]) -> JournalLock:
             lock.release(remove=False)
             raise
     except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
+        _delete(making)
         raise
 
 
@@ -156,6 +156,14 @@ def _hold(descriptor: int) -> None:
             if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
     fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a journal's folder and its files, as far as it can be."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _making(home: Path, name: str) -> Path:

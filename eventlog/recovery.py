@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +133,8 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
     if damage:
         aside = store.home / "damaged" / folder.name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
+        import shutil  # costs milliseconds that almost no process needs
+
         shutil.copytree(folder, aside, dirs_exist_ok=True)
         log.warning("eventlog: %s; a copy of the journal is kept at %s", damage, aside)
     packed = []

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eventlog.events import Parameter
-from eventlog.sdk.automatic import parsers, parsing
+from eventlog.sdk.automatic import parsing
 from eventlog.sdk.automatic.command_lines import ARGUMENTS, MASK, Values, inside, mask
 from eventlog.sdk.parser_arguments import defaults, overwrite, prepare, to_values
 from eventlog.sdk.watching import say_left_out
@@ -32,7 +32,6 @@ def connect_parser(
     Args:
         stored: parameters that win over the command line and over defaults.
     """
-    parsers.hook()
     connection = _Connection(task, parser, stored)
     connection.prepare()
     connection.record(_parsed(parser, connection))

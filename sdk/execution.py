@@ -8,9 +8,10 @@ the script or leaves a process behind.
 import logging
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from eventlog.events import ExecutionRecorded
 from eventlog.sdk.forking import keeping_forks_waiting
@@ -39,8 +40,7 @@ def is_standalone() -> bool:
 _standalone = False
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """How this process was started, taken before the script changes its folder or its arguments.
 
     Attributes:

@@ -16,15 +16,17 @@ A forked child has all this in its memory too, and does nothing with it: the tas
 
 import atexit
 import builtins
+import contextlib
 import functools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
+
+import msgspec
 
 # Its exit, which closes the session, must be registered before those below, to come after them.
 import eventlog.store  # noqa: F401
@@ -46,8 +48,7 @@ _LONGEST_TRACEBACK = 60_000
 _AFTER_OTHERS = -100
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a task ended: the event to append, and its fields after the task's id."""
 
     kind: type[Event]
@@ -55,6 +56,7 @@ class Outcome:
 
 
 COMPLETED = Outcome(TaskCompleted)
+_INTERRUPTED = Outcome(TaskStopped, ("KeyboardInterrupt",))
 
 
 class Lifecycle:
@@ -196,8 +198,13 @@ class Lifecycle:
 
     def finish(self) -> None:
         """End the task as the process ends."""
-        self._end(self.outcome(), False)
-        self.release()
+        outcome = self.outcome()
+        try:
+            self._end(outcome, False)
+            self.release()
+        finally:
+            if outcome == _INTERRUPTED:
+                _stay_interrupted()
 
 
 _listening: Lifecycle | None = None
@@ -274,6 +281,16 @@ def at_fork_end(end: Callable[[], object], priority: int) -> None:
         at_child_end(end, priority)
 
 
+def _stay_interrupted() -> None:
+    """Have the process end by SIGINT, as it does where nobody caught an interrupt.
+
+    CPython forgets that nobody did when any text is executed afterwards, as happens in the import of a module
+    with a named tuple, and would exit with 1. It notes it again where such a text is interrupted.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")
+
+
 def _outermost_frame() -> FrameType | None:
     """The frame that the main thread began with: the script's module, or what runs it."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
@@ -295,7 +312,7 @@ def _outcome_of(kind: type[BaseException], error: BaseException, trace: Tracebac
     if isinstance(error, SystemExit):
         return _outcome_of_status(error.code)
     if issubclass(kind, KeyboardInterrupt):
-        return Outcome(TaskStopped, ("KeyboardInterrupt",))
+        return _INTERRUPTED
     import traceback
 
     try:

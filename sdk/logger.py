@@ -5,6 +5,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import Event, ScalarReported, SingleValueReported, TextReported
 from eventlog.sdk.automatic.console import uncaptured_write
@@ -161,12 +163,12 @@ class Logger(MediaReports):
         Raises:
             InputInvalid: it is no number of seconds.
         """
-        from dataclasses import replace
-
         seconds = as_float("the flush period", period) if period else _NEVER
         if not 0 < seconds <= _NEVER:
             raise InputInvalid(f"the flush period must be from 0 to {_NEVER:,.0f} seconds, not {seconds:g}")
-        self._store.configuration = replace(self._store.configuration, commit_interval_seconds=seconds)
+        self._store.configuration = msgspec.structs.replace(
+            self._store.configuration, commit_interval_seconds=seconds
+        )
         # What waits already does so for the former period.
         with contextlib.suppress(EventlogError):
             self._store.flush()

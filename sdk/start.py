@@ -1,7 +1,8 @@
 """How a task begins in this process: as a new one, as one that is run again, or as one that goes on."""
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import TagsAdded, TaskCreated, TaskReset, TaskStarted, TaskStopped
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Start", "start_task"]
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """How a task began in this process.
 
     Attributes:
@@ -41,7 +41,7 @@ class Start:
     is_own: bool = True
     is_given: bool = False
     offset: int = 0
-    asked: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = msgspec.field(default_factory=dict)
     goes_on: bool = False
     monitor_offset: int = 0
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from eventlog.errors import NotFound
 from eventlog.sdk.names import check_id
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "TaskQueries"]
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What `Task.get_all` found, where ClearML's answer has it: ``found.response.tasks``."""
 
     tasks: "list[TaskData]"

@@ -12,8 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from eventlog.sdk.automatic import parsers
-from eventlog.sdk.automatic.listening import safely, warn_once
+from eventlog.sdk.automatic.listening import warn_once
 
 if TYPE_CHECKING:
     # Importing it takes milliseconds, and a finder need not be of its class.
@@ -26,6 +25,7 @@ _PACKAGE = "eventlog.sdk.automatic"
 # Attached as soon as `Task` is imported, since a script may parse its command line before `Task.init`:
 COMMAND_LINES: dict[str, str] = {
     "absl.flags._flagvalues": "absl_flags:bind",
+    "argparse": "parsers:bind",
     "click.core": "click_commands:bind",
     "fire.core": "fire_calls:bind",
     "hydra._internal.callbacks": "hydra_jobs:bind_callbacks",
@@ -71,7 +71,6 @@ FRAMEWORKS: dict[str, str] = {
 
 def attach_to_command_lines() -> None:
     """Listen to whatever may read the command line; calling it again changes nothing."""
-    safely("the command line", parsers.hook)
     attach(COMMAND_LINES)
 
 

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+
+import msgspec
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.automatic.monitor_options import MonitorOptions
@@ -29,8 +30,7 @@ _OTHER_NAMES = {"pytorch_lightning": "lightning", "pytorch-lightning": "lightnin
 _PART_OF = {"joblib": "scikit", "keras": "tensorflow", "lightning": "pytorch"}
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(msgspec.Struct, frozen=True):
     """What is logged without being asked for, each as `Task.init` takes it.
 
     Attributes:

@@ -3,8 +3,9 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
@@ -28,8 +29,7 @@ _SAMPLE = 1.0
 _SHORTEST = 0.05
 
 
-@dataclass(frozen=True)
-class MonitorOptions:
+class MonitorOptions(msgspec.Struct, frozen=True):
     """How often the machine is watched, and what of its memory counts.
 
     Attributes:

@@ -1,6 +1,6 @@
-"""argparse: its parsers are listened to from the moment that `Task` is imported.
+"""argparse: its parsers are listened to once `Task` is imported.
 
-argparse is a part of Python and quick to import, so it is hooked at once and without wrapt, which is not; and
+Many libraries import argparse, so it is hooked without wrapt, which takes longer to import than argparse, and
 nothing else is imported for it before the first parser parses.
 """
 
@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["hook"]
+__all__ = ["bind"]
 
 # The second of them goes through the first one up to Python 3.12 only.
 _METHODS = ("parse_known_args", "parse_known_intermixed_args")
 
 
-def hook() -> None:
-    """From here on parsers are listened to; calling it again changes nothing."""
+def bind(_: object) -> None:
+    """Listen to all parsers from here on; calling it again changes nothing."""
     for name in _METHODS:
         method = vars(argparse.ArgumentParser).get(name)
         if method is not None and not hasattr(method, "_eventlog_wraps"):
