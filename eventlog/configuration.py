@@ -89,6 +89,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _cast(name: str, value: Any, kind: Any, where: str) -> Any:
+    may_be_zero = name in _MAY_BE_ZERO
     if kind is str:
         if isinstance(value, str):
             return value
@@ -97,8 +98,8 @@ def _cast(name: str, value: Any, kind: Any, where: str) -> Any:
             number = float(value)
         except (TypeError, ValueError):
             number = -1.0
-        if number > 0 or (number == 0 and name in _MAY_BE_ZERO):
+        if number > 0 or (number == 0 and may_be_zero):
             return number
-    number_wanted = "a number, 0 or more" if name in _MAY_BE_ZERO else "a number above zero"
+    number_wanted = "a number, 0 or more" if may_be_zero else "a number above zero"
     wanted = "text" if kind is str else number_wanted
     raise ConfigurationInvalid(f"{where} gives {name} the value {value!r}; it must be {wanted}")

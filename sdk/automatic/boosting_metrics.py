@@ -27,8 +27,8 @@ def bind_lightgbm(package: Any) -> None:
     """Hear what a training of LightGBM asks its booster for; but not each fold of a cross-validation."""
     after(package.Booster, "eval_train", "lightgbm", _record_lightgbm, group=_GROUP)
     after(package.Booster, "eval_valid", "lightgbm", _record_lightgbm, group=_GROUP)
-    # By all of their names.
-    for module in (package, package.engine, getattr(package, "sklearn", None)):
+    # Where they are from is hooked with them; `sklearn` has names of its own for them.
+    for module in (package, getattr(package, "sklearn", None)):
         if module is not None:
             around(module, "cv", _mute)
             around(module, "train", _connect_parameters)

@@ -177,7 +177,7 @@ class _Capture:
         write, lines, odd, levels, level = self.write, self.lines, self.odd, self.levels, self._level
         append, task_id, take = self._logger._store.session.append, self._logger._task_id, self._take
         # While the interpreter goes away, the names of modules are None; those in here are not.
-        get_ident, kind, short, safe = _get_ident, TextReported, _SHORT, safely
+        get_ident, kind, short, safe, pop = _get_ident, TextReported, _SHORT, safely, lines.pop
 
         def take_safely(thread: int, text: str) -> None:
             try:
@@ -189,18 +189,17 @@ class _Capture:
         def hooked(text: str, /) -> int:
             written: int = write(text)
             thread = get_ident()
-            if text == "\n" and thread in lines:
-                line = lines.pop(thread)
+            if text == "\n" and (line := pop(thread, None)) is not None:
                 try:
                     append(kind, task_id, line, levels.get(thread, level) if levels else level)
                 except Exception:
                     take_safely(thread, line + text)
             elif (
-                thread not in lines
-                and thread not in odd
-                and len(text) < short
+                (not lines or thread not in lines)
+                and (not odd or thread not in odd)
                 and "\n" not in text
                 and "\r" not in text
+                and len(text) < short
             ):
                 lines[thread] = text
             else:

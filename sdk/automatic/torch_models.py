@@ -16,10 +16,6 @@ def bind(torch: Any) -> None:
     """Hear what `torch` saves, and what it loads."""
     after(torch, "save", "pytorch", _saved, group=_GROUP)
     after(torch, "load", "pytorch", _loaded, group=_GROUP)
-    serialization = getattr(torch, "serialization", None)
-    if serialization is not None:
-        after(serialization, "save", "pytorch", _saved, group=_GROUP)
-        after(serialization, "load", "pytorch", _loaded, group=_GROUP)
     jit = getattr(torch, "jit", None)
     if jit is not None:
         after(jit, "save", "pytorch", _saved, group=_GROUP)
