@@ -1,7 +1,7 @@
 """What a push to a folder and a pull from it take, beside plain copies of the same files.
 
-A push returns once what it wrote outlasts a power cut; the copies beside it are made by ``cp -r`` alone, and by
-``cp -r`` followed by ``sync``. All of them write to the same disk, one after the other, in each round.
+A push returns once what it wrote outlasts a power cut; the copies beside it are made by ``cp -r`` alone, and
+by ``cp -r`` followed by ``sync``. All of them write to the same disk, one after the other, in each round.
 """
 
 import os
