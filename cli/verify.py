@@ -26,7 +26,8 @@ def command(context: click.Context, as_json: bool) -> None:
 
     Nothing is changed, and others may go on writing. What is wrong is named, and the exit code is then 1.
 
-    With --json: home, sound, stores, batches, events, unknown_events, sessions, journals, blobs, problems.
+    With --json: home, sound, stores, batches, events, unknown_events, sessions, journals, blobs,
+    blobs_elsewhere (named by events, and known not to be here), problems.
     """
     from eventlog.verify import verify
 
@@ -48,6 +49,7 @@ def command(context: click.Context, as_json: bool) -> None:
                 "sessions": report.sessions,
                 "journals": report.journals,
                 "blobs": report.blobs,
+                "blobs_elsewhere": report.elsewhere,
                 "problems": report.problems,
             }
         )
@@ -60,6 +62,7 @@ def command(context: click.Context, as_json: bool) -> None:
             else ("sound: ", "green"),
             f"{counted(report.batches, 'batch')} of {counted(report.stores, 'store')},"
             f" {counted(report.events, 'event')} of {counted(report.sessions, 'session')},"
-            f" {counted(report.journals, 'journal')}, {counted(report.blobs, 'blob')}",
+            f" {counted(report.journals, 'journal')}, {counted(report.blobs, 'blob')}"
+            + (f" ({counted(report.elsewhere, 'blob')} more elsewhere)" if report.elsewhere else ""),
         )
     context.exit(1 if report.problems else 0)

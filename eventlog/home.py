@@ -9,7 +9,7 @@ __all__ = ["is_there", "make_home", "refuse_orphans"]
 
 FOLDERS = ("log", "journals", "blobs", "views", "temporary")
 # What may lie in a folder that a store is made in.
-KNOWN = {*FOLDERS, "config.toml", "damaged", "cache", "last_runs", "offline", "ranks"}
+KNOWN = {*FOLDERS, "absent", "config.toml", "damaged", "cache", "last_runs", "offline", "ranks"}
 
 
 def is_there(home: Path) -> bool:

@@ -44,6 +44,8 @@ READ_AHEAD_BYTES = 64 << 20
 READ_AHEAD_BATCHES = 256
 FOLDER = re.compile("[0-9a-f]{2}")
 DIGEST = re.compile("[0-9a-f]{64}")
+LIST = re.compile("[0-9a-f]{32}")
+LONGEST_LIST = 65 << 16
 WORKERS = min(8, os.cpu_count() or 1)
 
 
@@ -60,6 +62,7 @@ class Report:
         sessions: how many sessions have events in the batches.
         journals: how many journals.
         blobs: how many blobs.
+        elsewhere: how many blobs that events name are not here, as the store's absent lists say.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -70,6 +73,7 @@ class Report:
     sessions: int = 0
     journals: int = 0
     blobs: int = 0
+    elsewhere: int = 0
 
     def __repr__(self) -> str:
         return (
@@ -106,11 +110,19 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
         report.problems += journal.problems
         named |= dict.fromkeys(journal.blobs - named.keys(), journal.name)
     report.problems += foreign_blobs + blob_problems + _check_views(home)
-    report.problems += [
-        f"blobs/{digest[:2]}/{digest}, which {where} names, is missing"
-        for digest, where in sorted(named.items())
+    absent, absent_problems = _read_absent(home / "absent")
+    report.problems += absent_problems
+    missing = [
+        digest
+        for digest in sorted(named)
         if digest not in blobs and not (home / "blobs" / digest[:2] / digest).is_file()
     ]
+    report.problems += [
+        f"blobs/{digest[:2]}/{digest}, which {named[digest]} names, is missing"
+        for digest in missing
+        if digest not in absent
+    ]
+    report.elsewhere = sum(digest in absent for digest in missing)
     report.stores = len(log.chains.stores)
     report.batches = log.chains.batches
     report.events = log.chains.events
@@ -352,6 +364,36 @@ def _check_blobs(folder: Path, digests: dict[str, int], meter: _Meter) -> list[s
 
     with ThreadPoolExecutor(WORKERS, "eventlog-verify") as pool:
         return [problem for problem in pool.map(check, digests) if problem]
+
+
+# Absent lists.
+
+
+def _read_absent(folder: Path) -> tuple[set[str], list[str]]:
+    """The blobs that are known not to be here, and what is wrong with the lists that say so."""
+    absent: set[str] = set()
+    problems = []
+    for entry in _entries(folder):
+        name = f"absent/{entry.name}"
+        status = entry.stat(follow_symlinks=False)
+        if not LIST.fullmatch(entry.name) or not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name} is not a list of absent blobs")
+        elif status.st_size > LONGEST_LIST:
+            problems.append(f"{name} has {status.st_size} bytes, more than a list of absent blobs has")
+        else:
+            try:
+                lines = Path(entry.path).read_bytes().decode("ascii", "replace").split("\n")
+            except OSError as error:
+                problems.append(f"{name} cannot be read: {error.strerror}")
+                continue
+            digests = lines[:-1]
+            if not digests or lines[-1] or digests != sorted(set(digests)):
+                problems.append(f"{name} is damaged: it is not a sorted list of lines")
+            elif not all(map(DIGEST.fullmatch, digests)):
+                problems.append(f"{name} is damaged: a line is not a SHA-256")
+            else:
+                absent.update(digests)
+    return absent, problems
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -3,6 +3,7 @@
     eventlog-remote                                         the marker: "eventlog remote 1", a newline
     stores/<store id>/<first>-<last>-<hash>.segment         consecutive batches of one store
     blobs/ab/<sha256>                                       a blob
+    absent/<random>                                         blobs known not to be there
     temporary/<random>                                      what is being written
 
 `<first>` and `<last>` are batch numbers of twelve digits, `<hash>` the first 16 hexadecimal digits of the
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 __all__ = [
+    "ABSENT",
     "BLOBS",
     "FORMAT",
     "MARKER",
@@ -26,7 +28,9 @@ __all__ = [
     "Holdings",
     "Segment",
     "blob_object",
+    "chain_after",
     "covering",
+    "is_absent_list",
     "is_digest",
     "is_temporary",
     "marker_format",
@@ -39,6 +43,7 @@ MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote %d\n" % FORMAT
 STORES = "stores"
 BLOBS = "blobs"
+ABSENT = "absent"
 TEMPORARY = "temporary"
 # A segment ends with the batch that takes it past this many bytes.
 SEGMENT_SIZE = 32 << 20
@@ -46,7 +51,7 @@ SEGMENT_SIZE = 32 << 20
 _MARKER = re.compile(rb"eventlog remote ([1-9][0-9]{0,8})\n")
 _SEGMENT = re.compile(r"([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TEMPORARY = re.compile(r"[0-9a-f]{32}")
+_RANDOM = re.compile(r"[0-9a-f]{32}")
 
 
 class Segment(NamedTuple):
@@ -110,7 +115,12 @@ def is_digest(name: str) -> bool:
 
 def is_temporary(name: str) -> bool:
     """Whether a name under ``temporary/`` is one that eventlog gave."""
-    return _TEMPORARY.fullmatch(name) is not None
+    return _RANDOM.fullmatch(name) is not None
+
+
+def is_absent_list(name: str) -> bool:
+    """Whether a name under ``absent/`` is that of a list."""
+    return _RANDOM.fullmatch(name) is not None
 
 
 def uncovered(segments: Iterable[Segment], last: int) -> list[tuple[int, int]]:
@@ -135,3 +145,14 @@ def covering(segments: Iterable[Segment], number: int) -> Segment | None:
         key=lambda segment: (segment.last, segment.first, segment.mark),
         default=None,
     )
+
+
+def chain_after(segments: Iterable[Segment], number: int) -> list[Segment]:
+    """The segments that are read, if all are sound, by whoever has the batches up to a number."""
+    chain = []
+    usable = set(segments)
+    while segment := covering(usable, number + 1):
+        usable.discard(segment)
+        chain.append(segment)
+        number = segment.last
+    return chain

@@ -7,6 +7,7 @@ from eventlog.store import Store
 from eventlog.sync.layout import Holdings
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher, lacking
+from eventlog.sync.references import Choose
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import (
     ProgressCallback,
@@ -22,7 +23,14 @@ __all__ = ["pull", "push", "synchronise", "unpushed"]
 Url = str | os.PathLike[str]
 
 
-def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> PushResult:
+def push(
+    store: Store,
+    url: Url,
+    progress: ProgressCallback | None = None,
+    *,
+    choose: Choose | None = None,
+    jobs: int | None = None,
+) -> PushResult:
     """Put on a remote what this store holds, its own batches and others', and the remote lacks.
 
     A remote is made where nothing is yet. What is pushed already costs one listing. A push that is cut
@@ -31,6 +39,8 @@ def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     Args:
         url: any URL that fsspec knows, or the path of a folder.
         progress: is told how far it has got, about twenty times a second, from any thread.
+        choose: which blobs travel now; by default all. The log always travels whole.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
 
     Returns:
         What was put there. Stores that could not be pushed are among its problems; the others were.
@@ -42,11 +52,18 @@ def push(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     _flush(store, tally)
     remote = Remote(url)
     remote.prepare()
-    Pusher(store, remote, remote.holdings(), tally).push()
+    Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).push()
     return tally.result(PushResult)
 
 
-def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> PullResult:
+def pull(
+    store: Store,
+    url: Url,
+    progress: ProgressCallback | None = None,
+    *,
+    choose: Choose | None = None,
+    jobs: int | None = None,
+) -> PullResult:
     """Let into this store what a remote holds of any store and is not here.
 
     Every byte is checked before it is let in: framing, numbers, hashes, the chain, the sessions, the
@@ -55,6 +72,8 @@ def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     Args:
         url: any URL that fsspec knows, or the path of a folder.
         progress: is told how far it has got, about twenty times a second, from any thread.
+        choose: which blobs travel now; by default all. The log always travels whole.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
 
     Returns:
         What was let in. What was damaged or missing is among its problems; the rest was let in.
@@ -66,15 +85,25 @@ def pull(store: Store, url: Url, progress: ProgressCallback | None = None) -> Pu
     remote = Remote(url)
     remote.require()
     tally = Tally("pull", progress)
-    Puller(store, remote, remote.holdings(), tally).pull()
+    Puller(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).pull()
     return tally.result(PullResult)
 
 
-def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None) -> SyncResult:
+def synchronise(
+    store: Store,
+    url: Url,
+    progress: ProgressCallback | None = None,
+    *,
+    choose: Choose | None = None,
+    jobs: int | None = None,
+) -> SyncResult:
     """Pull, then push, on one listing of the remote.
 
     The pull comes first, so that a restored copy of this store takes back what it had pushed, and a fork
     is found, before anything is spread. A store that cannot take more still gives what it has.
+
+    Args:
+        url, progress, choose, jobs: as of `push` and `pull`.
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
@@ -83,12 +112,12 @@ def synchronise(store: Store, url: Url, progress: ProgressCallback | None = None
     holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
     try:
-        Puller(store, remote, holdings, pulling).pull()
+        Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs).pull()
     except (StoreFull, StoreReadOnly) as error:
         pulling.problems.append(str(error))
     _flush(store, pushing)
     remote.prepare()
-    Pusher(store, remote, holdings, pushing, pulled=True).push()
+    Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs).push()
     return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
 
 

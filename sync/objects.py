@@ -176,6 +176,12 @@ class Objects:
                 found = copy_hashing(descriptor, lambda piece: file.write(bytes(piece)), progress)
             check_digest(source, found, digest)
 
+    def remove(self, name: str) -> None:
+        """Delete an object, if it is there."""
+        with self.errors(name, writing=True):
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(self._path(name))
+
     def settle(self) -> None:
         """Return once everything put so far will outlast a power cut."""
 

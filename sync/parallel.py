@@ -1,43 +1,43 @@
-"""Doing one thing to many blobs in a few threads, to be stopped at once."""
+"""Doing one thing to many blobs or segments in a few threads, to be stopped at once."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from eventlog.sync.copying import OnBytes
 
-__all__ = ["in_parallel"]
+__all__ = ["SMALL_JOBS", "SMALL_SIZE", "in_parallel", "run_all"]
 
 # Small blobs spend their time waiting, for the disk to sync or the network to answer; large ones fill
 # what there is of both, and more of them at once would only make a disk seek.
 SMALL_SIZE = 4 << 20
 SMALL_JOBS = 16
 LARGE_JOBS = 4
+# How long an interrupted user is kept waiting for threads to notice.
+PATIENCE_SECONDS = 0.5
+
+Item = TypeVar("Item")
 
 
 class _Stopped(Exception):
     """Another blob failed, or the user interrupted: nobody waits for this one."""
 
 
-def in_parallel(work: Callable[[str, OnBytes], None], sizes: Mapping[str, int], count: OnBytes) -> None:
+def in_parallel(
+    work: Callable[[str, OnBytes], None], sizes: Mapping[str, int], count: OnBytes, jobs: int | None = None
+) -> None:
     """Call `work` for every blob, several at once; the first to raise stops the rest and is raised.
 
     Args:
         work: gets a blob's digest, and what to call with the number of bytes of each piece as it goes on.
         sizes: the blobs' sizes in bytes, by digest.
         count: gets these numbers, from any thread.
+        jobs: how many at once; by default more of small blobs than of large ones.
     """
     small = sorted(digest for digest, size in sizes.items() if size < SMALL_SIZE)
     large = sorted(sizes.keys() - set(small))
-    _run(work, large, count, LARGE_JOBS)
-    _run(work, small, count, SMALL_JOBS)
-
-
-def _run(work: Callable[[str, OnBytes], None], digests: Sequence[str], count: OnBytes, jobs: int) -> None:
-    if len(digests) < 2:
-        for digest in digests:
-            work(digest, count)
-        return
     stop = threading.Event()
 
     def counted(size: int) -> None:
@@ -45,18 +45,59 @@ def _run(work: Callable[[str, OnBytes], None], digests: Sequence[str], count: On
             raise _Stopped
         count(size)
 
-    executor = ThreadPoolExecutor(min(jobs, len(digests)), thread_name_prefix="eventlog-sync")
+    for digests, most in ((large, LARGE_JOBS), (small, SMALL_JOBS)):
+        run_all(lambda digest: work(digest, counted), digests, jobs or most, stop)
+
+
+def run_all(
+    work: Callable[[Item], None], items: Iterable[Item], jobs: int, stop: threading.Event | None = None
+) -> None:
+    """Call `work` for every item, several at once; the first to raise stops the rest and is raised.
+
+    Args:
+        jobs: how many at once.
+        stop: is set when one has raised, so that the others can notice.
+    """
+    waiting = deque(items)
+    stop = stop or threading.Event()
+    failures: list[BaseException] = []
+
+    def work_on() -> None:
+        while waiting and not stop.is_set():
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                work(item)
+            except BaseException as error:
+                failures.append(error)
+                stop.set()
+
+    # Threads that no exit waits for: one may hang on a network that is gone when the user interrupts.
+    threads: list[threading.Thread] = []
     try:
-        try:
-            futures = [executor.submit(work, digest, counted) for digest in digests]
-        except RuntimeError:
-            # The interpreter is ending and starts no threads any more.
-            futures = []
-            for digest in digests:
-                work(digest, counted)
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-    finally:
+        for _ in range(min(jobs, len(waiting)) if len(waiting) > 1 else 0):
+            thread = threading.Thread(target=work_on, name="eventlog-sync", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # The interpreter is ending and starts no threads any more.
+                break
+            threads.append(thread)
+        if not threads:
+            work_on()
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
         stop.set()
-        executor.shutdown(cancel_futures=True)
+        _let_notice(threads)
+        raise
+    if failures:
+        raise failures[0]
+
+
+def _let_notice(threads: Iterable[threading.Thread]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,48 +1,63 @@
 """Pulling: what a remote holds and a store does not, checked before it is let in, blobs first."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing
+from typing import BinaryIO, NamedTuple, Protocol
 
 from eventlog.batch import FIRST_PREVIOUS, Batch
 from eventlog.blobs import BlobWriter
 from eventlog.errors import (
-    BlobMissing,
     DataCorrupt,
+    EventlogError,
     NotFound,
     RemoteInvalid,
+    RemoteUnreachable,
     StoreForked,
     StoreNewer,
     StoreReadOnly,
 )
 from eventlog.store import Head, Store
+from eventlog.sync.absent import AbsentLists
 from eventlog.sync.copying import OnBytes
+from eventlog.sync.fetcher import Fetcher
 from eventlog.sync.forks import check_agreement, forked
-from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, blob_object, covering
-from eventlog.sync.parallel import in_parallel
-from eventlog.sync.references import named_blobs
+from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, chain_after, covering, uncovered
+from eventlog.sync.read_ahead import ReadAhead
+from eventlog.sync.references import Choose, NamedBlobs, named_blobs
 from eventlog.sync.results import Tally
 from eventlog.sync.segment import confirmed
 
-__all__ = ["Puller", "Source"]
+__all__ = ["Arrived", "Puller", "Source"]
 
 BEFORE_FIRST = Head(-1, FIRST_PREVIOUS)
 # What is wrong with one segment, or one store, and does not stop the others.
-ONE_BAD_THING = (BlobMissing, DataCorrupt, NotFound, RemoteInvalid, StoreForked, StoreNewer)
+ONE_BAD_THING = (DataCorrupt, NotFound, RemoteInvalid, StoreForked, StoreNewer)
 
 
 class Source(Protocol):
     """What a pull reads from: a `Remote`, or another store."""
 
     url: str
+    absent: AbsentLists
+
+    def is_reachable(self) -> bool: ...
 
     def read_segment(
-        self, segment: Segment, progress: OnBytes
+        self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None
     ) -> AbstractContextManager[Iterator[Batch]]: ...
+
+    def whole_segment(self, segment: Segment) -> bytes: ...
 
     def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]: ...
 
     def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None: ...
+
+
+class Arrived(NamedTuple):
+    """A batch that is proved to continue its store's chain, and the blobs that it names."""
+
+    batch: Batch
+    named: NamedBlobs
 
 
 class Puller:
@@ -50,13 +65,28 @@ class Puller:
 
     Args:
         holdings: what the remote holds, as listed.
+        choose: which blobs travel now; by default all.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
     """
 
-    def __init__(self, store: Store, remote: Source, holdings: Holdings, tally: Tally) -> None:
+    def __init__(
+        self,
+        store: Store,
+        remote: Source,
+        holdings: Holdings,
+        tally: Tally,
+        *,
+        choose: Choose | None = None,
+        jobs: int | None = None,
+    ) -> None:
         self.store = store
         self.remote = remote
         self.holdings = holdings
         self.tally = tally
+        self._jobs = jobs
+        self._blobs = Fetcher(store, remote, tally, choose, jobs)
+        # Stores of which a batch was refused, so that none after it can be let in.
+        self._refused: set[bytes] = set()
 
     def __repr__(self) -> str:
         return f"<Puller from {self.remote!r} into {self.store!r}>"
@@ -71,35 +101,66 @@ class Puller:
         if self.store.read_only:
             raise StoreReadOnly(f"the store at {self.store.home} is open for reading alone: it can only push")
         heads = self.store.heads()
-        for copy_of, segments in self.holdings.items():
-            head = heads.get(copy_of, BEFORE_FIRST)
-            end = max(segment.last for segment in segments)
-            self.tally.add(batches_total=max(0, end - head.number))
-        for copy_of, segments in sorted(self.holdings.items()):
-            try:
-                self._pull_store(copy_of, heads.get(copy_of), segments)
-            except ONE_BAD_THING as error:
-                self.tally.problems.append(str(error))
+        # Small stores are let in together, so that none of them waits for the network, or the disk, alone.
+        wave: list[Arrived] = []
+        size = 0
+        for arrived in self.arriving(heads):
+            wave.append(arrived)
+            size += len(arrived.batch.data)
+            if size >= SEGMENT_SIZE:
+                self._let_in(wave)
+                wave, size = [], 0
+        self._let_in(wave)
+        self._check_ends(heads)
+        self._blobs.finish(covers_log=self._covers_log())
 
-    def _pull_store(self, copy_of: bytes, head: Head | None, segments: list[Segment]) -> None:
+    def arriving(self, heads: dict[bytes, Head]) -> Iterator[Arrived]:
+        """The batches that are not here, store by store, each proved; what cannot be got is a problem."""
+        order: list[Segment] = []
+        for copy_of, segments in sorted(self.holdings.items()):
+            reached = heads.get(copy_of, BEFORE_FIRST).number
+            chain = chain_after(segments, reached)
+            order += chain
+            end = max(segment.last for segment in segments)
+            self.tally.add(
+                batches_total=max(0, end - reached), bytes_total=sum(segment.size for segment in chain)
+            )
+        with ReadAhead(self.remote, order, self._jobs) as ahead:
+            for copy_of, segments in sorted(self.holdings.items()):
+                try:
+                    with closing(self._of_store(ahead, copy_of, heads.get(copy_of), segments)) as batches:
+                        for arrived in batches:
+                            yield arrived
+                            if copy_of in self._refused:
+                                break
+                except ONE_BAD_THING as error:
+                    self._refused.add(copy_of)
+                    self.tally.problems.append(str(error))
+
+    def _of_store(
+        self, ahead: ReadAhead, copy_of: bytes, head: Head | None, segments: list[Segment]
+    ) -> Generator[Arrived, None, None]:
         check_agreement(self.store, copy_of, head, segments)
-        before = reached = head or BEFORE_FIRST
+        reached = head or BEFORE_FIRST
         usable = set(segments)
+        expected = set(chain_after(segments, reached.number))
         damaged = False
         while segment := covering(usable, reached.number + 1):
             # Another segment may hold the same batches, and a damaged one can then be got around.
             usable.discard(segment)
+            if segment not in expected:
+                self.tally.add(bytes_total=segment.size)
             try:
-                self._let_in(segment, reached)
-            except (DataCorrupt, NotFound, RemoteInvalid, StoreNewer) as error:
+                with ahead.read_segment(segment, self._count_bytes) as batches:
+                    chain = confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with)
+                    for batch, digest in self._continuing(chain, segment, reached):
+                        arrived = Arrived(batch, named_blobs(batch))
+                        reached = Head(batch.number, digest)
+                        yield arrived
+                self.tally.segments += 1
+            except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer) as error:
+                self._pass_over(segment, error)
                 damaged = True
-                problem = f"{self.remote.url}/{segment.object} is passed over: {error}"
-                if isinstance(error, DataCorrupt):
-                    problem += "; remove it, and push from a store that has its batches"
-                self.tally.problems.append(problem)
-            reached = self.store.heads().get(copy_of, BEFORE_FIRST)
-        arrived = [segment for segment in segments if segment.last > before.number]
-        check_agreement(self.store, copy_of, reached, arrived)
         end = max(segment.last for segment in segments)
         if reached.number < end and not damaged:
             raise DataCorrupt(
@@ -107,18 +168,18 @@ class Puller:
                 " later ones: push to it from where that batch is"
             )
 
-    def _let_in(self, segment: Segment, reached: Head) -> None:
-        self.tally.add(bytes_total=segment.size)
-        with self.remote.read_segment(segment, self._count_bytes) as batches:
-            chain = confirmed(batches, segment.store, segment.first, segment.last, segment.ends_with)
-            for run in _runs(self._continuing(chain, segment, reached)):
-                self._admit(run)
-        self.tally.segments += 1
+    def _pass_over(self, segment: Segment, error: EventlogError) -> None:
+        if isinstance(error, RemoteUnreachable) and not self.remote.is_reachable():
+            raise error
+        problem = f"{self.remote.url}/{segment.object} is passed over: {error}"
+        if isinstance(error, DataCorrupt):
+            problem += "; remove it, and push from a store that has its batches"
+        self.tally.problems.append(problem)
 
     def _continuing(
         self, chain: Iterator[tuple[Batch, bytes]], segment: Segment, reached: Head
-    ) -> Iterator[Batch]:
-        """Those batches of a segment that come after the last one here."""
+    ) -> Iterator[tuple[Batch, bytes]]:
+        """Those batches of a segment that come after the last one here, and their hashes."""
         differs = False
         for batch, digest in chain:
             if batch.number == reached.number:
@@ -126,66 +187,48 @@ class Puller:
             elif batch.number == reached.number + 1:
                 differs |= batch.previous != reached.hash
             if batch.number > reached.number and not differs:
-                yield batch
+                yield batch, digest
         # Not before its end is a segment known to be sound, and so to be another history's.
         if differs:
             raise forked(segment.store, segment)
 
-    def _admit(self, run: list[Batch]) -> None:
-        """Let in batches, up to the first whose blobs cannot be here before it."""
-        named = [named_blobs(batch) for batch in run]
-        required = set[str]().union(*(blobs.required for blobs in named))
-        possible = set[str]().union(*(blobs.possible for blobs in named))
-        failed = self._fetch_blobs(required, possible)
-        whole = 0
-        while whole < len(run) and failed.keys().isdisjoint(named[whole].required):
-            whole += 1
-        self.tally.add(batches=self.store.admit(run[:whole]))
-        if whole < len(run):
-            batch = run[whole]
-            reason = failed[min(failed.keys() & named[whole].required)]
-            raise BlobMissing(
-                f"store {batch.store.hex()} is not pulled further: batch {batch.number} names a blob that"
-                f" cannot be had: {reason}"
-            )
+    def _let_in(self, wave: list[Arrived]) -> None:
+        """Let in batches of any stores, once their blobs are here or listed as absent."""
+        if not wave:
+            return
+        self._blobs.fetch_named([arrived.named for arrived in wave])
+        by_store: dict[bytes, list[Batch]] = {}
+        for arrived in wave:
+            by_store.setdefault(arrived.batch.store, []).append(arrived.batch)
+        try:
+            self.tally.add(batches=self.store.admit([arrived.batch for arrived in wave]))
+        except (DataCorrupt, StoreForked):
+            for copy_of, batches in by_store.items():
+                try:
+                    self.tally.add(batches=self.store.admit(batches))
+                except (DataCorrupt, StoreForked) as error:
+                    self._refused.add(copy_of)
+                    self.tally.problems.append(f"store {copy_of.hex()} is not pulled further: {error}")
 
-    def _fetch_blobs(self, required: set[str], possible: set[str]) -> dict[str, str]:
-        """Take in those of these blobs that are not here; returns why not, for those required that fail."""
-        wanted = sorted(digest for digest in required | possible if digest not in self.store.blobs)
-        sizes = self.remote.blob_sizes(wanted)
-        failed = {
-            digest: f"{self.remote.url}/{blob_object(digest)} is not there"
-            for digest in wanted
-            if digest in required and digest not in sizes
-        }
-        self.tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
+    def _check_ends(self, before: dict[bytes, Head]) -> None:
+        """Make sure that what was let in is of the same history as the segments that were not read."""
+        heads = self.store.heads()
+        for copy_of, segments in sorted(self.holdings.items()):
+            reached = before.get(copy_of, BEFORE_FIRST).number
+            arrived = [segment for segment in segments if segment.last > reached]
+            if arrived and copy_of not in self._refused:
+                try:
+                    check_agreement(self.store, copy_of, heads.get(copy_of), arrived)
+                except ONE_BAD_THING as error:
+                    self.tally.problems.append(str(error))
 
-        def fetch(digest: str, count: OnBytes) -> None:
-            try:
-                with self.store.blobs.writer(expected=digest) as writer:
-                    self.remote.copy_blob(digest, sizes[digest], writer, count)
-            except (DataCorrupt, NotFound, RemoteInvalid) as error:
-                if digest in required:
-                    failed[digest] = f"{self.remote.url}/{blob_object(digest)}: {error}"
-            else:
-                self.tally.add(blobs=1)
-
-        in_parallel(fetch, sizes, self._count_bytes)
-        return failed
+    def _covers_log(self) -> bool:
+        """Whether the remote has all that is here of others' logs, so that it should know of each blob."""
+        return all(
+            not uncovered(self.holdings.get(copy_of, []), head.number)
+            for copy_of, head in self.store.heads().items()
+            if copy_of != self.store.id
+        )
 
     def _count_bytes(self, count: int) -> None:
         self.tally.add(bytes=count)
-
-
-def _runs(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
-    """Batches in runs that fit in memory: a segment's as one, unless it is larger than any pushed here."""
-    run: list[Batch] = []
-    size = 0
-    for batch in batches:
-        run.append(batch)
-        size += len(batch.data)
-        if size >= SEGMENT_SIZE:
-            yield run
-            run, size = [], 0
-    if run:
-        yield run

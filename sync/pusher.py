@@ -2,24 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import NamedTuple
 
 from eventlog.batch import Batch
-from eventlog.errors import BlobMissing, DataCorrupt, StoreForked, StoreNewer
+from eventlog.errors import DataCorrupt, StoreForked, StoreNewer
 from eventlog.store import Head, Store
-from eventlog.sync.copying import OnBytes
 from eventlog.sync.forks import check_agreement
 from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, uncovered
-from eventlog.sync.parallel import in_parallel
-from eventlog.sync.references import named_blobs
+from eventlog.sync.parallel import SMALL_JOBS, run_all
+from eventlog.sync.references import Choose, NamedBlobs, named_blobs
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import Tally
 from eventlog.sync.segment import confirmed, segment_size
+from eventlog.sync.sender import Sender
 
-__all__ = ["Pusher", "lacking"]
+__all__ = ["Leaving", "Pusher", "lacking"]
 
-# A batch and its hash.
-Link = tuple[Batch, bytes]
+
+class Leaving(NamedTuple):
+    """A batch that is proved to be what was committed, its hash, and the blobs that it names."""
+
+    batch: Batch
+    hash: bytes
+    named: NamedBlobs
 
 
 def lacking(
@@ -52,17 +57,28 @@ class Pusher:
     Args:
         holdings: what the remote holds, as listed.
         pulled: what it holds was just pulled.
+        choose: which blobs travel now; by default all.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
     """
 
     def __init__(
-        self, store: Store, remote: Remote, holdings: Holdings, tally: Tally, *, pulled: bool = False
+        self,
+        store: Store,
+        remote: Remote,
+        holdings: Holdings,
+        tally: Tally,
+        *,
+        pulled: bool = False,
+        choose: Choose | None = None,
+        jobs: int | None = None,
     ) -> None:
         self.store = store
         self.remote = remote
         self.holdings = holdings
         self.tally = tally
         self.pulled = pulled
-        self._blobs_there: set[str] = set()
+        self._jobs = jobs
+        self._blobs = Sender(store, remote, tally, choose, jobs)
 
     def __repr__(self) -> str:
         return f"<Pusher of {self.store!r} to {self.remote!r}>"
@@ -73,6 +89,24 @@ class Pusher:
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take it. What is there is whole.
         """
+        # Small stores go together, so that none of them waits for the network, or the disk, alone.
+        wave: dict[bytes, list[Leaving]] = {}
+        size = 0
+        for run in self.leaving():
+            copy_of = run[0].batch.store
+            # A store's segments are put in order.
+            if copy_of in wave or size >= SEGMENT_SIZE:
+                self._push_wave(wave)
+                wave, size = {}, 0
+            wave[copy_of] = run
+            size += sum(len(one.batch.data) for one in run)
+        self._push_wave(wave)
+        self._blobs.supply()
+        self.remote.settle()
+        self.tally.problems += self.remote.absent.problems
+
+    def leaving(self) -> Iterator[list[Leaving]]:
+        """The batches that the remote lacks, in runs that make a segment each; damage is a problem."""
         planned = []
         # Read after the remote was listed, so that what another process pushed meanwhile is no surprise.
         for copy_of, head in sorted(self.store.heads().items()):
@@ -84,83 +118,40 @@ class Pusher:
         for copy_of, head, ranges in planned:
             with self._problems():
                 for first, last in ranges:
-                    self._push_range(copy_of, first, last, head)
-        self.remote.settle()
+                    yield from _runs(self._checked(copy_of, first, last, head))
 
-    def _push_range(self, copy_of: bytes, first: int, last: int, head: Head) -> None:
-        try:
-            for run in _runs(self._checked(copy_of, first, last, head)):
-                self._push_run(copy_of, run)
-        except (DataCorrupt, StoreNewer) as error:
-            raise DataCorrupt(f"store {copy_of.hex()} is not pushed further: {error}") from None
-
-    def _checked(self, copy_of: bytes, first: int, last: int, head: Head) -> Iterator[Link]:
+    def _checked(self, copy_of: bytes, first: int, last: int, head: Head) -> Iterator[Leaving]:
         """The batches of a range, each proved by its hash to be what was committed."""
-        last_hash = head.hash
-        if last < head.number:
-            (successor,) = self.store.batches(copy_of, last + 1, last + 1)
-            last_hash = successor.previous
         try:
-            yield from confirmed(
-                self.store.batches(copy_of, first, last), copy_of, first, last, last_hash.__eq__
-            )
+            last_hash = head.hash
+            if last < head.number:
+                (successor,) = self.store.batches(copy_of, last + 1, last + 1)
+                last_hash = successor.previous
+            batches = self.store.batches(copy_of, first, last)
+            for batch, digest in confirmed(batches, copy_of, first, last, last_hash.__eq__):
+                yield Leaving(batch, digest, named_blobs(batch))
         except (DataCorrupt, StoreNewer) as error:
-            raise DataCorrupt(f"{error}; run `eventlog verify`") from None
+            raise DataCorrupt(
+                f"store {copy_of.hex()} is not pushed further: {error}; run `eventlog verify`"
+            ) from None
 
-    def _push_run(self, copy_of: bytes, run: list[Link]) -> None:
-        """Push batches as one segment, up to the first whose blobs cannot be there before it."""
-        named = [named_blobs(batch) for batch, _ in run]
-        required = set[str]().union(*(blobs.required for blobs in named))
-        possible = set[str]().union(*(blobs.possible for blobs in named))
-        failed = self._push_blobs(required, possible)
-        whole = 0
-        while whole < len(run) and failed.keys().isdisjoint(named[whole].required):
-            whole += 1
-        if whole:
-            batches = [batch for batch, _ in run[:whole]]
-            size = segment_size(batches)
-            self.tally.add(bytes_total=size)
-            # Whatever happens to the machine, a blob is there before what names it.
-            self.remote.settle()
-            self.remote.put_segment(copy_of, batches, run[whole - 1][1])
-            self.tally.segments += 1
-            self.tally.add(batches=whole, bytes=size)
-        if whole < len(run):
-            reason = failed[min(failed.keys() & named[whole].required)]
-            raise DataCorrupt(f"batch {run[whole][0].number} names a blob that cannot be pushed: {reason}")
+    def _push_wave(self, wave: dict[bytes, list[Leaving]]) -> None:
+        """Push a run of batches of each of some stores, once their blobs are there or listed as absent."""
+        if not wave:
+            return
+        self._blobs.send_named([one.named for run in wave.values() for one in run])
+        # Whatever happens to the machine, a blob, or its list, is there before what names it.
+        self.remote.settle()
+        sizes = {copy_of: segment_size([one.batch for one in run]) for copy_of, run in wave.items()}
+        self.tally.add(bytes_total=sum(sizes.values()))
 
-    def _push_blobs(self, required: set[str], possible: set[str]) -> dict[str, str]:
-        """Put on the remote what it lacks of these blobs; returns why not, for those required that fail."""
-        asked = (required | possible) - self._blobs_there
-        there = self.remote.blob_sizes(asked)
-        failed: dict[str, str] = {}
-        paths: dict[str, Path] = {}
-        sizes: dict[str, int] = {}
-        for digest in sorted(asked):
-            try:
-                path = self.store.blobs.path(digest)
-                size = path.stat().st_size
-            except (BlobMissing, OSError) as error:
-                if digest not in there and digest in required:
-                    failed[digest] = str(error)
-            else:
-                # One of another size is not whole, as a folder on a stick that was pulled out may hold.
-                if there.get(digest) != size:
-                    paths[digest], sizes[digest] = path, size
-        self.tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
+        def put(copy_of: bytes) -> None:
+            run = wave[copy_of]
+            self.remote.put_segment(copy_of, [one.batch for one in run], run[-1].hash)
+            self.tally.add(batches=len(run), bytes=sizes[copy_of])
 
-        def put(digest: str, count: OnBytes) -> None:
-            try:
-                self.remote.put_blob(digest, paths[digest], count)
-            except DataCorrupt as error:
-                if digest in required:
-                    failed[digest] = f"{error}; run `eventlog verify`"
-            else:
-                self.tally.add(blobs=1)
-
-        in_parallel(put, sizes, lambda count: self.tally.add(bytes=count))
-        self._blobs_there |= asked - failed.keys()
-        return failed
+        run_all(put, wave, self._jobs or SMALL_JOBS)
+        self.tally.segments += len(wave)
 
     @contextmanager
     def _problems(self) -> Iterator[None]:
@@ -171,19 +162,19 @@ class Pusher:
             self.tally.problems.append(str(error))
 
 
-def _runs(links: Iterator[Link]) -> Iterator[list[Link]]:
-    """Links in runs that make a segment each; what came before an error is given before it is raised."""
-    run: list[Link] = []
+def _runs(links: Iterator[Leaving]) -> Iterator[list[Leaving]]:
+    """Batches in runs that make a segment each; what came before an error is given before it is raised."""
+    run: list[Leaving] = []
     size = 0
     while True:
         failure: Exception | None = None
         try:
             link = next(links, None)
-        except (DataCorrupt, StoreNewer) as error:
+        except DataCorrupt as error:
             link, failure = None, error
         if link is not None:
             run.append(link)
-            size += len(link[0].data)
+            size += len(link.batch.data)
         if run and (link is None or size >= SEGMENT_SIZE):
             yield run
             run, size = [], 0

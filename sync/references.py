@@ -1,13 +1,17 @@
 """Which blobs a batch's events name: what has to be there before the batch may be."""
 
 import re
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 from eventlog.batch import Batch
 from eventlog.events import EVENT_KINDS, Event, ScalarReported, Unknown
 from eventlog.sync.layout import is_digest
 
-__all__ = ["NamedBlobs", "named_blobs"]
+__all__ = ["Choose", "NamedBlobs", "add_blobs_of", "named_blobs"]
+
+Choose = Callable[[Set[str]], Set[str]]
+"""Says which of these blobs, by SHA-256, travel now; asked only once the log is where they are wanted."""
 
 _BLOB_FIELDS = {
     kind: [field for field in kind.__struct_fields__ if field in ("blob", "diff_blob")]
@@ -37,14 +41,15 @@ def named_blobs(batch: Batch) -> NamedBlobs:
     """
     named = NamedBlobs(set(), set())
     for numbered in batch.state_events():
-        _add(numbered.event, named)
+        add_blobs_of(numbered.event, named)
     for event in batch.report_events():
         if type(event) is not ScalarReported:
-            _add(event, named)
+            add_blobs_of(event, named)
     return named
 
 
-def _add(event: Event, named: NamedBlobs) -> None:
+def add_blobs_of(event: Event, named: NamedBlobs) -> None:
+    """Add the blobs that an event names to those of others."""
     if isinstance(event, Unknown):
         named.possible.update(match.decode() for match in _DIGEST.findall(event.raw))
         return

@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from eventlog.batch import Batch
 from eventlog.blobs import BlobWriter
 from eventlog.errors import NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
+from eventlog.sync.absent import AbsentLists, ObjectsPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.layout import (
     FORMAT,
@@ -35,6 +36,9 @@ class Remote:
     Args:
         url: any URL that fsspec knows, or the path of a folder; or the objects themselves.
 
+    Attributes:
+        absent: which blobs are known not to be there, as listed when first asked.
+
     Raises:
         InputInvalid, RemoteInvalid: the URL cannot be used.
     """
@@ -42,6 +46,7 @@ class Remote:
     def __init__(self, url: str | os.PathLike[str] | Objects) -> None:
         self.objects = url if isinstance(url, Objects) else objects_at(url)
         self.url = self.objects.shown
+        self.absent = AbsentLists(ObjectsPlace(self.objects))
 
     def __repr__(self) -> str:
         return f"<Remote {self.url}>"
@@ -83,6 +88,13 @@ class Remote:
         if state == "empty":
             raise RemoteInvalid(f"{self.url} is empty, so nothing can be pulled: push to it first")
 
+    def is_reachable(self) -> bool:
+        """Whether it still answers: if so, what failed is wrong with one object alone."""
+        try:
+            return self._is_marked()
+        except (RemoteUnreachable, RemoteInvalid):
+            return False
+
     def prepare(self) -> None:
         """Make it a remote, if it is none yet, and clear away what dead writers left.
 
@@ -106,20 +118,34 @@ class Remote:
         return held
 
     @contextmanager
-    def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
+    def read_segment(
+        self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None
+    ) -> Iterator[Iterator[Batch]]:
         """The batches of a segment, one by one, as a context manager; see `segment.read_batches`.
 
         Args:
             progress: gets the number of bytes of each piece.
+            file: what it holds, where that was fetched already.
 
         Raises:
             NotFound: it is gone.
         """
-        with self.objects.open(segment.object) as file:
-            yield self._unless_broken_off(segment, read_batches(file, segment.size, progress))
+        with file or self.objects.open(segment.object) as source:
+            yield self._unless_broken_off(segment, read_batches(source, segment.size, progress))
+
+    def whole_segment(self, segment: Segment) -> bytes:
+        """What a segment holds, for one that is small.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        return self.objects.start(segment.object, segment.size + 1)
 
     def put_segment(self, store: bytes, batches: Sequence[Batch], last_hash: bytes) -> Segment:
-        """Write consecutive batches of a store as a segment. Every blob that they name is there already."""
+        """Write consecutive batches of a store as a segment.
+
+        Every blob that they name is there already, or listed as absent.
+        """
         segment = Segment(
             batches[0].number, batches[-1].number, last_hash.hex()[:16], store, segment_size(batches)
         )

@@ -9,6 +9,7 @@ from typing import TypeVar
 __all__ = ["Progress", "ProgressCallback", "PullResult", "PushResult", "SyncResult", "Tally", "Unpushed"]
 
 REPORT_SECONDS = 0.05
+MOST_BLOB_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Transfer:
         segments: the objects that they were in.
         blobs: how many.
         bytes: moved for segments and blobs together.
+        absent: blobs that are known not to be where the log went: not chosen, or not to be had.
         problems: what did not go through, and why: one line each.
     """
 
@@ -27,6 +29,7 @@ class Transfer:
     segments: int = 0
     blobs: int = 0
     bytes: int = 0
+    absent: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -100,12 +103,15 @@ class Tally:
 
     Attributes:
         segments: objects transferred.
+        absent: blobs that are not where the log went.
         problems: what did not go through.
     """
 
     def __init__(self, direction: str, callback: ProgressCallback | None) -> None:
         self.segments = 0
+        self.absent = 0
         self.problems: list[str] = []
+        self._blob_problems = 0
         self._progress = Progress(direction)
         self._callback = callback
         self._lock = threading.Lock()
@@ -124,13 +130,22 @@ class Tally:
             if self._callback is not None and time.monotonic() - self._told >= REPORT_SECONDS:
                 self._tell()
 
+    def add_blob_problem(self, problem: str) -> None:
+        """Note what is wrong with a blob; of very many the first alone, and how many more there are."""
+        with self._lock:
+            self._blob_problems += 1
+            if self._blob_problems <= MOST_BLOB_PROBLEMS:
+                self.problems.append(problem)
+
     def result(self, kind: type[AnyTransfer]) -> AnyTransfer:
         """What it came to; whoever asked is told a last time."""
         with self._lock:
+            if self._blob_problems > MOST_BLOB_PROBLEMS:
+                self.problems.append(f"and so are {self._blob_problems - MOST_BLOB_PROBLEMS} blobs more")
             if self._callback is not None:
                 self._tell()
             done = self._progress
-        return kind(done.batches, self.segments, done.blobs, done.bytes, self.problems)
+        return kind(done.batches, self.segments, done.blobs, done.bytes, self.absent, self.problems)
 
     def _tell(self) -> None:
         assert self._callback is not None

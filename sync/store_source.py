@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from eventlog.batch import Batch
 from eventlog.blobs import BlobWriter
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
 from eventlog.store import Head, Store
+from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes, opened
 from eventlog.sync.layout import Holdings, Segment
 
@@ -23,6 +25,7 @@ class StoreSource:
 
     def __init__(self, store: Store, known: Mapping[bytes, Head]) -> None:
         self.url = str(store.home)
+        self.absent = AbsentLists(FolderPlace(store.home))
         self._store = store
         self._known = known
 
@@ -38,8 +41,18 @@ class StoreSource:
             held[copy_of] = [Segment(first, head.number, head.hash.hex()[:16], copy_of, 0)]
         return held
 
+    def is_reachable(self) -> bool:
+        """Whether it is still there."""
+        return self._store.home.is_dir()
+
+    def whole_segment(self, segment: Segment) -> bytes:
+        """Nothing: no segment is small, since its size is not known."""
+        raise NotFound(f"{segment.object} is not there")
+
     @contextmanager
-    def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
+    def read_segment(
+        self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None
+    ) -> Iterator[Iterator[Batch]]:
         """The batches of a segment, one by one, as a context manager.
 
         Args:

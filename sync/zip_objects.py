@@ -7,7 +7,7 @@ deflated, the rest stored, so that any program can take it apart.
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +35,10 @@ class ZipObjects(Objects):
     def names(self) -> list[str] | None:
         """The names right under the root, folders included."""
         return sorted({name.partition("/")[0] for name in self._archive.sizes})
+
+    def files(self, folder: str) -> dict[str, int]:
+        """Size by name of the files right in a folder."""
+        return _files(self._archive.sizes, folder)
 
     def files_in_folders(self, folder: str) -> dict[str, int]:
         """Size by ``folder/name`` of the files in the folders of a folder."""
@@ -111,6 +115,10 @@ class ZipTarget(Objects):
         """The names right under the root, folders included."""
         return sorted({name.partition("/")[0] for name in self._sizes})
 
+    def files(self, folder: str) -> dict[str, int]:
+        """Size by name of the files right in a folder."""
+        return _files(self._sizes, folder)
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that were put."""
         return {name: self._sizes[name] for name in names if name in self._sizes}
@@ -167,6 +175,15 @@ class ZipTarget(Objects):
                     progress(len(piece))
             self._sizes[name] = written
             self.content += written
+
+
+def _files(sizes: Mapping[str, int], folder: str) -> dict[str, int]:
+    start = f"{folder}/"
+    return {
+        name.removeprefix(start): size
+        for name, size in sizes.items()
+        if name.startswith(start) and name.count("/") == start.count("/")
+    }
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:

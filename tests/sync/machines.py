@@ -20,7 +20,7 @@ from eventlog.events import (
 )
 from eventlog.store import Store
 
-__all__ = ["Machine", "batches_of", "blobs_named", "change_batch", "read_remote"]
+__all__ = ["Machine", "absent_from", "batches_of", "blobs_named", "change_batch", "read_remote"]
 
 
 class Machine:
@@ -84,18 +84,26 @@ def read_remote(root: Path) -> dict[bytes, dict[int, bytes]]:
     """Batches by number, by store, of a remote in a folder, every object of which must be whole.
 
     It is written from the layout's description alone. Asserts that every blob has the hash of its name,
-    every segment its length, its chain and the hash of its name, and that every blob named is there.
+    every segment its length, its chain and the hash of its name, and that every blob named is there or
+    listed as absent.
     """
     if not (root / "eventlog-remote").exists():
         assert not root.exists() or {path.name for path in root.iterdir()} <= {"temporary"}
         return {}
     assert (root / "eventlog-remote").read_bytes() == b"eventlog remote 1\n"
-    assert {path.name for path in root.iterdir()} <= {"eventlog-remote", "stores", "blobs", "temporary"}
+    assert {path.name for path in root.iterdir()} <= {
+        "eventlog-remote",
+        "stores",
+        "blobs",
+        "absent",
+        "temporary",
+    }
     blobs = set()
     for path in (root / "blobs").glob("*/*"):
         assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
         assert path.parent.name == path.name[:2]
         blobs.add(path.name)
+    absent = absent_from(root)
     held: dict[bytes, dict[int, bytes]] = {}
     for path in (root / "stores").glob("*/*"):
         match = re.fullmatch(r"(\d{12})-(\d{12})-([0-9a-f]{16})\.segment", path.name)
@@ -108,13 +116,26 @@ def read_remote(root: Path) -> dict[bytes, dict[int, bytes]]:
             assert batch.store == store
             assert previous in (None, batch.previous)
             previous = hashlib.sha256(data).digest()
-            assert blobs_named(batch) <= blobs
+            assert blobs_named(batch) <= blobs | absent
             assert held.setdefault(store, {}).setdefault(batch.number, data) == data
             numbers.append(batch.number)
         assert numbers == list(range(int(match.group(1)), int(match.group(2)) + 1))
         assert previous is not None
         assert previous.hex()[:16] == match.group(3)
     return {store: dict(sorted(batches.items())) for store, batches in held.items()}
+
+
+def absent_from(place: Path) -> set[str]:
+    """The blobs that a remote, or the home of a store, lists as absent; every list must be sound."""
+    absent: set[str] = set()
+    for path in (place / "absent").glob("*"):
+        assert re.fullmatch("[0-9a-f]{32}", path.name)
+        lines = path.read_text().splitlines(keepends=True)
+        assert lines
+        assert lines == sorted(set(lines))
+        assert all(re.fullmatch("[0-9a-f]{64}\n", line) for line in lines)
+        absent |= {line.strip() for line in lines}
+    return absent
 
 
 def segment_batches(data: bytes) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ import pytest
 from eventlog.events import ArtifactUploaded
 from eventlog.store import Store
 from eventlog.sync import pull, push, synchronise
-from tests.sync.machines import Machine, batches_of, change_batch, read_remote
+from eventlog.verify import verify
+from tests.sync.machines import Machine, absent_from, batches_of, change_batch, read_remote
 
 Machines = Callable[[str], Machine]
 
@@ -76,7 +77,7 @@ def test_a_damaged_batch_does_not_go_where_the_ones_before_it_are(machine: Machi
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "remove"])
-def test_a_blob_that_is_damaged_here_holds_back_what_names_it(
+def test_a_blob_that_is_damaged_here_is_told_and_listed_as_absent_and_holds_nothing_back(
     machine: Machines, remote: Path, harm: str
 ) -> None:
     laptop, desktop = machine("laptop"), machine("desktop")
@@ -99,16 +100,20 @@ def test_a_blob_that_is_damaged_here_holds_back_what_names_it(
     assert len(result.problems) == 1
     assert broken in result.problems[0]
     held = read_remote(remote)
-    assert list(held[laptop.id]) == [0, 1]
+    assert list(held[laptop.id]) == [0, 1, 2, 3]
     assert list(held[desktop.id]) == [0]
+    assert absent_from(remote) == {broken}
+    assert result.absent == 1
     assert [path.name for path in remote.glob("blobs/*/*")] == [whole]
     assert not any((remote / "temporary").iterdir())
 
-    # Mended, the next push goes on from there.
+    # Mended, it is supplied by the next push.
     path.unlink(missing_ok=True)
     laptop.store.blobs.put_bytes(b"to be broken" * 100)
-    assert push(laptop.store, remote).problems == []
-    assert list(read_remote(remote)[laptop.id]) == [0, 1, 2, 3]
+    again = push(laptop.store, remote)
+    assert (again.batches, again.blobs, again.problems) == (0, 1, [])
+    read_remote(remote)
+    assert absent_from(remote) == set()
 
 
 def test_a_blob_missing_here_and_present_there_holds_nothing_back(machine: Machines, remote: Path) -> None:
@@ -147,7 +152,10 @@ def test_a_flipped_byte_anywhere_in_a_segment_is_not_let_in(machine: Machines, r
         result = pull(cluster.store, remote)
         assert len(result.problems) == 1, position
         assert path.name in result.problems[0]
-        assert cluster.store.heads().keys() == {desktop.id}
+        held = batches_of(cluster.store)
+        assert held[desktop.id] == batches_of(desktop.store)[desktop.id]
+        # What its successor proves is sound.
+        assert held.get(laptop.id, []) in ([], batches_of(laptop.store)[laptop.id][:1])
         flip(path, position)
     assert pull(cluster.store, remote).problems == []
     assert batches_of(cluster.store)[laptop.id] == batches_of(laptop.store)[laptop.id]
@@ -198,7 +206,7 @@ def test_a_damaged_segment_is_got_around_where_another_holds_its_batches(
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "lengthen", "remove", "fifo", "folder"])
-def test_a_blob_that_is_damaged_there_holds_back_what_names_it(
+def test_a_blob_that_is_damaged_there_is_told_each_time_and_holds_nothing_back(
     machine: Machines, remote: Path, harm: str
 ) -> None:
     laptop, desktop, cluster = machine("laptop"), machine("desktop"), machine("cluster")
@@ -222,14 +230,18 @@ def test_a_blob_that_is_damaged_there_holds_back_what_names_it(
         elif harm == "folder":
             path.mkdir()
 
-    result = pull(cluster.store, remote)
-    assert len(result.problems) == 1
-    assert digest in result.problems[0]
+    for _ in range(3):
+        result = pull(cluster.store, remote)
+        assert len(result.problems) == 1
+        assert digest in result.problems[0]
+        assert result.absent == 1
     assert {store: head.number for store, head in cluster.store.heads().items()} == {
         desktop.id: 0,
-        laptop.id: 0,
+        laptop.id: 2,
     }
     assert digest not in cluster.store.blobs
+    assert absent_from(cluster.home) == {digest}
+    assert verify(cluster.home).problems == []
     assert not any((cluster.home / "temporary").iterdir())
 
     if path.is_dir():
@@ -237,8 +249,9 @@ def test_a_blob_that_is_damaged_there_holds_back_what_names_it(
     else:
         path.unlink(missing_ok=True)
     path.write_bytes(b"broken" * 1000)
-    assert pull(cluster.store, remote).problems == []
-    assert cluster.store.heads()[laptop.id] == laptop.store.heads()[laptop.id]
+    mended = pull(cluster.store, remote)
+    assert (mended.blobs, mended.absent, mended.problems) == (1, 0, [])
+    assert absent_from(cluster.home) == set()
 
 
 def test_a_segment_under_the_name_of_another_store_is_not_let_in(machine: Machines, remote: Path) -> None:

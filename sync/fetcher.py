@@ -1,0 +1,138 @@
+"""The blobs of a pull: those that travel are taken in, the others listed as absent before what names them.
+
+A blob that cannot be had holds nothing back. It is listed as absent here, and asked for again by each pull.
+"""
+
+from collections.abc import Iterable, Set
+from typing import TYPE_CHECKING
+
+from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
+from eventlog.store import Store
+from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.copying import OnBytes
+from eventlog.sync.layout import blob_object
+from eventlog.sync.parallel import in_parallel
+from eventlog.sync.references import Choose, NamedBlobs
+from eventlog.sync.results import Tally
+
+if TYPE_CHECKING:
+    from eventlog.sync.puller import Source
+
+__all__ = ["Fetcher"]
+
+
+class Fetcher:
+    """Takes blobs from a remote into a store.
+
+    Args:
+        choose: which blobs travel now; by default all.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
+    """
+
+    def __init__(
+        self, store: Store, remote: "Source", tally: Tally, choose: Choose | None, jobs: int | None
+    ) -> None:
+        self._store = store
+        self._remote = remote
+        self._tally = tally
+        self._choose = choose
+        self._jobs = jobs
+        self._absent_here = AbsentLists(FolderPlace(store.home))
+        # Asked for in this pull already.
+        self._tried: set[str] = set()
+        # Named by what was let in, and not on the remote.
+        self._not_there: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Fetcher from {self._remote!r} into {self._store!r}>"
+
+    def fetch_named(self, named: Iterable[NamedBlobs]) -> None:
+        """See to the blobs that batches name, which are let in next.
+
+        Raises:
+            RemoteUnreachable: the remote broke off.
+            StoreFull, StoreReadOnly: the store cannot take them.
+        """
+        required: set[str] = set()
+        possible: set[str] = set()
+        for blobs in named:
+            required |= blobs.required
+            possible |= blobs.possible
+        required = self._lacking(required)
+        possible = self._lacking(possible - required)
+        if self._choose is None:
+            self._not_there |= self._fetch(required - self._tried, possible - self._tried) & required
+            absent = self._lacking(required)
+        else:
+            # What is chosen is known once the log is here; till then all of it is absent.
+            absent = required | self._remote.blob_sizes(possible).keys()
+        self._absent_here.add(absent)
+
+    def finish(self, *, covers_log: bool) -> None:
+        """Fetch what travels of all that is absent here, and count what stays so.
+
+        Args:
+            covers_log: the remote holds all that is here of others' logs.
+
+        Raises:
+            RemoteUnreachable: the remote broke off.
+            StoreFull, StoreReadOnly: the store cannot take them.
+        """
+        absent = self._lacking(self._absent_here.digests())
+        wanted = absent if self._choose is None or not absent else absent & self._choose(absent)
+        wanted = wanted - self._tried
+        if wanted or self._not_there:
+            listed_there = self._remote.absent.digests()
+            # What was put there since, or before its list was deleted, is found when asked for again.
+            suspect = (wanted | self._not_there) - listed_there
+            gone = self._fetch(suspect)
+            for digest in sorted(gone if covers_log else gone & self._not_there):
+                self._tally.add_blob_problem(
+                    f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent: push to it"
+                    " from a store that has it"
+                )
+            if self._choose is not None:
+                # Chosen by name: then what is listed is asked for as well, since a list may be out of date.
+                self._fetch(wanted & listed_there)
+            self._tally.problems += self._remote.absent.problems
+        listed_here = self._absent_here.digests()
+        still_absent = self._lacking(listed_here)
+        self._absent_here.strike(listed_here - still_absent)
+        self._tally.absent = len(still_absent)
+        self._tally.problems += self._absent_here.problems
+
+    def _lacking(self, digests: Set[str]) -> set[str]:
+        return {digest for digest in digests if digest not in self._store.blobs}
+
+    def _fetch(self, digests: Set[str], possible: Set[str] = frozenset()) -> set[str]:
+        """Take in blobs; returns those that are not on the remote.
+
+        Args:
+            digests: their names.
+            possible: what may be the names of others, of which nothing is said if it is not.
+        """
+        asked = digests | possible
+        sizes = self._remote.blob_sizes(asked)
+        self._tried |= sizes.keys()
+        self._tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
+
+        def fetch(digest: str, count: OnBytes) -> None:
+            try:
+                with self._store.blobs.writer(expected=digest) as writer:
+                    self._remote.copy_blob(digest, sizes[digest], writer, count)
+            except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable) as error:
+                self._note(digest, error, is_told=digest in digests)
+            else:
+                self._tally.add(blobs=1)
+
+        in_parallel(fetch, sizes, self._count_bytes, self._jobs)
+        return asked - sizes.keys()
+
+    def _note(self, digest: str, error: EventlogError, *, is_told: bool) -> None:
+        if isinstance(error, RemoteUnreachable) and not self._remote.is_reachable():
+            raise error
+        if is_told:
+            self._tally.add_blob_problem(f"{self._remote.url}/{blob_object(digest)} is passed over: {error}")
+
+    def _count_bytes(self, count: int) -> None:
+        self._tally.add(bytes=count)

@@ -1,0 +1,119 @@
+"""The blobs of a push: those that travel are put there, the others listed as absent before what names them.
+
+A blob that should be here and is not, or is damaged, holds nothing back: it is a problem that is told, and
+listed as absent on the remote. Whoever has it supplies it with a later push.
+"""
+
+from collections.abc import Iterable, Set
+from pathlib import Path
+
+from eventlog.errors import BlobMissing, DataCorrupt
+from eventlog.store import Store
+from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.copying import OnBytes
+from eventlog.sync.parallel import in_parallel
+from eventlog.sync.references import Choose, NamedBlobs
+from eventlog.sync.remote import Remote
+from eventlog.sync.results import Tally
+
+__all__ = ["Sender"]
+
+
+class Sender:
+    """Puts blobs of a store on a remote.
+
+    Args:
+        choose: which blobs travel now; by default all.
+        jobs: how many transfers at once; by default as many as their sizes suggest.
+    """
+
+    def __init__(
+        self, store: Store, remote: Remote, tally: Tally, choose: Choose | None, jobs: int | None
+    ) -> None:
+        self._store = store
+        self._remote = remote
+        self._tally = tally
+        self._choose = choose
+        self._jobs = jobs
+        self._listed_here: set[str] | None = None
+        # What this push has found out of the remote.
+        self._there: set[str] = set()
+        self._absent: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Sender from {self._store!r} to {self._remote!r}>"
+
+    def send_named(self, named: Iterable[NamedBlobs]) -> None:
+        """See to the blobs that batches name, which are put next.
+
+        Raises:
+            RemoteUnreachable, RemoteInvalid: the remote does not take them.
+        """
+        required: set[str] = set()
+        possible: set[str] = set()
+        for blobs in named:
+            required |= blobs.required
+            possible |= blobs.possible
+        absent = self._send(required, possible - required)
+        self._remote.absent.add(absent)
+        self._absent |= absent
+        self._tally.absent = len(self._absent)
+
+    def supply(self) -> None:
+        """Put what the remote lists as absent and is here.
+
+        Raises:
+            RemoteUnreachable, RemoteInvalid: the remote does not take it.
+        """
+        listed = self._remote.absent.digests()
+        here = {digest for digest in listed - self._absent if digest in self._store.blobs}
+        if here and self._choose is not None:
+            here &= self._choose(here)
+        self._send(here, set())
+        self._remote.absent.strike(listed & self._there)
+
+    def _send(self, required: Set[str], possible: Set[str]) -> set[str]:
+        """Put what the remote lacks of these blobs and travels; returns those that stay absent there."""
+        asked = (required | possible) - self._there - self._absent
+        if not asked:
+            return set()
+        chosen = asked if self._choose is None else self._choose(asked)
+        there = self._remote.blob_sizes(asked)
+        absent: set[str] = set()
+        paths: dict[str, Path] = {}
+        sizes: dict[str, int] = {}
+        for digest in sorted(asked):
+            try:
+                path = self._store.blobs.path(digest)
+                size = path.stat().st_size
+            except (BlobMissing, OSError) as error:
+                if digest not in there and digest in required:
+                    absent.add(digest)
+                    if not self._is_listed_here(digest):
+                        self._tally.add_blob_problem(f"{error}; what names it is pushed without it")
+            else:
+                # One of another size is not whole, as a folder on a stick that was pulled out may hold.
+                if there.get(digest) != size and digest in chosen:
+                    paths[digest], sizes[digest] = path, size
+                elif digest not in there:
+                    absent.add(digest)
+        self._tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
+
+        def put(digest: str, count: OnBytes) -> None:
+            try:
+                self._remote.put_blob(digest, paths[digest], count)
+            except DataCorrupt as error:
+                if digest not in there:
+                    absent.add(digest)
+                self._tally.add_blob_problem(f"{error}; run `eventlog verify`")
+            else:
+                self._tally.add(blobs=1)
+
+        in_parallel(put, sizes, lambda count: self._tally.add(bytes=count), self._jobs)
+        self._there |= asked - absent - (possible - there.keys() - sizes.keys())
+        return absent
+
+    def _is_listed_here(self, digest: str) -> bool:
+        if self._listed_here is None:
+            self._listed_here = AbsentLists(FolderPlace(self._store.home)).digests()
+        return digest in self._listed_here
