@@ -33,6 +33,7 @@ __all__ = [
     "opened_store",
     "opened_views",
     "task_argument",
+    "task_option",
     "time_option",
     "views_of",
 ]
@@ -172,6 +173,11 @@ def time_option(*names: str, **settings: Any) -> Callable[[Command], Command]:
 def task_argument(name: str = "task", **settings: Any) -> Callable[[Command], Command]:
     """An argument that names a task, for `Views.resolve`; shells complete it."""
     return click.argument(name, shell_complete=_complete_task, **settings)
+
+
+def task_option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that names a task, for `Views.resolve`; shells complete it."""
+    return click.option(*names, metavar="TASK", shell_complete=_complete_task, **settings)
 
 
 at_option = time_option("--at", help="As of this moment.")

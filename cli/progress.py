@@ -30,7 +30,8 @@ class _Bar:
         self.started = time.monotonic()
         self.last = 0.0
         self.progress: Progress | None = None
-        self.task: TaskID | None = None
+        # One for each thing that is done, since what one has left says nothing of the next.
+        self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, done: int, total: int, what: str = "", /) -> None:
         now = time.monotonic()
@@ -40,10 +41,16 @@ class _Bar:
         title = clean(f"{self.title} {what}".strip())
         if self.progress is None:
             self.progress = _drawing(sized=self.sized)
-            self.task = self.progress.add_task(title, completed=done, total=total or None)
             self.progress.start()
-        assert self.task is not None
-        self.progress.update(self.task, completed=done, total=total or None, description=title)
+        if title not in self.tasks:
+            for earlier in self.tasks.values():
+                self.progress.update(earlier, visible=False)
+            self.tasks[title] = self.progress.add_task(title, completed=done, total=total or None)
+            return
+        task = self.tasks[title]
+        # Given to `update`, a total that grows would make it forget the rate.
+        self.progress.tasks[task].total = total or None
+        self.progress.update(task, completed=done)
 
     def close(self) -> None:
         if self.progress is not None:

@@ -1,12 +1,14 @@
 """`eventlog sync`: make copies of the log meet."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from eventlog.cli.choosing import Choice, Chosen
 from eventlog.cli.moments import size
-from eventlog.cli.opening import as_json, examples, opened_store
+from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.configuration import Configuration
@@ -24,15 +26,33 @@ __all__ = ["command"]
 @click.command(
     "sync",
     short_help="Push to a remote and pull from it.",
-    epilog=examples("eventlog sync /media/stick/runs", "eventlog sync s3://bucket/runs --push"),
+    epilog=examples(
+        "eventlog sync /media/stick/runs",
+        "eventlog sync s3://bucket/runs --push",
+        "eventlog sync --project digits --since '2 days ago'",
+    ),
 )
 @click.argument("remote", required=False)
 @click.option("--push", "only_push", is_flag=True, help="Only push.")
 @click.option("--pull", "only_pull", is_flag=True, help="Only pull.")
+@click.option("--project", "-p", help="Artifacts of the tasks of this project and of those under it alone.")
+@task_option("--task", "-t", "tasks", multiple=True, help="Artifacts of this task alone; can be repeated.")
+@time_option("--since", help="Artifacts of the tasks that were active since alone.")
+@click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="How many transfers at once.")
 @as_json
 @click.pass_context
 def command(
-    context: click.Context, remote: str | None, only_push: bool, only_pull: bool, as_json: bool
+    context: click.Context,
+    remote: str | None,
+    only_push: bool,
+    only_pull: bool,
+    project: str | None,
+    tasks: tuple[str, ...],
+    since: int | None,
+    dry_run: bool,
+    jobs: int | None,
+    as_json: bool,
 ) -> None:
     """Pull what REMOTE has and this store has not, and push the other way round.
 
@@ -40,36 +60,70 @@ def command(
     (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named, the rest goes on, and
     the exit code is then 1.
 
+    The log always travels whole. --project, --task and --since choose the tasks whose artifacts, models,
+    plots and media travel now: those of --task, and those of which both others hold. The rest goes with a
+    later sync without them, or is fetched when it is asked for.
+
     Unless only pulling, what waits to be copied to a task's destination (output_uri) goes there first;
     without a remote, that is all that is done.
 
-    With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes), problems; delivered
-    (files, bytes) where something waited.
+    With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes, absent: blobs that stay
+    behind), problems; delivered (files, bytes) where something waited. With --dry-run: remote, pull and push
+    (null, or batches, blobs, bytes, stores: a list with id, batches, blobs, bytes), problems.
     """
-    from eventlog.sync import Remote
-
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
     url = remote or Configuration.load(context.obj).remote
+    chosen = (tasks, project, since) if tasks or project is not None or since is not None else None
+    if dry_run:
+        from eventlog.cli.dry_run import tell_plan
+
+        if not url:
+            raise _no_remote()
+        tell_plan(context.obj, url, chosen, pull=not only_push, push=not only_pull, as_json=as_json)
+        return
     if not url:
         delivered = None if only_pull else _deliver_alone(context)
         if delivered is None:
-            raise InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
+            raise _no_remote()
         _tell(context, url, delivered, None, None, as_json=as_json)
+    try:
+        results = _meet(context.obj, url, chosen, jobs, pull=not only_push, push=not only_pull)
+    except KeyboardInterrupt:
+        click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
+        raise
+    _tell(context, url, *results, as_json=as_json)
+
+
+def _meet(
+    home: Path | None, url: str, chosen: Chosen | None, jobs: int | None, *, pull: bool, push: bool
+) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
+    """Deliver, pull and push; what was done of each."""
+    from eventlog.sync import Remote
+
     delivered = None
     with ExitStack() as stack:
         try:
-            store = stack.enter_context(opened_store(context.obj, write=not only_push))
+            store = stack.enter_context(opened_store(home, write=pull))
         except NotFound:
-            if only_push:
+            if not pull:
                 raise
             # A store is begun with what a remote holds, not by a slip in the remote's name.
             Remote(url).require()
-            store = stack.enter_context(opened_store(context.obj, create=True))
-        if not only_pull:
+            store = stack.enter_context(opened_store(home, create=True))
+        choice = Choice(store, *chosen) if chosen else None
+        if choice and not pull:
+            choice.check()
+        if push:
             delivered = _deliver(store)
-        pulled, pushed = _transfer(store, url, pull=not only_push, push=not only_pull)
-    _tell(context, url, delivered, pulled, pushed, as_json=as_json)
+        pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push)
+        if choice and pull:
+            choice.check()
+    return delivered, pulled, pushed
+
+
+def _no_remote() -> InputInvalid:
+    return InputInvalid("no remote: name one, set EVENTLOG_REMOTE, or remote in config.toml")
 
 
 def _tell(
@@ -97,9 +151,9 @@ def _tell(
     else:
         if delivered is not None and delivered.completed:
             line(f"delivered {counted(delivered.completed, 'file')} ({size(delivered.bytes)})")
-        for verb, result in (("pulled", pulled), ("pushed", pushed)):
+        for verb, result, where in (("pulled", pulled, "are not here"), ("pushed", pushed, "are not there")):
             if result is not None:
-                line(f"{verb} {_words(result)}")
+                line(f"{verb} {_words(result, where)}")
         for problem in problems:
             line((problem, "red"))
     context.exit(1 if problems else 0)
@@ -132,7 +186,7 @@ def _deliver(store: "Store") -> "Resumed | None":
 
 
 def _transfer(
-    store: "Store", url: str, *, pull: bool, push: bool
+    store: "Store", url: str, choice: Choice | None, jobs: int | None, *, pull: bool, push: bool
 ) -> tuple["PullResult | None", "PushResult | None"]:
     from eventlog import sync
 
@@ -143,17 +197,20 @@ def _transfer(
                 advance(progress.bytes, progress.bytes_total, f"{progress.direction}ing")
 
         if pull and push:
-            both = sync.synchronise(store, url, progress=tell)
+            both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs)
             return both.pull, both.push
         if pull:
-            return sync.pull(store, url, progress=tell), None
-        return None, sync.push(store, url, progress=tell)
+            return sync.pull(store, url, tell, choose=choice, jobs=jobs), None
+        return None, sync.push(store, url, tell, choose=choice, jobs=jobs)
 
 
-def _words(result: "PullResult | PushResult") -> str:
-    if not result.batches and not result.blobs:
-        return "nothing new"
-    return f"{counted(result.batches, 'batch')} and {counted(result.blobs, 'blob')} ({size(result.bytes)})"
+def _words(result: "PullResult | PushResult", where: str) -> str:
+    words = "nothing new"
+    if result.batches or result.blobs:
+        words = (
+            f"{counted(result.batches, 'batch')} and {counted(result.blobs, 'blob')} ({size(result.bytes)})"
+        )
+    return words + (f"; {counted(result.absent, 'blob')} {where}" if result.absent else "")
 
 
 def _document(result: "PullResult | PushResult | None") -> dict[str, Any] | None:
@@ -164,4 +221,5 @@ def _document(result: "PullResult | PushResult | None") -> dict[str, Any] | None
         "segments": result.segments,
         "blobs": result.blobs,
         "bytes": result.bytes,
+        "absent": result.absent,
     }

@@ -12,7 +12,7 @@ from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.layout import blob_object
 from eventlog.sync.parallel import in_parallel
-from eventlog.sync.references import Choose, NamedBlobs
+from eventlog.sync.references import Choose, NamedBlobs, all_named
 from eventlog.sync.results import Tally
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ class Fetcher:
             RemoteUnreachable: the remote broke off.
             StoreFull, StoreReadOnly: the store cannot take them.
         """
-        required: set[str] = set()
-        possible: set[str] = set()
-        for blobs in named:
-            required |= blobs.required
-            possible |= blobs.possible
-        required = self._lacking(required)
-        possible = self._lacking(possible - required)
+        required, possible = map(self._lacking, all_named(named))
         if self._choose is None:
             self._not_there |= self._fetch(required - self._tried, possible - self._tried) & required
             absent = self._lacking(required)
@@ -78,9 +72,7 @@ class Fetcher:
             RemoteUnreachable: the remote broke off.
             StoreFull, StoreReadOnly: the store cannot take them.
         """
-        absent = self._lacking(self._absent_here.digests())
-        wanted = absent if self._choose is None or not absent else absent & self._choose(absent)
-        wanted = wanted - self._tried
+        wanted = self._wanted()
         if wanted or self._not_there:
             listed_there = self._remote.absent.digests()
             # What was put there since, or before its list was deleted, is found when asked for again.
@@ -100,6 +92,25 @@ class Fetcher:
         self._absent_here.strike(listed_here - still_absent)
         self._tally.absent = len(still_absent)
         self._tally.problems += self._absent_here.problems
+
+    def measure_named(self, named: Iterable[NamedBlobs]) -> dict[str, int]:
+        """The bytes of each blob that could be fetched of those that batches name, unless measured before."""
+        required, possible = map(self._lacking, all_named(named))
+        sizes = self._remote.blob_sizes((required | possible) - self._tried)
+        self._tried |= sizes.keys()
+        return sizes
+
+    def measure_absent(self) -> dict[str, int]:
+        """The bytes of each blob that is listed as absent here and would be fetched."""
+        wanted = self._wanted()
+        return self._remote.blob_sizes(wanted - self._remote.absent.digests()) if wanted else {}
+
+    def _wanted(self) -> set[str]:
+        """What travels of the blobs that are listed as absent here, and was not asked for yet."""
+        absent = self._lacking(self._absent_here.digests())
+        if absent and self._choose is not None:
+            absent = absent & self._choose(absent)
+        return absent - self._tried
 
     def _lacking(self, digests: Set[str]) -> set[str]:
         return {digest for digest in digests if digest not in self._store.blobs}

@@ -5,6 +5,7 @@ import os
 from eventlog.errors import DataCorrupt, StoreForked, StoreFull, StoreReadOnly
 from eventlog.store import Store
 from eventlog.sync.layout import Holdings
+from eventlog.sync.planning import Plan, plan_pull, plan_push
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher, lacking
 from eventlog.sync.references import Choose
@@ -18,7 +19,7 @@ from eventlog.sync.results import (
     Unpushed,
 )
 
-__all__ = ["pull", "push", "synchronise", "unpushed"]
+__all__ = ["planned", "pull", "push", "synchronise", "unpushed"]
 
 Url = str | os.PathLike[str]
 
@@ -119,6 +120,39 @@ def synchronise(
     remote.prepare()
     Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs).push()
     return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
+
+
+def planned(
+    store: Store,
+    url: Url,
+    progress: ProgressCallback | None = None,
+    *,
+    choose: Choose | None = None,
+    pull: bool = True,
+    push: bool = True,
+) -> tuple[Plan | None, Plan | None]:
+    """What a pull and a push would move; nothing is written, here or there.
+
+    What processes have appended and not yet committed is not counted.
+
+    Args:
+        url, progress, choose: as of `push` and `pull`.
+        pull, push: which of the two is asked about.
+
+    Returns:
+        What would be pulled and what would be pushed; None for what was not asked about.
+
+    Raises:
+        InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
+    """
+    remote = Remote(url)
+    if not push:
+        remote.require()
+    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
+    return (
+        plan_pull(store, remote, holdings, choose, progress) if pull else None,
+        plan_push(store, remote, holdings, choose, progress, pulled=pull) if push else None,
+    )
 
 
 def unpushed(store: Store, url: Url) -> Unpushed:

@@ -27,7 +27,7 @@ from eventlog.sync.references import Choose, NamedBlobs, named_blobs
 from eventlog.sync.results import Tally
 from eventlog.sync.segment import confirmed
 
-__all__ = ["Arrived", "Puller", "Source"]
+__all__ = ["BEFORE_FIRST", "Arrived", "Puller", "Source"]
 
 BEFORE_FIRST = Head(-1, FIRST_PREVIOUS)
 # What is wrong with one segment, or one store, and does not stop the others.

@@ -1,14 +1,14 @@
 """Which blobs a batch's events name: what has to be there before the batch may be."""
 
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import NamedTuple
 
 from eventlog.batch import Batch
 from eventlog.events import EVENT_KINDS, Event, ScalarReported, Unknown
 from eventlog.sync.layout import is_digest
 
-__all__ = ["Choose", "NamedBlobs", "add_blobs_of", "named_blobs"]
+__all__ = ["Choose", "NamedBlobs", "add_blobs_of", "all_named", "named_blobs"]
 
 Choose = Callable[[Set[str]], Set[str]]
 """Says which of these blobs, by SHA-256, travel now; asked only once the log is where they are wanted."""
@@ -46,6 +46,16 @@ def named_blobs(batch: Batch) -> NamedBlobs:
         if type(event) is not ScalarReported:
             add_blobs_of(event, named)
     return named
+
+
+def all_named(named: Iterable[NamedBlobs]) -> NamedBlobs:
+    """The blobs that any of some batches name; what is required by one is not merely possible."""
+    required: set[str] = set()
+    possible: set[str] = set()
+    for blobs in named:
+        required |= blobs.required
+        possible |= blobs.possible
+    return NamedBlobs(required, possible - required)
 
 
 def add_blobs_of(event: Event, named: NamedBlobs) -> None:

@@ -12,7 +12,7 @@ from eventlog.store import Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.parallel import in_parallel
-from eventlog.sync.references import Choose, NamedBlobs
+from eventlog.sync.references import Choose, NamedBlobs, all_named
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import Tally
 
@@ -49,14 +49,10 @@ class Sender:
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
-        required: set[str] = set()
-        possible: set[str] = set()
-        for blobs in named:
-            required |= blobs.required
-            possible |= blobs.possible
-        absent = self._send(required, possible - required)
-        self._remote.absent.add(absent)
-        self._absent |= absent
+        outgoing = self._outgoing(all_named(named))
+        self._put(outgoing)
+        self._remote.absent.add(outgoing.absent)
+        self._absent |= outgoing.absent
         self._tally.absent = len(self._absent)
 
     def supply(self) -> None:
@@ -66,54 +62,90 @@ class Sender:
             RemoteUnreachable, RemoteInvalid: the remote does not take it.
         """
         listed = self._remote.absent.digests()
-        here = {digest for digest in listed - self._absent if digest in self._store.blobs}
-        if here and self._choose is not None:
-            here &= self._choose(here)
-        self._send(here, set())
+        self._put(self._outgoing(self._to_supply(listed)))
         self._remote.absent.strike(listed & self._there)
 
-    def _send(self, required: Set[str], possible: Set[str]) -> set[str]:
-        """Put what the remote lacks of these blobs and travels; returns those that stay absent there."""
-        asked = (required | possible) - self._there - self._absent
+    def measure_named(self, named: Iterable[NamedBlobs]) -> dict[str, int]:
+        """The bytes of each blob that would be put of those that batches name, unless measured before."""
+        return self._measure(all_named(named))
+
+    def measure_supply(self) -> dict[str, int]:
+        """The bytes of each blob that the remote lists as absent and that would be put."""
+        return self._measure(self._to_supply(self._remote.absent.digests()))
+
+    def _measure(self, named: NamedBlobs) -> dict[str, int]:
+        outgoing = self._outgoing(named)
+        self._there |= outgoing.sizes.keys() | outgoing.there
+        self._absent |= outgoing.absent
+        return outgoing.sizes
+
+    def _to_supply(self, listed: Set[str]) -> NamedBlobs:
+        here = {digest for digest in listed - self._absent if digest in self._store.blobs}
+        if here and self._choose is not None:
+            return NamedBlobs(here & self._choose(here), set())
+        return NamedBlobs(here, set())
+
+    def _outgoing(self, named: NamedBlobs) -> "_Outgoing":
+        """What is to be put of these blobs, and what stays absent; what should be here and is not is told."""
+        outgoing = _Outgoing()
+        asked = (named.required | named.possible) - self._there - self._absent
         if not asked:
-            return set()
+            return outgoing
         chosen = asked if self._choose is None else self._choose(asked)
         there = self._remote.blob_sizes(asked)
-        absent: set[str] = set()
-        paths: dict[str, Path] = {}
-        sizes: dict[str, int] = {}
+        outgoing.there.update(there)
         for digest in sorted(asked):
             try:
                 path = self._store.blobs.path(digest)
                 size = path.stat().st_size
             except (BlobMissing, OSError) as error:
-                if digest not in there and digest in required:
-                    absent.add(digest)
+                if digest not in there and digest in named.required:
+                    outgoing.absent.add(digest)
                     if not self._is_listed_here(digest):
                         self._tally.add_blob_problem(f"{error}; what names it is pushed without it")
             else:
                 # One of another size is not whole, as a folder on a stick that was pulled out may hold.
                 if there.get(digest) != size and digest in chosen:
-                    paths[digest], sizes[digest] = path, size
+                    outgoing.paths[digest], outgoing.sizes[digest] = path, size
                 elif digest not in there:
-                    absent.add(digest)
+                    outgoing.absent.add(digest)
+        return outgoing
+
+    def _put(self, outgoing: "_Outgoing") -> None:
+        """Put blobs there; those that turn out to be damaged are told, and stay absent."""
+        sizes = outgoing.sizes
         self._tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
 
         def put(digest: str, count: OnBytes) -> None:
             try:
-                self._remote.put_blob(digest, paths[digest], count)
+                self._remote.put_blob(digest, outgoing.paths[digest], count)
             except DataCorrupt as error:
-                if digest not in there:
-                    absent.add(digest)
+                if digest not in outgoing.there:
+                    outgoing.absent.add(digest)
                 self._tally.add_blob_problem(f"{error}; run `eventlog verify`")
             else:
                 self._tally.add(blobs=1)
 
         in_parallel(put, sizes, lambda count: self._tally.add(bytes=count), self._jobs)
-        self._there |= asked - absent - (possible - there.keys() - sizes.keys())
-        return absent
+        self._there |= (outgoing.there | sizes.keys()) - outgoing.absent
 
     def _is_listed_here(self, digest: str) -> bool:
         if self._listed_here is None:
             self._listed_here = AbsentLists(FolderPlace(self._store.home)).digests()
         return digest in self._listed_here
+
+
+class _Outgoing:
+    """What is to be done about some blobs.
+
+    Attributes:
+        paths, sizes: of those that are to be put.
+        there: those that the remote has, whole or not.
+        absent: those that it does not have afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.paths: dict[str, Path] = {}
+        self.sizes: dict[str, int] = {}
+        self.there: set[str] = set()
+        self.absent: set[str] = set()

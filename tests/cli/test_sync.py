@@ -34,7 +34,7 @@ def test_two_stores_that_met_show_the_same(eventlog: Run, tasks: Path, remote: s
 def test_a_sync_again_has_nothing_to_do(eventlog: Run, tasks: Path, remote: str) -> None:
     eventlog("sync", remote)
     document = json.loads(eventlog("sync", remote, "--json").out)
-    nothing = {"batches": 0, "segments": 0, "blobs": 0, "bytes": 0}
+    nothing = {"batches": 0, "segments": 0, "blobs": 0, "bytes": 0, "absent": 0}
     assert document == {"remote": remote, "pulled": nothing, "pushed": nothing, "problems": []}
 
 
