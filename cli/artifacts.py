@@ -113,10 +113,11 @@ def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
 
 def _write(store: "Store", artifact: ArtifactUploaded, to: BinaryIO) -> None:
     """Write it; of a damaged one nothing, or where it is large, all of it before the error."""
+    from eventlog.sdk.remote_blobs import found_blob
     from eventlog.sdk.sound_blobs import copy_blob, read_blob
 
     what = f"artifact '{artifact.name}'"
-    if store.blobs.path(artifact.blob).stat().st_size <= IN_MEMORY:
+    if found_blob(store.blobs, artifact.blob, what).stat().st_size <= IN_MEMORY:
         to.write(read_blob(store.blobs, artifact.blob, what))
     else:
         copy_blob(store.blobs, artifact.blob, what, to)
@@ -124,6 +125,8 @@ def _write(store: "Store", artifact: ArtifactUploaded, to: BinaryIO) -> None:
 
 
 def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, force: bool) -> Path:
+    from eventlog.sdk.remote_blobs import found_blob
+
     path = output or Path()
     if path.is_dir():
         path = path / _file_name(artifact)
@@ -131,10 +134,12 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
         raise InputInvalid(f"{path} is there already: choose another --output, or give --force")
     if not path.parent.is_dir():
         raise InputInvalid(f"the folder {path.parent} is not there: make it, or choose another --output")
+    what = f"artifact '{artifact.name}'"
+    blob = found_blob(store.blobs, artifact.blob, what)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with (
-            store.blobs.path(artifact.blob).open("rb") as source,
+            blob.open("rb") as source,
             partial.open("wb") as target,
             progress_bar(f"fetching {artifact.name}", sized=True) as advance,
         ):
@@ -142,7 +147,7 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
         if digest != artifact.blob:
             from eventlog.sdk.sound_blobs import damaged
 
-            raise damaged(store.blobs.path(artifact.blob), artifact.blob, f"artifact '{artifact.name}'")
+            raise damaged(blob, artifact.blob, what)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

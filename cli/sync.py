@@ -90,7 +90,8 @@ def command(
     try:
         results = _meet(context.obj, url, chosen, jobs, pull=not only_push, push=not only_pull)
     except KeyboardInterrupt:
-        click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
+        # Click ends the line.
+        click.echo("eventlog: interrupted; the next sync goes on from here", err=True, nl=False)
         raise
     _tell(context, url, *results, as_json=as_json)
 

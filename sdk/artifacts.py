@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.events import ArtifactUploaded
-from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_blob, folder_of_blob
+from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_delivered, folder_of_blob
 from eventlog.sdk.deserialization import FILES, PICKLES, load_object
 from eventlog.sdk.sound_blobs import check_blob, read_blob
 from eventlog.sdk.stores import current_views
@@ -188,7 +188,7 @@ class Artifact:
         # A path in another machine's log is not a path here.
         is_elsewhere = event.url and (local_path(event.url) is None or self._is_own())
         if event.blob not in self._store.blobs and is_elsewhere:
-            fetch_blob(self._store, event.blob, event.url, event.size, self._what)
+            fetch_delivered(self._store, event.blob, event.url, event.size, self._what)
 
     def _is_own(self) -> bool:
         """Whether a session of this very store uploaded these bytes to this task."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from eventlog.errors import BlobMissing, DataCorrupt, EventlogError, StoreFull, StoreReadOnly
 from eventlog.sdk.archives import extract_archive, is_extracted
 from eventlog.sdk.progress import moving
+from eventlog.sdk.remote_blobs import found_blob
 from eventlog.sdk.sound_blobs import check_blob, copy_blob, has_digest
 from eventlog.sdk.stored import safe_file_name
 from eventlog.store import Store
 
-__all__ = ["copy_of_blob", "copy_of_url", "fetch_blob", "folder_of_blob"]
+__all__ = ["copy_of_blob", "copy_of_url", "fetch_delivered", "folder_of_blob"]
 
 # Bytes; reading so much again is not noticed.
 _CHEAP_SIZE = 64 << 20
@@ -36,11 +37,11 @@ def copy_of_blob(store: Store, digest: str, file_name: str, what: str, *, anew: 
         anew: make the copy again, even if there is one.
 
     Raises:
-        BlobMissing: it is not in the store.
+        BlobMissing: it is not in the store, nor on a remote that is known here.
         DataCorrupt: its bytes are not what they should be.
         StoreFull, StoreReadOnly: there is no room, or no right, for a copy.
     """
-    blob = store.blobs.path(digest)
+    blob = found_blob(store.blobs, digest, what)
     copy = _folder(store, digest) / _name_here(file_name)
     is_cheap = blob.stat().st_size <= _CHEAP_SIZE
     if anew or not _is_unchanged(copy, blob) or (is_cheap and not has_digest(copy, digest)):
@@ -58,11 +59,11 @@ def folder_of_blob(store: Store, digest: str, file_name: str, what: str, *, anew
     """The folder that was extracted from a blob that is a zip archive; arguments are those of `copy_of_blob`.
 
     Raises:
-        BlobMissing: it is not in the store.
+        BlobMissing: it is not in the store, nor on a remote that is known here.
         DataCorrupt: its bytes are not what they should be, or it cannot be extracted safely.
         StoreFull, StoreReadOnly: there is no room, or no right, for a copy.
     """
-    blob = store.blobs.path(digest)
+    blob = found_blob(store.blobs, digest, what)
     folder = _folder(store, digest) / "extracted" / _name_here(file_name).removesuffix(".zip")
     is_cheap = blob.stat().st_size <= _CHEAP_SIZE
     if anew or not is_extracted(blob, folder, check_bytes=is_cheap):
@@ -97,8 +98,8 @@ def copy_of_url(store: Store, url: str, file_name: str, *, anew: bool = False) -
     return copy
 
 
-def fetch_blob(store: Store, digest: str, url: str, size: int, what: str) -> None:
-    """Take a blob that is not in the store from where it was delivered to, if that is what is there.
+def fetch_delivered(store: Store, digest: str, url: str, size: int, what: str) -> None:
+    """Take a blob that is not in the store from where it was delivered to, or else from a remote.
 
     Raises:
         BlobMissing: other bytes are there, or they cannot be fetched.
@@ -115,6 +116,9 @@ def fetch_blob(store: Store, digest: str, url: str, size: int, what: str) -> Non
     except (StoreFull, StoreReadOnly):
         raise
     except EventlogError as error:
+        with contextlib.suppress(BlobMissing):
+            found_blob(store.blobs, digest, what)
+            return
         raise BlobMissing(
             f"blob {digest} of {what} is not in this store, and could not be fetched: {error}"
         ) from None

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from eventlog.errors import DataCorrupt, InputInvalid, NotFound
 from eventlog.events import ModelWeightsSet
 from eventlog.sdk.archives import folder_members, write_archive
-from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_blob, folder_of_blob
+from eventlog.sdk.copies import copy_of_blob, copy_of_url, fetch_delivered, folder_of_blob
 from eventlog.sdk.destinations import masked
 from eventlog.sdk.model_names import name_of_url
 from eventlog.sdk.plain_text import check_text, plain_text
+from eventlog.sdk.remote_blobs import found_blob
 from eventlog.sdk.stored import safe_file_name
 from eventlog.sdk.stores import current_views
 from eventlog.sdk.taking import Members, take_file, take_members
@@ -197,7 +198,7 @@ def local_weights(store: Store, state: "ModelState", *, extract: bool | None, an
 
     Raises:
         NotFound: the model has no weights, or there are none at their URL any more.
-        BlobMissing: they are not in this store.
+        BlobMissing: they are not in this store, nor on a remote that is known here.
         DataCorrupt: they are not what they should be, or an archive that cannot be extracted safely.
         RemoteUnreachable, RemoteInvalid, NotAvailable: their URL cannot be read.
         StoreFull, StoreReadOnly: there is no room, or no right, for a copy.
@@ -208,8 +209,8 @@ def local_weights(store: Store, state: "ModelState", *, extract: bool | None, an
     wants_folder = state.format == _PACKAGE if extract is None else extract
     if state.blob:
         if state.blob not in store.blobs and state.url:
-            fetch_blob(store, state.blob, state.url, state.size, what)
-        if wants_folder and _is_zip(store.blobs.path(state.blob)):
+            fetch_delivered(store, state.blob, state.url, state.size, what)
+        if wants_folder and _is_zip(found_blob(store.blobs, state.blob, what)):
             return folder_of_blob(store, state.blob, state.file_name, what, anew=anew)
         return copy_of_blob(store, state.blob, state.file_name, what, anew=anew)
     path = _registered_here(store, state) or copy_of_url(store, state.url, state.file_name, anew=anew)

@@ -13,6 +13,7 @@ from eventlog.events import ConfigurationSet, ParametersSet, TaskCreated
 from eventlog.sdk.main_task import main_task_home, task_of_main_process
 from eventlog.sdk.offline import begin_session, open_session, sessions_folder
 from eventlog.sdk.overrides import given_task_id
+from eventlog.sdk.remote_blobs import found_blob
 from eventlog.sdk.stores import current_views, open_store_at
 from eventlog.store import Store
 
@@ -62,7 +63,7 @@ def begin_continuation(task_id: str, folder: Path) -> Store:
         append(ParametersSet, task_id, state.parameters)
     for one in state.configurations.values():
         if one.blob:
-            store.blobs.put_file(home.blobs.path(one.blob))
+            store.blobs.put_file(found_blob(home.blobs, one.blob, f"configuration '{one.name}'"))
         append(ConfigurationSet, task_id, one.name, one.text, one.blob, one.type, one.description)
     store.flush()
     return store

@@ -1,6 +1,7 @@
 """Blobs that are handed out: their bytes are checked against the SHA-256 that names them, each time.
 
-A disk may give back other bytes than it was given, and a blob is never looked at again by who wrote it.
+A disk may give back other bytes than it was given, and a blob is never looked at again by who wrote it. One
+that is not here is fetched.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from eventlog.blobs import Blobs
 from eventlog.errors import DataCorrupt
+from eventlog.sdk.remote_blobs import found_blob
 
 __all__ = ["check_blob", "copy_blob", "damaged", "has_digest", "read_blob"]
 
@@ -24,10 +26,10 @@ def check_blob(blobs: Blobs, digest: str, what: str, progress: Callable[[int], o
         progress: gets the number of bytes looked at so far.
 
     Raises:
-        BlobMissing: it is not here.
+        BlobMissing: it is not here, nor on a remote that is known here.
         DataCorrupt: its bytes are not those that it is named by.
     """
-    path = blobs.path(digest)
+    path = found_blob(blobs, digest, what)
     if not has_digest(path, digest, progress):
         raise damaged(path, digest, what)
     return path
@@ -35,7 +37,7 @@ def check_blob(blobs: Blobs, digest: str, what: str, progress: Callable[[int], o
 
 def read_blob(blobs: Blobs, digest: str, what: str) -> bytes:
     """The bytes of a blob; arguments and errors are those of `check_blob`."""
-    path = blobs.path(digest)
+    path = found_blob(blobs, digest, what)
     try:
         data = path.read_bytes()
     except OSError:
@@ -50,7 +52,7 @@ def copy_blob(blobs: Blobs, digest: str, what: str, to: BinaryIO) -> None:
 
     Arguments and errors are those of `check_blob`.
     """
-    path = blobs.path(digest)
+    path = found_blob(blobs, digest, what)
     hasher = hashlib.sha256()
     with path.open("rb") as source:
         while piece := _read(source, path, digest, what):

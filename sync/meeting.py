@@ -9,6 +9,7 @@ from eventlog.sync.planning import Plan, plan_pull, plan_push
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher, lacking
 from eventlog.sync.references import Choose
+from eventlog.sync.remembered import remember
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import (
     ProgressCallback,
@@ -54,6 +55,7 @@ def push(
     remote = Remote(url)
     remote.prepare()
     Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).push()
+    remember(store, url, remote)
     return tally.result(PushResult)
 
 
@@ -87,6 +89,7 @@ def pull(
     remote.require()
     tally = Tally("pull", progress)
     Puller(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).pull()
+    remember(store, url, remote)
     return tally.result(PullResult)
 
 
@@ -119,6 +122,7 @@ def synchronise(
     _flush(store, pushing)
     remote.prepare()
     Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs).push()
+    remember(store, url, remote)
     return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
 
 

@@ -1,11 +1,15 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from eventlog.events import DeliveryRequested
+from eventlog.events import DeliveryCompleted, DeliveryRequested
 from eventlog.store import Store
-from tests.cli.running import BASELINE, Run
+from tests.cli.running import BASELINE, RICH, Run
 
 
 @pytest.fixture
@@ -131,3 +135,193 @@ def test_a_pull_alone_delivers_nothing(eventlog: Run, tasks: Path, remote: str, 
         store.session.append(DeliveryRequested, BASELINE, digest, f"file://{tmp_path}/out/weights.bin")
     assert eventlog("sync", remote, "--pull").code == 0
     assert not (tmp_path / "out").exists()
+
+
+# Choosing.
+
+
+@pytest.fixture
+def various(rich: Path) -> Path:
+    """The home with four tasks and two models, in which nothing waits to be delivered."""
+    with Store.open(rich) as store:
+        digest = store.blobs.put_bytes(b"a,b\n")
+        store.session.append(DeliveryCompleted, RICH, digest, "s3://bucket/rich/table.csv")
+    return rich
+
+
+def blobs_in(remote: str | Path) -> int:
+    return len(list(Path(remote).glob("blobs/*/*")))
+
+
+@pytest.mark.parametrize(
+    ("options", "blobs"),
+    [
+        (["--task", "3fa9", "--task", "digits/wider"], 2),
+        (["--project", "digits/other"], 0),
+        (["--task", "digits/rich", "--project", "digits/other"], 4),
+        (["--since", "1 hour ago", "--project", "digits"], 6),
+    ],
+)
+def test_a_choice_decides_which_blobs_travel_and_the_log_always_does(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path, options: list[str], blobs: int
+) -> None:
+    outcome = eventlog("sync", remote, "--push", "--json", *options)
+    assert outcome.code == 0, outcome.err
+    pushed = json.loads(outcome.out)["pushed"]
+    assert (pushed["blobs"], pushed["absent"]) == (blobs, 6 - blobs)
+    assert blobs_in(remote) == blobs
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    assert eventlog("sync", remote, **second).code == 0
+    assert eventlog("ls", "--json", **second).out == eventlog("ls", "--json").out
+
+
+def test_a_pull_of_tasks_that_were_not_known_before_takes_those_chosen(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path
+) -> None:
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    eventlog("sync", remote)
+    outcome = eventlog("sync", remote, "--task", "digits/baseline", **second)
+    assert outcome.code == 0, outcome.err
+    assert outcome.lines[0].endswith("; 5 blobs are not here")
+    assert blobs_in(tmp_path / "second") == 1
+    # What is not chosen comes when it is asked for, from where the log came from.
+    fetched = eventlog("artifacts", "digits/wider", "model", "-o", str(tmp_path / "m"), **second)
+    assert fetched.code == 0, fetched.err
+    assert (tmp_path / "m").read_bytes() == b"weights of wider"
+    assert eventlog("artifacts", "digits/rich", "table", "-o", "-", **second).out == "a,b\n"
+    plots = eventlog("plots", "digits/rich", "--save", str(tmp_path / "plots"), **second)
+    assert plots.code == 0, plots.err
+    assert blobs_in(tmp_path / "second") == 5
+    rest = eventlog("sync", remote, "--project", "digits", **second)
+    assert rest.lines[0] == "pulled 0 batches and 1 blob (7 B)"
+    assert "elsewhere" not in eventlog("verify", **second).out
+
+
+def test_what_is_asked_for_and_cannot_be_had_is_one_line(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path
+) -> None:
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    eventlog("sync", remote)
+    eventlog("sync", remote, "--task", "digits/rich", **second)
+    Path(remote).rename(tmp_path / "moved")
+    outcome = eventlog("artifacts", "digits/wider", "model", "-o", str(tmp_path / "m"), **second)
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: blob ")
+    assert remote in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert "elsewhere" in eventlog("verify", **second).out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--task", "nothing"], ["--project", "nothing"], ["--task", "digits/baseline", "--task", "no"]],
+)
+@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
+def test_a_choice_of_what_there_is_not_is_one_line(
+    eventlog: Run, tasks: Path, remote: str, options: list[str], half: list[str]
+) -> None:
+    eventlog("sync", remote)
+    outcome = eventlog("sync", remote, *options, *half)
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: no task ")
+    assert outcome.err.count("\n") == 1
+
+
+# Looking first.
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+        # LMDB's table of readers is written by whoever reads.
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock.mdb"
+    }
+
+
+def test_a_dry_run_says_what_would_move_and_moves_nothing(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path
+) -> None:
+    second, third = ({"EVENTLOG_HOME": str(tmp_path / name)} for name in ("second", "third"))
+    eventlog("sync", remote)
+    with Store.open(tmp_path / "second") as store:
+        store.session.append(DeliveryRequested, BASELINE, store.blobs.put_bytes(b"own"), "memory://x")
+        own = store.id.hex()
+    before = contents(tmp_path)
+    outcome = eventlog("sync", remote, "--dry-run", "--json", **second)
+    assert outcome.code == 0, outcome.err
+    plan = json.loads(outcome.out)
+    shown = eventlog("sync", remote, "--dry-run", **second)
+    assert shown.code == 0
+    assert contents(tmp_path) == before
+    done = json.loads(eventlog("sync", remote, "--json", **second).out)
+    for planned, moved in ((plan["pull"], done["pulled"]), (plan["push"], done["pushed"])):
+        assert {name: moved[name] for name in ("batches", "blobs", "bytes")} == {
+            name: planned[name] for name in ("batches", "blobs", "bytes")
+        }
+        assert planned["batches"] == sum(store["batches"] for store in planned["stores"])
+    assert [store["id"] for store in plan["push"]["stores"]] == [own]
+    assert shown.lines[0].startswith("would pull ")
+    assert f" of store {own}" in shown.lines[-1]
+    again = eventlog("sync", remote, "--dry-run", **second)
+    assert again.lines == ["would pull nothing", "would push nothing"]
+    # Nothing is begun where there is nothing.
+    assert json.loads(eventlog("sync", remote, "--dry-run", "--json", **third).out)["pull"]["blobs"] == 7
+    assert not (tmp_path / "third").exists()
+    assert eventlog("sync", str(tmp_path / "nowhere"), "--dry-run").code == 0
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_dry_run_counts_what_is_absent_and_would_be_supplied(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path
+) -> None:
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    eventlog("sync", remote, "--task", "digits/baseline")
+    outcome = eventlog("sync", remote, "--dry-run")
+    assert outcome.lines[1].startswith("would push 0 batches and 5 blobs")
+    eventlog("sync", remote, **second)
+    eventlog("sync", remote)
+    outcome = eventlog("sync", remote, "--dry-run", **second)
+    assert outcome.lines[0].startswith("would pull 0 batches and 5 blobs")
+    outcome = eventlog("sync", remote, "--dry-run", "--task", "digits/wider", **second)
+    assert outcome.lines[0].startswith("would pull at most 0 batches and 1 blob")
+
+
+# Stopping.
+
+STUCK = """
+import sys, threading
+from eventlog.sync.folder_objects import FolderObjects
+def stuck(self, *arguments):
+    print("stuck", flush=True)
+    threading.Event().wait()
+setattr(FolderObjects, sys.argv.pop(1), stuck)
+from eventlog.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("where", ["copy", "put_file", "put", "start", "files_in_folders"])
+def test_ctrl_c_stops_at_once_whatever_hangs(
+    environment: dict[str, str], eventlog: Run, various: Path, remote: str, tmp_path: Path, where: str
+) -> None:
+    """As a network that is gone does: no thread that waits for it is waited for."""
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    if where in {"copy", "start", "files_in_folders"}:
+        eventlog("sync", remote)
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, where, "sync", remote],
+        env={**environment, **(second if where == "copy" else {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "stuck\n"
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        assert process.wait(30) == 130
+        assert time.monotonic() - started < 1.5
+        assert process.stderr.read() == "eventlog: interrupted; the next sync goes on from here\n"
+    assert eventlog("sync", remote, **(second if where == "copy" else {})).code == 0
