@@ -103,13 +103,15 @@ class Blobs:
             writer.take(source, path, progress)
         return writer.digest, writer.size
 
-    def writer(self, *, expected: str | None = None) -> "BlobWriter":
+    def writer(self, *, expected: str | None = None, resumable: bool = False) -> "BlobWriter":
         """A file to write a blob to, as a context manager; at its end the blob is kept.
 
         Args:
             expected: the SHA-256 that the bytes must have; others are thrown away with DataCorrupt.
+            resumable: go on after the bytes that an earlier writer of the same blob left when it was cut off;
+                the writer's `size` says how many they are.
         """
-        return BlobWriter(self, expected)
+        return BlobWriter(self, expected, resumable=resumable and expected is not None)
 
     def admit_file(self, path: Path, digest: str) -> None:
         """Makes a file in `temporary`, such as one fetched from a remote, a blob, and takes it away.
@@ -185,11 +187,12 @@ class BlobWriter:
         size: bytes written so far.
     """
 
-    def __init__(self, blobs: Blobs, expected: str | None) -> None:
+    def __init__(self, blobs: Blobs, expected: str | None, *, resumable: bool = False) -> None:
         self.digest = ""
         self.size = 0
         self._blobs = blobs
         self._expected = expected
+        self._resumable = resumable
         self._path = blobs.temporary / f"blob-{os.urandom(12).hex()}"
 
     def __repr__(self) -> str:
@@ -198,8 +201,12 @@ class BlobWriter:
     def __enter__(self) -> "BlobWriter":
         with _store_errors(self._blobs.home):
             _make_folder(self._blobs.temporary)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            left = self._claim_what_is_left() if self._resumable else None
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._file = os.open(self._path, flags, 0o600) if left is None else left
         self._hash = GrowingHash(self._file)
+        if self.size:
+            self._hash.announce(self.size)
         return self
 
     def __exit__(
@@ -215,10 +222,10 @@ class BlobWriter:
                     self._blobs._admit(self._file, self._path, digest, self.size)
                 self.digest = digest
         finally:
-            os.close(self._file)
-            if not self.digest:
+            if not self.digest and not (self._resumable and _may_go_on(error)):
                 with contextlib.suppress(OSError):
                     self._path.unlink(missing_ok=True)
+            os.close(self._file)
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Appends bytes, and returns how many.
@@ -235,8 +242,8 @@ class BlobWriter:
         return size
 
     def take(self, source: int, path: Path, progress: Callable[[int], None] | None = None) -> None:
-        """Takes in what an open file holds, into a writer that nothing was written to yet."""
-        if self._reflink(source):
+        """Takes in what an open file holds, after as many bytes of it as are here already."""
+        if not self.size and self._reflink(source):
             size = os.fstat(self._file).st_size
             while self.size < size:
                 self.size = min(self.size + PIECE_SIZE, size)
@@ -251,6 +258,19 @@ class BlobWriter:
             self._grown(size)
             if progress is not None:
                 progress(self.size)
+
+    def _claim_what_is_left(self) -> int | None:
+        """The file that an earlier writer of this blob left, or that the next may find; None if taken."""
+        from eventlog.partial_file import claim  # what keeps no large blobs needs none of it
+
+        path = self._blobs.temporary / f"blob-{self._expected}"
+        file = claim(path)
+        if file is None:
+            self._resumable = False
+        else:
+            self._path = path
+            self.size = os.lseek(file, 0, os.SEEK_END)
+        return file
 
     def _grown(self, size: int) -> None:
         self.size += size
@@ -306,6 +326,11 @@ def sweep_temporary(home: Path) -> int:
                 path.unlink()
             swept += 1
     return swept
+
+
+def _may_go_on(error: BaseException | None) -> bool:
+    """Whether what was written before an error is worth keeping: the bytes are good, and there is room."""
+    return error is not None and not isinstance(error, DataCorrupt | StoreFull | StoreReadOnly | InputInvalid)
 
 
 def _is_digest(name: str) -> bool:

@@ -14,9 +14,10 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Protocol
 
+from eventlog.blobs import NO_RIGHT, NO_ROOM
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, StoreFull, StoreInvalid, StoreReadOnly
 from eventlog.sync.layout import ABSENT, is_absent_list, is_digest
-from eventlog.sync.objects import NO_RIGHT, NO_ROOM, Objects
+from eventlog.sync.objects import Objects
 
 __all__ = ["AbsentLists", "FolderPlace", "ObjectsPlace"]
 

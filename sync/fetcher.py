@@ -10,7 +10,7 @@ from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid,
 from eventlog.store import Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes
-from eventlog.sync.layout import blob_object
+from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import Choose, NamedBlobs, all_named
 from eventlog.sync.results import Tally
@@ -129,7 +129,8 @@ class Fetcher:
 
         def fetch(digest: str, count: OnBytes) -> None:
             try:
-                with self._store.blobs.writer(expected=digest) as writer:
+                resumable = sizes[digest] >= RESUMABLE_SIZE
+                with self._store.blobs.writer(expected=digest, resumable=resumable) as writer:
                     self._remote.copy_blob(digest, sizes[digest], writer, count)
             except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable) as error:
                 self._note(digest, error, is_told=digest in digests)

@@ -11,6 +11,7 @@ from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
 from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.objects import Objects, check_digest
+from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
 
@@ -61,6 +62,16 @@ class FolderObjects(Objects):
                 raise RemoteInvalid(f"{self.shown}/{name} is not a regular file: remove it, and sync again")
             return open(descriptor, "rb")
 
+    def start(self, name: str, count: int) -> bytes:
+        """At most the first `count` bytes of an object.
+
+        Raises:
+            NotFound: there is none.
+            RemoteInvalid: it is not a regular file.
+        """
+        with self.open(name) as file, self.errors(name):
+            return file.read(count)
+
     def copy(self, name: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
         """Write an object's bytes to a writer of the store; by reflink where the file system can.
 
@@ -76,7 +87,9 @@ class FolderObjects(Objects):
             progress(done - before)
             before = done
 
-        with self.open(name) as file:
+        with self.errors(name), self.open(name) as file:
+            if writer.size:
+                advance(writer.size)
             try:
                 writer.take(file.fileno(), Path(self._path(name)), advance)
             except InputInvalid as error:
@@ -84,7 +97,7 @@ class FolderObjects(Objects):
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write an object, whole or not at all."""
-        with self._placed(name) as temporary, _Target(temporary) as target:
+        with self.errors(name, writing=True), self._placed(name) as temporary, _Target(temporary) as target:
             for piece in pieces:
                 target.write(memoryview(piece))
 
@@ -94,8 +107,14 @@ class FolderObjects(Objects):
         Raises:
             DataCorrupt: the file's bytes have another hash, or cannot be read.
         """
-        with opened(source) as descriptor, self._placed(name) as temporary, _Target(temporary) as target:
-            if reflink(descriptor, target.descriptor):
+        with (
+            self.errors(name, writing=True),
+            opened(source) as descriptor,
+            own_name(descriptor, digest) as own,
+            self._placed(name, own) as temporary,
+            _Target(temporary) as target,
+        ):
+            if not target.there and reflink(descriptor, target.descriptor):
                 found = hash_file(target.descriptor, progress)
             else:
                 found = copy_hashing(descriptor, target.write, progress)
@@ -129,7 +148,13 @@ class FolderObjects(Objects):
 
 
 class _Target:
-    """A new file on a local file system: a context manager, at whose end the bytes are on the disk."""
+    """A file on a local file system: a context manager, at whose end it holds what was written, on the disk.
+
+    What it held before is compared with what is written, and overwritten from where the two differ.
+
+    Attributes:
+        there: bytes that it held before.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -137,21 +162,31 @@ class _Target:
         self._asked = 0
 
     def __enter__(self) -> "_Target":
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.descriptor = os.open(self._path, flags, 0o666)
+        self.there = os.fstat(self.descriptor).st_size
+        self._same = self.there > 0
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
+                if 0 < self._written < self.there:
+                    os.ftruncate(self.descriptor, self._written)
                 os.fsync(self.descriptor)
         finally:
             os.close(self.descriptor)
 
     def write(self, piece: memoryview) -> None:
         """Append a piece, whole."""
+        if self._same:
+            known = os.pread(self.descriptor, len(piece), self._written)
+            self._same = known == piece
+        if self._same:
+            self._written += len(piece)
+            return
         while piece:
-            count = os.write(self.descriptor, piece)
+            count = os.pwrite(self.descriptor, piece, self._written)
             self._written += count
             piece = piece[count:]
         if self._written - self._asked >= WRITE_BACK_SIZE and hasattr(os, "posix_fadvise"):

@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT",
     "MARKER",
     "MARKER_TEXT",
+    "RESUMABLE_SIZE",
     "SEGMENT_SIZE",
     "STORES",
     "TEMPORARY",
@@ -47,6 +48,8 @@ ABSENT = "absent"
 TEMPORARY = "temporary"
 # A segment ends with the batch that takes it past this many bytes.
 SEGMENT_SIZE = 32 << 20
+# A transfer of a blob of at least this many bytes leaves what it got through, for the next one to go on with.
+RESUMABLE_SIZE = 8 << 20
 
 _MARKER = re.compile(rb"eventlog remote ([1-9][0-9]{0,8})\n")
 _SEGMENT = re.compile(r"([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")

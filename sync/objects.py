@@ -1,34 +1,44 @@
-"""Remote objects: named bytes under one fsspec URL, each written once and whole.
+"""Remote objects: named bytes under one URL, each written once and whole.
 
-There are three kinds of file system, by how an object comes to be whole under its name:
+There are kinds of them, by how an object comes to be whole under its name:
 
-* `Objects`: written under ``temporary/``, then moved into place (SFTP, WebDAV, shares through fsspec).
+* `Objects`: written under ``temporary/``, then moved into place (shares through fsspec, WebDAV).
 * `FolderObjects`: the same on a local file system, synced to the disk before it is moved.
-* `PutObjects`: put in one request that succeeds or leaves nothing (S3 and its like).
+* `SftpObjects`: the same over SFTP, going on with what a cut-off write left.
+* `PutObjects`: put in one request that succeeds or leaves nothing (GCS, Azure).
+* `S3Objects`: the same, with large objects in parts that are put together at the end.
+* `HttpObjects`: only read.
 
-Whatever goes wrong on the way is said in one line, as an error of the tree.
+What fails for the moment is tried again, with `Patience`. Whatever goes wrong for good is said in one line,
+as an error of the tree.
 """
 
 import contextlib
-import errno
+import io
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 
 from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.sync.copying import OnBytes, copy_hashing, opened
+from eventlog.sync.failures import Failure, Passing, failure_of, first_line
 from eventlog.sync.layout import TEMPORARY, is_temporary
+from eventlog.sync.patience import Patience
+from eventlog.sync.ranges import RangedFile, ranges
 
-__all__ = ["Objects", "check_digest", "first_line"]
+__all__ = ["Objects", "Recounted", "check_digest"]
 
-READ_SIZE = 1 << 20
 SWEEP_AGE_SECONDS = 24 * 3600
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+LISTING_JOBS = 16
+# Where fewer objects than this are asked for in a folder, each is asked for by itself.
+WORTH_LISTING = 3
+
+Result = TypeVar("Result")
 
 
 class Objects:
@@ -38,7 +48,12 @@ class Objects:
         file_system: fsspec's.
         root: the path, on it, that all names are below.
         shown: what to call it in messages.
+
+    Attributes:
+        advice_on_rights: what to do when it refuses.
     """
+
+    advice_on_rights = "check its owner and rights"
 
     def __init__(self, file_system: Any, root: str, shown: str) -> None:
         self.shown = shown
@@ -46,6 +61,7 @@ class Objects:
         self._root = root.rstrip("/")
         self._made: set[str] = set()
         self._lock = threading.Lock()
+        self._patience = Patience(shown)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.shown}>"
@@ -58,15 +74,8 @@ class Objects:
         Raises:
             RemoteInvalid: it is not a folder.
         """
-        with self.errors(""):
-            try:
-                listing = self._fs.ls(self._root or "/", detail=True)
-            except FileNotFoundError:
-                return None
-            itself = [entry["name"].rstrip("/") for entry in listing] == [self._root]
-            if itself and self._fs.isfile(self._root):
-                raise RemoteInvalid(f"{self.shown} is a file, not a folder: name a folder")
-            return [_base(entry["name"]) for entry in listing]
+        listing = self._attempt("", self._root_entries)
+        return None if listing is None else [_base(entry["name"]) for entry in listing]
 
     def files(self, folder: str) -> dict[str, int]:
         """Size by name of the files right in a folder; empty where there is no such folder."""
@@ -78,37 +87,27 @@ class Objects:
 
     def files_in_folders(self, folder: str) -> dict[str, int]:
         """Size by ``folder/name`` of the files in the folders of a folder."""
-        found: dict[str, int] = {}
-        for entry in self._entries(folder):
-            if entry["type"] == "directory":
-                inner = _base(entry["name"])
-                for name, size in self.files(f"{folder}/{inner}").items():
-                    found[f"{inner}/{name}"] = size
-        return found
+        inner = [_base(entry["name"]) for entry in self._entries(folder) if entry["type"] == "directory"]
+        listings = _in_threads(lambda one: self.files(f"{folder}/{one}"), inner)
+        return {
+            f"{one}/{name}": size
+            for one, files in zip(inner, listings, strict=True)
+            for name, size in files.items()
+        }
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
-        found: dict[str, int] = {}
         folders: dict[str, list[str]] = {}
         for name in names:
             folders.setdefault(name.rpartition("/")[0], []).append(name)
-        for folder, wanted in folders.items():
-            if len(wanted) == 1:
-                size = self.size(wanted[0])
-                sizes = {} if size is None else {wanted[0]: size}
-            else:
-                sizes = {f"{folder}/{name}": size for name, size in self.files(folder).items()}
-            found.update((name, sizes[name]) for name in wanted if name in sizes)
+        found: dict[str, int] = {}
+        for sizes in _in_threads(lambda folder: self._sizes_in(folder, folders[folder]), list(folders)):
+            found.update(sizes)
         return found
 
     def size(self, name: str) -> int | None:
         """An object's size in bytes, or None where there is none."""
-        with self.errors(name):
-            try:
-                info = self._fs.info(self._path(name))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            return int(info["size"] or 0) if info["type"] == "file" else None
+        return self._attempt(name, lambda: self._size(self._path(name)))
 
     def start(self, name: str, count: int) -> bytes:
         """At most the first `count` bytes of an object.
@@ -116,21 +115,19 @@ class Objects:
         Raises:
             NotFound: there is none.
         """
-        with self.errors(name), self.open(name) as file:
-            return file.read(count)
+        return self._range(name, 0, count)
 
     def open(self, name: str) -> BinaryIO:
-        """An object, opened for reading.
+        """An object, opened for reading from its beginning.
 
         Raises:
             NotFound: there is none.
         """
-        with self.errors(name):
-            file: BinaryIO = self._fs.open(self._path(name), "rb")
-            return file
+        file = RangedFile(lambda start, count: self._range(name, start, count))
+        return cast(BinaryIO, io.BufferedReader(file))
 
     def copy(self, name: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
-        """Write an object's bytes to a writer of the store.
+        """Write an object's bytes to a writer of the store, after those that it has already.
 
         Args:
             size: how many they are, as listed: no more are taken.
@@ -138,43 +135,40 @@ class Objects:
 
         Raises:
             NotFound: there is none.
-            DataCorrupt: it has more bytes.
+            DataCorrupt: it has more bytes, or fewer.
             StoreFull, StoreReadOnly: the store cannot keep them.
         """
-        with self.errors(name), self.open(name) as file:
-            while piece := file.read(READ_SIZE):
-                if writer.size + len(piece) > size:
-                    raise DataCorrupt("it has more bytes than were listed")
-                writer.write(piece)
-                progress(len(piece))
+        if writer.size:
+            progress(writer.size)
+        for piece in self._pieces(name, writer.size, size, progress):
+            if writer.size + len(piece) > size:
+                raise DataCorrupt("it has more bytes than were listed")
+            writer.write(piece)
+            progress(len(piece))
 
     # Writing.
 
     def make_root(self) -> None:
         """Make the folder itself."""
-        with self.errors(""):
-            self._fs.makedirs(self._root, exist_ok=True)
+        self._attempt("", lambda: self._fs.makedirs(self._root, exist_ok=True), writing=True)
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write an object, whole or not at all."""
-        with self._placed(name) as temporary, self._fs.open(temporary, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
+        data = b"".join(pieces)
+        self._attempt(name, lambda: self._put(name, data), writing=True)
 
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object, whole or not at all.
 
         Args:
             digest: the SHA-256, in hexadecimal, that the bytes must have.
-            progress: gets the number of bytes of each piece.
+            progress: gets the number of bytes of each piece; less than 0 where they have to go again.
 
         Raises:
             DataCorrupt: the file's bytes have another hash, or cannot be read.
         """
-        with opened(source) as descriptor, self._placed(name) as temporary:
-            with self._fs.open(temporary, "wb") as file:
-                found = copy_hashing(descriptor, lambda piece: file.write(bytes(piece)), progress)
-            check_digest(source, found, digest)
+        recounted = Recounted(progress)
+        self._attempt(name, lambda: self._put_file(name, source, digest, recounted), progress, writing=True)
 
     def remove(self, name: str) -> None:
         """Delete an object, if it is there."""
@@ -194,80 +188,205 @@ class Objects:
                     if modified < time.time() - SWEEP_AGE_SECONDS:
                         self._fs.rm_file(entry["name"])
 
-    # Below.
+    # Below: what one kind of file system does otherwise than another.
+
+    def _put(self, name: str, data: bytes) -> None:
+        with self._placed(name) as temporary:
+            self._fs.pipe_file(temporary, data)
+
+    def _put_file(self, name: str, source: Path, digest: str, progress: "Recounted") -> None:
+        progress.again()
+        with opened(source) as descriptor, self._placed(name) as temporary:
+            with self._fs.open(temporary, "wb") as file:
+                found = copy_hashing(descriptor, lambda piece: file.write(bytes(piece)), progress)
+            check_digest(source, found, digest)
+
+    def _move(self, temporary: str, name: str) -> None:
+        self._fs.mv(temporary, self._path(name))
+
+    def _read(self, path: str, start: int, count: int) -> bytes:
+        """The bytes of a file from an offset; fewer than `count` at its end alone."""
+        try:
+            data: bytes = self._fs.cat_file(path, start=start, end=start + count)
+        except Exception as error:
+            # The end is found by asking for what is behind it.
+            if failure_of(error) is Failure.RANGE:
+                return b""
+            raise
+        return data
+
+    def _pieces(self, name: str, start: int, size: int, progress: OnBytes) -> Iterator[bytes]:
+        """The bytes of an object from an offset, piece by piece; one more than its size if it has more."""
+
+        def read(offset: int, count: int) -> bytes:
+            # The last range asks for a byte more, to notice one that should not be there.
+            asked = count + (offset + count == size)
+            piece = self._range(name, offset, asked, progress)
+            if len(piece) < count:
+                raise DataCorrupt(f"it has {offset + len(piece)} bytes, though {size} were listed")
+            return piece
+
+        yield from ranges(read, start, size)
+
+    # Shared by all kinds.
+
+    def _range(self, name: str, start: int, count: int, progress: OnBytes | None = None) -> bytes:
+        return self._attempt(name, lambda: self._read(self._path(name), start, count), progress)
+
+    def _attempt(
+        self,
+        name: str,
+        work: Callable[[], Result],
+        progress: OnBytes | None = None,
+        *,
+        writing: bool = False,
+    ) -> Result:
+        """Do something to an object, and again while that fails for the moment."""
+
+        def once() -> Result:
+            with self.errors(name, writing=writing):
+                return work()
+
+        return self._patience.run(once, progress)
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
+    def _root_entries(self) -> list[dict[str, Any]] | None:
+        listing = self._listing(self._root or "/")
+        if listing is None:
+            return None
+        itself = [entry["name"].rstrip("/") for entry in listing] == [self._root]
+        if itself and self._fs.isfile(self._root):
+            raise RemoteInvalid(f"{self.shown} is a file, not a folder: name a folder")
+        return listing
+
     def _entries(self, folder: str) -> list[dict[str, Any]]:
-        with self.errors(folder):
-            # What other machines have put since the last listing is to be seen.
-            self._fs.invalidate_cache()
-            try:
-                entries: list[dict[str, Any]] = self._fs.ls(self._path(folder), detail=True)
-            except FileNotFoundError:
-                return []
-            # Some file systems list a file, or an empty folder, as itself.
-            return [entry for entry in entries if entry["name"].rstrip("/") != self._path(folder)]
+        path = self._path(folder)
+        entries = self._attempt(folder, lambda: self._listing(path))
+        # Some file systems list a file, or an empty folder, as itself.
+        return [entry for entry in entries or () if entry["name"].rstrip("/") != path]
+
+    def _listing(self, path: str) -> list[dict[str, Any]] | None:
+        # What other machines have put since the last listing is to be seen.
+        self._fs.invalidate_cache()
+        try:
+            entries: list[dict[str, Any]] = self._fs.ls(path, detail=True)
+        except FileNotFoundError as error:
+            if failure_of(error) is Failure.BUCKET_MISSING:
+                raise
+            return None
+        return entries
+
+    def _size(self, path: str) -> int | None:
+        try:
+            info = self._fs.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return int(info["size"] or 0) if info["type"] == "file" else None
+
+    def _each_size(self, names: list[str]) -> dict[str, int]:
+        found = zip(names, _in_threads(self.size, names), strict=True)
+        return {name: size for name, size in found if size is not None}
+
+    def _sizes_in(self, folder: str, names: list[str]) -> dict[str, int]:
+        if len(names) < WORTH_LISTING:
+            return self._each_size(names)
+        files = {f"{folder}/{name}": size for name, size in self.files(folder).items()}
+        return {name: files[name] for name in names if name in files}
 
     @contextlib.contextmanager
-    def _placed(self, name: str) -> Iterator[str]:
-        """A path to write to, whose file becomes the object when the block ends, unless it fails."""
-        temporary = self._path(f"{TEMPORARY}/{secrets.token_hex(16)}")
-        with self.errors(name, writing=True):
-            self._make_folder(TEMPORARY)
-            try:
-                yield temporary
-                self._make_folder(name.rpartition("/")[0])
-                self._move(temporary, name)
-            except BaseException:
+    def _placed(self, name: str, own: str | None = None) -> Iterator[str]:
+        """A path to write to, whose file becomes the object when the block ends, unless it fails.
+
+        Args:
+            own: what to call the file, where the next try may go on with what this one has written.
+        """
+        temporary = self._path(f"{TEMPORARY}/{own or secrets.token_hex(16)}")
+        self._make_folder(TEMPORARY)
+        try:
+            yield temporary
+            self._make_folder(name.rpartition("/")[0])
+            self._move(temporary, name)
+        except BaseException as error:
+            # Bad bytes are of no use to the next one, and a full disk needs the room.
+            if own is None or isinstance(error, DataCorrupt) or failure_of(error) is Failure.FULL:
                 with contextlib.suppress(Exception):
                     self._fs.rm_file(temporary)
-                raise
+            raise
 
     def _make_folder(self, folder: str) -> None:
         if folder and folder not in self._made:
             self._fs.makedirs(self._path(folder), exist_ok=True)
             self._made.add(folder)
 
-    def _move(self, temporary: str, name: str) -> None:
-        self._fs.mv(temporary, self._path(name))
-
     @contextlib.contextmanager
     def errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
         """Says in one line what an error of the file system means for the remote, and what to do."""
-        where = f"{self.shown}/{name}" if name else self.shown
         try:
             yield
         except EventlogError:
             raise
-        except FileNotFoundError as error:
-            if writing:
-                raise RemoteUnreachable(
-                    f"{where} cannot be written ({first_line(error)}): check that the remote is still"
-                    " there, and sync again"
-                ) from None
-            raise NotFound(f"{where} is not there") from None
-        except (NotADirectoryError, FileExistsError):
-            raise RemoteInvalid(
-                f"{where} cannot be used: a file is where a folder should be; name another folder"
-            ) from None
-        except OSError as error:
-            doing = "written" if writing else "read"
-            reason = error.strerror or first_line(error)
-            if error.errno in NO_ROOM:
-                advice = "make room there, and sync again"
-            elif error.errno in NO_RIGHT or isinstance(error, PermissionError):
-                advice = "check its owner and rights"
-            else:
-                advice = "check that it is there, and sync again"
-            raise RemoteUnreachable(f"{where} cannot be {doing} ({reason}): {advice}") from None
         except Exception as error:
-            # The packages behind fsspec raise whatever theirs raise.
-            reason = f"{type(error).__name__}: {first_line(error)}"
-            raise RemoteUnreachable(
-                f"{where} cannot be reached ({reason}): check that it is there, and sync again"
-            ) from None
+            where = f"{self.shown}/{name}" if name else self.shown
+            raise self._said(where, error, writing=writing) from None
+
+    def _said(self, where: str, error: Exception, *, writing: bool) -> EventlogError:
+        reason = first_line(error)
+        if not isinstance(error, OSError):
+            reason = f"{type(error).__name__}: {reason}"
+        cannot = f"{where} cannot be {'written' if writing else 'read'} ({reason})"
+        match failure_of(error):
+            case Failure.BUCKET_MISSING:
+                return RemoteUnreachable(
+                    f"{self.shown} cannot be used, as its bucket is not there: check the name, or create it"
+                )
+            case Failure.MISSING if writing:
+                return RemoteUnreachable(f"{cannot}: check that the remote is still there, and sync again")
+            case Failure.MISSING:
+                return NotFound(f"{where} is not there")
+            case Failure.MISPLACED:
+                return RemoteInvalid(
+                    f"{where} cannot be used: a file is where a folder should be; name another folder"
+                )
+            case Failure.FORBIDDEN:
+                return RemoteUnreachable(f"{cannot}: {self.advice_on_rights}")
+            case Failure.FULL:
+                return RemoteUnreachable(f"{cannot}: make room there, and sync again")
+            case Failure.HOST_UNKNOWN:
+                return RemoteUnreachable(f"{self.shown} cannot be reached ({reason}): check the host's name")
+            case Failure.HOST_KEY:
+                return RemoteUnreachable(
+                    f"{self.shown} is not trusted ({reason}): check its key, and connect once with ssh to"
+                    " accept it"
+                )
+            case Failure.CERTIFICATE:
+                return RemoteUnreachable(
+                    f"{self.shown} is not trusted ({reason}): check its certificate, and the URL's protocol"
+                )
+            case Failure.PASSING:
+                return Passing(f"{where} does not answer ({reason}): check the network, and sync again")
+            case _:
+                return RemoteUnreachable(f"{cannot}: check that it is there, and sync again")
+
+
+class Recounted:
+    """Progress that starts over when bytes have to go again."""
+
+    def __init__(self, progress: OnBytes) -> None:
+        self._progress = progress
+        self._count = 0
+
+    def __call__(self, count: int) -> None:
+        """Count bytes."""
+        self._progress(count)
+        self._count += count
+
+    def again(self) -> None:
+        """Take back what was counted."""
+        if self._count:
+            self._progress(-self._count)
+            self._count = 0
 
 
 def check_digest(source: Path, found: str, digest: str) -> None:
@@ -276,10 +395,12 @@ def check_digest(source: Path, found: str, digest: str) -> None:
         raise DataCorrupt(f"{source} has the SHA-256 {found}, not the one of its name")
 
 
+def _in_threads(work: Callable[[str], Result], names: list[str]) -> list[Result]:
+    if len(names) < 2:
+        return [work(name) for name in names]
+    with ThreadPoolExecutor(min(LISTING_JOBS, len(names)), thread_name_prefix="eventlog-list") as executor:
+        return list(executor.map(work, names))
+
+
 def _base(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

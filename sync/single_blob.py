@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eventlog.blobs import Blobs
 from eventlog.errors import DataCorrupt, NotFound
-from eventlog.sync.layout import blob_object
+from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
 from eventlog.sync.remote import Remote
 
 __all__ = ["fetch_blob"]
@@ -42,7 +42,7 @@ def fetch_blob(
         progress(done, size)
 
     try:
-        with blobs.writer(expected=digest) as writer:
+        with blobs.writer(expected=digest, resumable=size >= RESUMABLE_SIZE) as writer:
             remote.copy_blob(digest, size, writer, advance)
     except DataCorrupt as error:
         raise DataCorrupt(f"{remote.url}/{blob_object(digest)}: {error}") from None

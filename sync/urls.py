@@ -1,17 +1,18 @@
 """Which remote objects a URL stands for."""
 
 import os
-import re
 from pathlib import Path
 
-from eventlog.errors import InputInvalid, RemoteInvalid
+from eventlog.errors import EventlogError, InputInvalid, RemoteInvalid
+from eventlog.sync.failures import first_line
+from eventlog.sync.file_systems import file_system, missing_package, protocol_of, shown
 from eventlog.sync.folder_objects import FolderObjects
-from eventlog.sync.objects import Objects, first_line
-from eventlog.sync.put_objects import PutObjects
+from eventlog.sync.objects import Objects
 
-__all__ = ["objects_at"]
+__all__ = ["PUT_PROTOCOLS", "objects_at"]
 
-PUT_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+# Where a put succeeds as a whole, or leaves nothing.
+PUT_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "memory"})
 
 
 def objects_at(url: str | os.PathLike[str]) -> Objects:
@@ -19,7 +20,8 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
 
     Raises:
         InputInvalid: the URL is empty, or the path cannot be one.
-        RemoteInvalid: fsspec knows no such protocol, or lacks the package for it.
+        RemoteInvalid: fsspec knows no such protocol, or cannot use the URL.
+        NotAvailable: it needs a package that is not installed.
     """
     text = os.fspath(url)
     if not text:
@@ -29,23 +31,40 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
             text = str(Path(text).expanduser().absolute())
         except RuntimeError as error:
             raise InputInvalid(f"{text} cannot be a remote: {first_line(error)}") from None
-    import fsspec  # costs tens of milliseconds, and is needed nowhere else
-
-    shown = _without_secrets(text)
     try:
-        file_system, root = fsspec.core.url_to_fs(text)
+        return _objects(text)
+    except EventlogError:
+        raise
     except ImportError as error:
-        raise RemoteInvalid(f"{shown} needs a package that is not installed: {first_line(error)}") from None
+        raise missing_package(text, error) from None
     except Exception as error:
-        raise RemoteInvalid(f"{shown} cannot be used as a remote: {first_line(error)}") from None
-    protocols = file_system.protocol if isinstance(file_system.protocol, tuple) else (file_system.protocol,)
-    if "file" in protocols:
-        return FolderObjects(file_system, root, shown)
-    if PUT_PROTOCOLS.intersection(protocols):
-        return PutObjects(file_system, root, shown)
-    return Objects(file_system, root, shown)
+        raise RemoteInvalid(f"{shown(text)} cannot be used as a remote: {first_line(error)}") from None
 
 
-def _without_secrets(url: str) -> str:
-    """A URL as it may be shown: no password, no query."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url).partition("?")[0] if "://" in url else url
+def _objects(url: str) -> Objects:
+    protocol = protocol_of(url)
+    kind = protocol.kind if protocol else ""
+    if kind == "sftp":
+        from eventlog.sync.sftp_files import SftpFiles, sftp_path
+        from eventlog.sync.sftp_objects import SftpObjects
+
+        return SftpObjects(SftpFiles(url), sftp_path(url), shown(url))
+    if kind == "http":
+        from eventlog.sync.http_objects import HttpObjects
+
+        return HttpObjects(url.partition("?")[0], shown(url))
+    system, root = file_system(url)
+    if kind == "s3":
+        from eventlog.sync.s3_objects import S3Objects
+
+        return S3Objects(system, root, shown(url))
+    if kind == "webdav":
+        from eventlog.sync.webdav_objects import WebdavObjects
+
+        return WebdavObjects(system, root, shown(url))
+    if kind in {"gcs", "azure", "memory"}:
+        from eventlog.sync.put_objects import PutObjects
+
+        return PutObjects(system, root, shown(url))
+    protocols = system.protocol if isinstance(system.protocol, tuple) else (system.protocol,)
+    return (FolderObjects if "file" in protocols else Objects)(system, root, shown(url))

@@ -68,6 +68,24 @@ class ZipObjects(Objects):
         with self._archive.errors(name):
             return self._archive.file(name)
 
+    def start(self, name: str, count: int) -> bytes:
+        """At most the first `count` bytes of an object.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.errors(name), self.open(name) as file:
+            return file.read(count)
+
+    def _pieces(self, name: str, start: int, size: int, progress: OnBytes) -> Iterator[bytes]:
+        with self.errors(name), self.open(name) as file:
+            offset = 0
+            while piece := file.read(PIECE_SIZE):
+                offset += len(piece)
+                # A member has no ranges: what is here already is read, and passed over.
+                if offset > start:
+                    yield piece[max(0, len(piece) - (offset - start)) :]
+
     @contextmanager
     def errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
         """Says in one line that bytes are not what they should be."""

@@ -10,7 +10,7 @@ import pytest
 from fsspec.registry import known_implementations
 
 from eventlog.blobs import Blobs
-from eventlog.errors import DataCorrupt, NotFound, RemoteInvalid
+from eventlog.errors import DataCorrupt, NotAvailable, NotFound
 from eventlog.sync import Remote, pull, push, synchronise
 from eventlog.sync.objects import Objects
 from eventlog.sync.urls import objects_at
@@ -150,5 +150,5 @@ def test_a_protocol_whose_package_is_missing_is_named(monkeypatch: pytest.Monkey
         "absent",
         {"class": "absent_package.FileSystem", "err": "install absent_package to access Absent"},
     )
-    with pytest.raises(RemoteInvalid, match="install absent_package"):
+    with pytest.raises(NotAvailable, match="install absent_package"):
         Remote("absent://host/path")

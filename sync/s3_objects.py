@@ -1,0 +1,225 @@
+"""Remote objects on S3, and on what is spoken to as S3 is.
+
+A large object is sent in parts, several at once, and is there when the last call puts them together. Parts
+that a push which was cut off has sent are found again, and not sent again where their MD5 is that of the
+bytes here.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from eventlog.errors import DataCorrupt, EventlogError
+from eventlog.sync.copying import OnBytes, opened
+from eventlog.sync.failures import Failure, Passing, failure_of
+from eventlog.sync.layout import BLOBS
+from eventlog.sync.objects import SWEEP_AGE_SECONDS, check_digest
+from eventlog.sync.put_objects import PutObjects
+
+__all__ = ["S3Objects"]
+
+PART_SIZE = 8 << 20
+MOST_PARTS = 10_000
+PARTS_AT_ONCE = 4
+# How often a whole object is begun again, where another finished or removed what was being sent.
+BEGINNINGS = 3
+
+# Size and ETag of a part, by its number.
+Parts = dict[int, tuple[int, str]]
+
+
+class S3Objects(PutObjects):
+    """Objects on S3."""
+
+    advice_on_rights = "check the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID) and what they may do there"
+
+    def __init__(self, file_system: Any, root: str, shown: str) -> None:
+        super().__init__(file_system, root, shown)
+        # It is tried again here, with patience.
+        file_system.retries = 1
+
+    def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
+        """Write a file's bytes as an object, whole or not at all.
+
+        Raises:
+            DataCorrupt: the file's bytes have another hash, or cannot be read.
+        """
+        with opened(source) as descriptor:
+            size = os.fstat(descriptor).st_size
+            if size <= PART_SIZE:
+                data = _read(descriptor, 0, size, source)
+                check_digest(source, hashlib.sha256(data).hexdigest(), digest)
+                self._attempt(name, lambda: self._put(name, data), progress, writing=True)
+                progress(size)
+                return
+            for _ in range(BEGINNINGS):
+                if _Upload(self, name, progress).send(descriptor, size, source, digest):
+                    return
+        raise Passing(
+            f"{self.shown}/{name} does not hold: others write or remove it at the same time; sync again"
+        )
+
+    def sweep(self) -> None:
+        """Abort uploads that nobody has added to for more than a day, if that may be done."""
+        bucket, prefix, _ = self._fs.split_path(self._path(BLOBS) + "/")
+        oldest = time.time() - SWEEP_AGE_SECONDS
+        with contextlib.suppress(Exception):
+            for upload in self.uploads(bucket, prefix):
+                if upload["Initiated"].timestamp() < oldest:
+                    place = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    parts = self._fs.call_s3("list_parts", **place).get("Parts", [])
+                    if all(part["LastModified"].timestamp() < oldest for part in parts):
+                        self._fs.call_s3("abort_multipart_upload", **place)
+
+    def uploads(self, bucket: str, prefix: str) -> list[dict[str, Any]]:
+        """The uploads that were begun and not finished, under a prefix."""
+        found: list[dict[str, Any]] = []
+        place = {"Bucket": bucket, "Prefix": prefix}
+        while True:
+            answer = self._fs.call_s3("list_multipart_uploads", **place)
+            found += answer.get("Uploads", [])
+            if not answer.get("IsTruncated"):
+                return found
+            place["KeyMarker"] = answer["NextKeyMarker"]
+            place["UploadIdMarker"] = answer["NextUploadIdMarker"]
+
+
+class _Upload:
+    """An object being sent in parts."""
+
+    def __init__(self, objects: S3Objects, name: str, progress: OnBytes) -> None:
+        self._objects = objects
+        self._name = name
+        self._progress = progress
+        bucket, key, _ = objects._fs.split_path(objects._path(name))
+        self._place = {"Bucket": bucket, "Key": key}
+
+    def send(self, descriptor: int, size: int, source: Path, digest: str) -> bool:
+        """Send a file, and put the object together; False where the parts were gone before that."""
+        there = self._find_or_begin()
+        part_size = _part_size(size)
+        sent: dict[int, str] = {}
+        counted = 0
+        waiting: deque[tuple[int, int, Future[str]]] = deque()
+        hasher = hashlib.sha256()
+        executor = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="eventlog-parts")
+        try:
+            for number, offset in enumerate(range(0, size, part_size), 1):
+                data = _read(descriptor, offset, min(part_size, size - offset), source)
+                hasher.update(data)
+                if number in there and there[number] == (len(data), _md5(data)):
+                    sent[number] = there[number][1]
+                    counted += len(data)
+                    self._progress(len(data))
+                    continue
+                if len(waiting) >= PARTS_AT_ONCE:
+                    counted += self._finish(waiting, sent)
+                waiting.append((number, len(data), executor.submit(self._send_part, number, data)))
+            while waiting:
+                counted += self._finish(waiting, sent)
+            try:
+                check_digest(source, hasher.hexdigest(), digest)
+            except DataCorrupt:
+                self._abort()
+                raise
+            self._call("complete_multipart_upload", MultipartUpload={"Parts": _listed(sent)})
+        except EventlogError:
+            raise
+        except _PartsGone:
+            if self._objects.size(self._name) == size:
+                # Another has put the same together, or the answer to this was lost.
+                self._progress(size - counted)
+                return True
+            self._progress(-counted)
+            return False
+        finally:
+            executor.shutdown(cancel_futures=True)
+        return True
+
+    def _finish(self, waiting: deque[tuple[int, int, Future[str]]], sent: dict[int, str]) -> int:
+        number, size, future = waiting.popleft()
+        sent[number] = future.result()
+        self._progress(size)
+        return size
+
+    def _find_or_begin(self) -> Parts:
+        """Go on with the latest upload of this object, if there is one; returns the parts that it has."""
+        try:
+            bucket, key = self._place["Bucket"], self._place["Key"]
+            begun = [one for one in self._objects.uploads(bucket, key) if one["Key"] == key]
+            if begun:
+                latest = max(begun, key=lambda one: one["Initiated"])
+                self._place["UploadId"] = latest["UploadId"]
+                return self._parts()
+        except Exception:
+            # Whether it is for want of the right, or since this server has no such list: it can do without.
+            self._place.pop("UploadId", None)
+        with self._objects.errors(self._name, writing=True):
+            answer = self._call("create_multipart_upload")
+        self._place["UploadId"] = answer["UploadId"]
+        return {}
+
+    def _parts(self) -> Parts:
+        found: Parts = {}
+        place: dict[str, Any] = dict(self._place)
+        while True:
+            answer = self._objects._fs.call_s3("list_parts", **place)
+            for part in answer.get("Parts", []):
+                found[part["PartNumber"]] = (part["Size"], part["ETag"])
+            if not answer.get("IsTruncated"):
+                return found
+            place["PartNumberMarker"] = answer["NextPartNumberMarker"]
+
+    def _send_part(self, number: int, data: bytes) -> str:
+        answer = self._call("upload_part", PartNumber=number, Body=data)
+        return str(answer["ETag"])
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        def call() -> Any:
+            try:
+                return self._objects._fs.call_s3(method, **self._place, **arguments)
+            except Exception as error:
+                if failure_of(error) is Failure.MISSING and "UploadId" in self._place:
+                    return None
+                raise
+
+        answer = self._objects._attempt(self._name, call, writing=True)
+        if answer is None:
+            raise _PartsGone
+        return answer
+
+    def _abort(self) -> None:
+        with contextlib.suppress(Exception):
+            self._objects._fs.call_s3("abort_multipart_upload", **self._place)
+
+
+class _PartsGone(Exception):
+    """The upload is not known any more: it was put together, or removed."""
+
+
+def _part_size(size: int) -> int:
+    """Whole mebibytes, the same for the same object each time, so that there are not too many parts."""
+    return max(PART_SIZE, -(-size // (MOST_PARTS << 20)) << 20)
+
+
+def _listed(sent: dict[int, str]) -> list[dict[str, Any]]:
+    return [{"PartNumber": number, "ETag": etag} for number, etag in sorted(sent.items())]
+
+
+def _md5(data: bytes) -> str:
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+
+
+def _read(descriptor: int, offset: int, count: int, source: Path) -> bytes:
+    try:
+        data = os.pread(descriptor, count, offset)
+    except OSError as error:
+        raise DataCorrupt(f"{source} cannot be read at byte {offset} ({error.strerror})") from None
+    if len(data) < count:
+        raise DataCorrupt(f"{source} was cut short while it was sent")
+    return data

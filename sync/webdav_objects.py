@@ -1,0 +1,40 @@
+"""Remote objects on a WebDAV server: written under another name, then moved by the server."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from eventlog.sync.copying import hash_file, opened
+from eventlog.sync.objects import Recounted, check_digest
+from eventlog.sync.web_objects import WebObjects
+
+__all__ = ["WebdavObjects"]
+
+
+class WebdavObjects(WebObjects):
+    """Objects on a WebDAV server. A write that was cut off begins again: the protocol has no other way."""
+
+    advice_on_rights = (
+        "check the user and the password (in the URL, or in ~/.netrc) and what they may do there"
+    )
+
+    def _client(self) -> Any:
+        return self._fs.client.http
+
+    def _url(self, path: str) -> Any:
+        return self._fs.client.join_url(path)
+
+    def _put_file(self, name: str, source: Path, digest: str, progress: Recounted) -> None:
+        progress.again()
+        with opened(source) as descriptor, self._placed(name) as temporary:
+            with open(descriptor, "rb", closefd=False) as file:
+                size = os.fstat(descriptor).st_size
+                self._fs.client.upload_fileobj(
+                    file, temporary, overwrite=True, size=size, callback=progress, chunk_size=1 << 20
+                )
+            # What is sent is not seen on its way; it is the same file, and it lies in memory still.
+            check_digest(source, hash_file(descriptor, lambda _: None), digest)
+
+    def _move(self, temporary: str, name: str) -> None:
+        # The file system of fsspec would have it copied, under the very name that nothing half may have.
+        self._fs.client.move(temporary, self._path(name), overwrite=True)
