@@ -37,6 +37,8 @@ BLOB_PLACES = {
     "PlotReported": 7,
     "MediaReported": 7,
 }
+# Only where one of them is in a frame at all are its reports decoded further than their beginning.
+REPORTS_WITH_BLOBS = [kind.encode() for kind in sorted(REPORT_KINDS & BLOB_PLACES.keys())]
 SESSION_KINDS = frozenset({"TaskStarted", "TaskCompleted", "TaskFailed", "TaskStopped", "SessionEnded"})
 DIGEST = re.compile("[0-9a-f]{64}")
 # What msgspec raises for bytes that are not what they should be.
@@ -200,7 +202,7 @@ def _read_reports(content: bytes, facts: BatchFacts) -> list[EventHead]:
         return []
     try:
         heads = _heads_decoder.decode(content)
-        if b"TextReported" in content:
+        if any(kind in content for kind in REPORTS_WITH_BLOBS):
             raw = zip(heads, _raw_decoder.decode(content), strict=True)
             facts.blobs |= blobs_of(
                 [msgspec.msgpack.decode(one) for head, one in raw if head.kind in BLOB_PLACES]

@@ -30,6 +30,8 @@ from eventlog.errors import EventlogError, NotFound, StoreInvalid, StoreNewer
 from eventlog.events import (
     ArtifactUploaded,
     ExecutionRecorded,
+    MediaReported,
+    PlotReported,
     ProgressSet,
     ScalarReported,
     SessionStarted,
@@ -805,3 +807,19 @@ def test_a_blob_that_only_a_journal_names_must_be_there(copy: Path) -> None:
     store = log_of(copy)["meta"][b"store"]
     write_chunk(folder, "000000", 0, [begun, encode_event(event)], store=store)
     assert problems_of(copy) == [f"blobs/12/{digest}, which journals/{folder.name} names, is missing"]
+
+
+@pytest.mark.parametrize("kind", [TextReported, PlotReported, MediaReported])
+def test_a_blob_that_only_a_report_names_must_be_there(
+    home: Path, kind: type[TextReported | PlotReported | MediaReported]
+) -> None:
+    digest = "12" * 32
+    fields: dict[type, tuple[object, ...]] = {
+        TextReported: ("", 20, digest),
+        PlotReported: ("roc", "", 0, "", digest),
+        MediaReported: ("samples", "", 0, "image", digest, 3),
+    }
+    with Store.open(home) as store:
+        store.session.append(kind, TASK, *fields[kind])
+    (line,) = problems_of(home)
+    assert line.startswith(f"blobs/12/{digest}, which batch ")
