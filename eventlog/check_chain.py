@@ -1,15 +1,16 @@
 """What verify finds across batches: each store's chain, each session's numbering, and the records of both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from eventlog.check_batch import UNDECODABLE, BatchFacts
+from eventlog.kept_heads import KeptHead, KeptHeads
 
 __all__ = ["Chains"]
 
 FIRST_PREVIOUS = bytes(32)
-KEY_SIZE = 24
 HEAD_SIZE = 40
 
 
@@ -41,7 +42,11 @@ class _Session:
 
 
 class Chains:
-    """The chains of batches of all stores in one log; batches are added in the order of their keys.
+    """The chains of batches of all stores in one copy of the log; each store's are added in their order.
+
+    Args:
+        prefix: what every problem begins with.
+        against: heads that the chains should hold, to be compared by `check_against`.
 
     Attributes:
         problems: what is wrong, a line each.
@@ -49,7 +54,11 @@ class Chains:
         blobs: by digest, where it was first named.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "", against: KeptHeads | None = None) -> None:
+        self._prefix = prefix
+        self._against = against
+        # Of the batches that the kept heads name, the hashes that they have.
+        self._compared: dict[bytes, bytes] = {}
         self.problems: list[str] = []
         self.batches = 0
         self.events = 0
@@ -73,26 +82,37 @@ class Chains:
         """Ids of the sessions that have events."""
         return set(self._sessions)
 
+    @property
+    def heads(self) -> dict[bytes, KeptHead]:
+        """The last batch of each store: its number and its hash."""
+        return {
+            store: KeptHead(chain.last.number, chain.last.hash)
+            for store, chain in self._chains.items()
+            if chain.last is not None
+        }
+
     def position(self, session: bytes) -> tuple[int, int]:
         """The number of a session's next event, and the time of its last."""
         found = self._sessions.get(session)
         return (found.next, found.last_time) if found else (0, 0)
 
-    def add(self, key: bytes, facts: BatchFacts, page: int) -> None:
-        """Take in the batch that lies at a page under a key."""
+    def add(self, store: bytes, number: int, facts: BatchFacts, place: str) -> None:
+        """Take in a batch.
+
+        Args:
+            store, number: the id and the number under which it lies there.
+            place: where it lies, such as "(page 7)".
+        """
         self.batches += 1
-        if len(key) != KEY_SIZE:
-            self.problems.append(
-                f"log: the key {key.hex()} of a batch (page {page}) is not a store and a number"
-            )
-            return
-        store, number = key[:16], int.from_bytes(key[16:], "big")
-        where = f"batch {number} of store {store.hex()} (page {page})"
-        self.problems += [f"log: {where} {problem}" for problem in facts.problems]
+        where = f"batch {number} of store {store.hex()} {place}"
+        self.problems += [f"{self._prefix}{where} {problem}" for problem in facts.problems]
         if facts.legible and (facts.store, facts.number) != (store, number):
             self.problems.append(
-                f"log: {where} says that it is batch {facts.number} of store {facts.store.hex()}"
+                f"{self._prefix}{where} says that it is batch {facts.number} of store {facts.store.hex()}"
             )
+        kept = self._against.heads.get(store) if self._against is not None else None
+        if kept is not None and kept.number == number:
+            self._compared[store] = facts.hash
         self._link(store, _Link(number, facts.hash, where), facts)
         if not facts.legible:
             self._damaged.add(store)
@@ -103,10 +123,38 @@ class Chains:
             self.blobs.setdefault(digest, where)
         self._continue_session(store, where, facts)
 
-    def check_heads(self, heads: dict[bytes, bytes]) -> None:
+    def finish(self) -> None:
+        """Say what is still to be said once all batches are added, where the copy keeps no heads."""
+        for chain in self._chains.values():
+            self._settle(chain, changed=False)
+
+    def check_against(self) -> None:
+        """Compare the chains with the heads that were kept: each should be a link of its store's chain."""
+        if self._against is None:
+            return
+        for store, kept in sorted(self._against.heads.items()):
+            chain = self._chains.get(store)
+            name = f"store {store.hex()}"
+            said = f"{self._against.name} says"
+            if chain is None or chain.last is None:
+                self.problems.append(f"{name} is not here: {said} that it had batch {kept.number}")
+            elif chain.last.number < kept.number:
+                self.problems.append(
+                    f"{name} was cut: it ends with batch {chain.last.number}, {said} that it had batch"
+                    f" {kept.number}"
+                )
+            elif store not in self._compared:
+                self.problems.append(f"{name} cannot be compared: its batch {kept.number} is missing")
+            elif self._compared[store] != kept.hash:
+                self.problems.append(
+                    f"{name} was rewritten: its batch {kept.number} has the SHA-256"
+                    f" {self._compared[store].hex()}, {said} {kept.hash.hex()}"
+                )
+
+    def check_heads(self, heads: Mapping[bytes, bytes]) -> None:
         """Compare the last batch of each store with the heads that the log keeps."""
         for store in sorted(self._chains.keys() | heads.keys()):
-            name = f"log: the head of store {store.hex()}"
+            name = f"{self._prefix}the head of store {store.hex()}"
             chain, head = self._chains.get(store, _Chain()), heads.get(store)
             last = chain.last
             if head is None or len(head) != HEAD_SIZE:
@@ -127,10 +175,10 @@ class Chains:
                         " them was changed"
                     )
 
-    def check_sessions(self, records: dict[bytes, bytes]) -> None:
+    def check_sessions(self, records: Mapping[bytes, bytes]) -> None:
         """Compare how far each session has got with the records that the log keeps."""
         for session in sorted(self._sessions.keys() | records.keys()):
-            name = f"log: the record of session {session.hex()}"
+            name = f"{self._prefix}the record of session {session.hex()}"
             found, record = self._sessions.get(session), records.get(session)
             if record is None:
                 self.problems.append(f"{name} is missing")
@@ -161,13 +209,13 @@ class Chains:
                 if link.number == expected + 1
                 else f"batches {expected} to {link.number - 1}"
             )
-            self.problems.append(f"log: missing {gone} of store {store.hex()}")
+            self.problems.append(f"{self._prefix}missing {gone} of store {store.hex()}")
             self._settle(chain, changed=False)
         elif not facts.legible:
             self._settle(chain, changed=False)
         elif last is None:
             if facts.previous != FIRST_PREVIOUS:
-                self.problems.append(f"log: {link.where} names a batch before the first")
+                self.problems.append(f"{self._prefix}{link.where} names a batch before the first")
         else:
             changed = last.hash != facts.previous
             self._settle(chain, changed=changed)
@@ -181,10 +229,12 @@ class Chains:
         if suspect is None:
             return
         if changed:
-            self.problems.append(f"log: {suspect.where} cannot be confirmed: the batch after it was changed")
+            self.problems.append(
+                f"{self._prefix}{suspect.where} cannot be confirmed: the batch after it was changed"
+            )
         else:
             self.problems.append(
-                f"log: {suspect.where} was changed: the batch after it does not name its SHA-256,"
+                f"{self._prefix}{suspect.where} was changed: the batch after it does not name its SHA-256,"
                 f" {suspect.hash.hex()}"
             )
 
@@ -195,15 +245,15 @@ class Chains:
         name = f"session {facts.session.hex()}"
         if session.store != store:
             self.problems.append(
-                f"log: {where} holds events of {name}, which is store {session.store.hex()}'s"
+                f"{self._prefix}{where} holds events of {name}, which is store {session.store.hex()}'s"
             )
             return
         if facts.first != session.next and store not in self._damaged:
             self.problems.append(
-                f"log: {where} goes on with event {facts.first} of {name}, not {session.next}"
+                f"{self._prefix}{where} goes on with event {facts.first} of {name}, not {session.next}"
             )
         if facts.first_time < session.last_time:
-            self.problems.append(f"log: {where} holds times of {name} that go back")
+            self.problems.append(f"{self._prefix}{where} holds times of {name} that go back")
         session.next = facts.end
         session.last_time = max(session.last_time, facts.last_time)
         session.whole &= facts.whole

@@ -1,8 +1,9 @@
 """Verify: is every byte of a store what was written?
 
 Everything is read from the bytes up, as `docs/FORMAT.md` describes them, with code of its own: LMDB's pages
-(`lmdb_pages`), batches (`check_batch`), chains and sessions (`check_chain`), journals (`check_journal`) and
-blobs. What is found is named exactly, a line each. Nothing is changed, and others may go on writing.
+(`lmdb_pages`), batches (`check_batch`), chains and sessions (`check_chain`), journals (`check_journal`),
+blobs (`check_blobs`) and absent lists (`check_absent`). What is found is named exactly, a line each. Nothing is changed, and others may go on
+writing.
 
 Of the views, which are folded from the log, only LMDB's structure is checked, on which a process could
 crash. Not looked at are the bytes that nothing is kept in (free pages, the unused rest of a page or a chunk,
@@ -12,8 +13,6 @@ the size of LMDB's map), and `temporary`.
 import contextlib
 import hashlib
 import os
-import re
-import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,11 +20,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eventlog.check_absent import read_absent
 from eventlog.check_batch import BatchFacts, check_batch
+from eventlog.check_blobs import check_blobs, list_blobs
 from eventlog.check_chain import Chains
 from eventlog.check_journal import JournalFacts, check_journals
 from eventlog.errors import DataCorrupt, NotFound, StoreInvalid, StoreNewer
 from eventlog.held_transaction import HeldTransaction
+from eventlog.kept_heads import KeptHead, KeptHeads
 from eventlog.lmdb_pages import Snapshot, SnapshotGone
 
 __all__ = ["Report", "verify"]
@@ -36,16 +38,13 @@ FORMAT = b"1"
 # All that lies in a store before its first transaction.
 BEFORE_FIRST = {DATA, "log/lock.mdb", "config.toml"}
 DATABASES = ("batches", "heads", "meta", "sessions")
+# Of the keys of batches: the id of the store, then the number.
+KEY_SIZE, STORE_SIZE = 24, 16
 META_SIZES = {b"format": 1, b"store": 16, b"created": 8, b"check": 32}
 MAX_VALUE = 2 * (256 << 20) + 4096
-PIECE_SIZE = 1 << 20
 # Batches read ahead of those that have been checked.
 READ_AHEAD_BYTES = 64 << 20
 READ_AHEAD_BATCHES = 256
-FOLDER = re.compile("[0-9a-f]{2}")
-DIGEST = re.compile("[0-9a-f]{64}")
-LIST = re.compile("[0-9a-f]{32}")
-LONGEST_LIST = 65 << 16
 WORKERS = min(8, os.cpu_count() or 1)
 
 
@@ -63,6 +62,7 @@ class Report:
         journals: how many journals.
         blobs: how many blobs.
         elsewhere: how many blobs that events name are not here, as the store's absent lists say.
+        heads: the last batch of each store, by store id.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -74,6 +74,7 @@ class Report:
     journals: int = 0
     blobs: int = 0
     elsewhere: int = 0
+    heads: dict[bytes, KeptHead] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -82,12 +83,22 @@ class Report:
         )
 
 
-def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Report:
+def verify(
+    home: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    against: KeptHeads | None = None,
+    quick: bool = False,
+    jobs: int | None = None,
+) -> Report:
     """Check every byte of the store at a folder.
 
     Args:
         home: the store's folder.
         progress: gets the bytes done so far, and about how many there are.
+        against: heads kept elsewhere, which the log should extend.
+        quick: do not read the blobs; that they are there is checked.
+        jobs: how many batches, or blobs, to check at once; by default as many as there are processors, to 8.
 
     Raises:
         NotFound: there is nothing.
@@ -95,12 +106,13 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
         StoreNewer: a newer version of eventlog wrote it.
     """
     _refuse_foreign(home)
-    blobs, foreign_blobs = _list_blobs(home / "blobs")
-    meter = _Meter(progress, (home / DATA).stat().st_size + sum(blobs.values()))
+    blobs, foreign_blobs = list_blobs(home / "blobs")
+    read = {} if quick else blobs
+    meter = _Meter(progress, (home / DATA).stat().st_size + sum(read.values()))
     # Journals before the log: what a living session commits meanwhile is then in one or the other.
     journals, foreign_journals = check_journals(home)
-    log = _check_log(home, meter)
-    blob_problems = _check_blobs(home / "blobs", blobs, meter)
+    log = _check_log(home, meter, against, jobs or WORKERS)
+    blob_problems = check_blobs(home / "blobs", read, meter.add, jobs or WORKERS)
 
     report = Report(log.problems)
     report.problems += foreign_journals
@@ -110,7 +122,7 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
         report.problems += journal.problems
         named |= dict.fromkeys(journal.blobs - named.keys(), journal.name)
     report.problems += foreign_blobs + blob_problems + _check_views(home)
-    absent, absent_problems = _read_absent(home / "absent")
+    absent, absent_problems = read_absent(home / "absent")
     report.problems += absent_problems
     missing = [
         digest
@@ -130,6 +142,7 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
     report.sessions = len(log.chains.sessions)
     report.journals = len(journals)
     report.blobs = len(blobs)
+    report.heads = log.chains.heads
     return report
 
 
@@ -137,8 +150,8 @@ def verify(home: Path, progress: Callable[[int, int], None] | None = None) -> Re
 class _Log:
     """The log's chains, and the entries of its three small databases by key."""
 
+    chains: Chains
     databases: list[str] = field(default_factory=list)
-    chains: Chains = field(default_factory=Chains)
     heads: dict[bytes, bytes] = field(default_factory=dict)
     meta: dict[bytes, bytes] = field(default_factory=dict)
     sessions: dict[bytes, bytes] = field(default_factory=dict)
@@ -182,13 +195,13 @@ def _no_store(home: Path) -> NotFound:
 # The log.
 
 
-def _check_log(home: Path, meter: _Meter) -> _Log:
+def _check_log(home: Path, meter: _Meter, against: KeptHeads | None, jobs: int) -> _Log:
     path = home / DATA
     for _ in range(10):
-        log = _Log()
+        log = _Log(Chains("log: ", against))
         try:
             with _snapshot(path, DATA, log.problems) as (snapshot, held):
-                _read_log(snapshot, log, meter)
+                _read_log(snapshot, log, meter, jobs)
                 log.problems[:0] = snapshot.problems
                 if held or not log.problems:
                     break
@@ -239,11 +252,11 @@ def _held_snapshot(path: Path, name: str, held: HeldTransaction) -> Snapshot:
     raise StoreInvalid(f"{path} does not keep still, or has no transaction {held.number}")
 
 
-def _read_log(snapshot: Snapshot, log: _Log, meter: _Meter) -> None:
+def _read_log(snapshot: Snapshot, log: _Log, meter: _Meter, jobs: int) -> None:
     small = {"heads": log.heads, "meta": log.meta, "sessions": log.sessions}
     waiting: deque[tuple[bytes, int, int, Future[BatchFacts]]] = deque()
     read_ahead = 0
-    with ThreadPoolExecutor(WORKERS, "eventlog-verify") as pool:
+    with ThreadPoolExecutor(jobs, "eventlog-verify") as pool:
         for database, key, value, page in snapshot.entries():
             meter.add(len(value))
             if database != "batches":
@@ -261,12 +274,19 @@ def _read_log(snapshot: Snapshot, log: _Log, meter: _Meter) -> None:
 
 def _take_first(waiting: deque[tuple[bytes, int, int, Future[BatchFacts]]], chains: Chains) -> None:
     key, page, _, facts = waiting.popleft()
-    chains.add(key, facts.result(), page)
+    if len(key) == KEY_SIZE:
+        number = int.from_bytes(key[STORE_SIZE:], "big")
+        chains.add(key[:STORE_SIZE], number, facts.result(), f"(page {page})")
+    else:
+        chains.problems.append(
+            f"log: the key {key.hex()} of a batch (page {page}) is not a store and a number"
+        )
 
 
 def _check_records(log: _Log) -> None:
     log.chains.check_heads(log.heads)
     log.chains.check_sessions(log.sessions)
+    log.chains.check_against()
     log.problems += log.chains.problems
     if log.databases != sorted(DATABASES):
         log.problems.append(f"log: its databases are {', '.join(log.databases)}, not {', '.join(DATABASES)}")
@@ -326,79 +346,3 @@ def _check_views(home: Path) -> list[str]:
         return []
     more = f" (and {len(problems) - 1} problems more)" if problems[1:] else ""
     return [f"{problems[0]}{more}: run `eventlog rebuild`"]
-
-
-# Blobs.
-
-
-def _list_blobs(folder: Path) -> tuple[dict[str, int], list[str]]:
-    """Sizes of the blobs by digest, and what in their folder is none."""
-    sizes, foreign = {}, []
-    for inner in _entries(folder):
-        if not FOLDER.fullmatch(inner.name) or not inner.is_dir(follow_symlinks=False):
-            foreign.append(f"blobs/{inner.name} is not a folder of blobs")
-            continue
-        for entry in _entries(Path(inner.path)):
-            status = entry.stat(follow_symlinks=False)
-            if DIGEST.fullmatch(entry.name) and entry.name[:2] == inner.name and stat.S_ISREG(status.st_mode):
-                sizes[entry.name] = status.st_size
-            else:
-                foreign.append(f"blobs/{inner.name}/{entry.name} is not a blob")
-    return sizes, foreign
-
-
-def _check_blobs(folder: Path, digests: dict[str, int], meter: _Meter) -> list[str]:
-    def check(digest: str) -> str:
-        name = f"blobs/{digest[:2]}/{digest}"
-        hasher = hashlib.sha256()
-        try:
-            with (folder / digest[:2] / digest).open("rb", buffering=0) as file:
-                while piece := file.read(PIECE_SIZE):
-                    hasher.update(piece)
-                    meter.add(len(piece))
-        except OSError as error:
-            return f"{name} cannot be read: {error.strerror}"
-        return (
-            "" if hasher.hexdigest() == digest else f"{name} was changed: its SHA-256 is {hasher.hexdigest()}"
-        )
-
-    with ThreadPoolExecutor(WORKERS, "eventlog-verify") as pool:
-        return [problem for problem in pool.map(check, digests) if problem]
-
-
-# Absent lists.
-
-
-def _read_absent(folder: Path) -> tuple[set[str], list[str]]:
-    """The blobs that are known not to be here, and what is wrong with the lists that say so."""
-    absent: set[str] = set()
-    problems = []
-    for entry in _entries(folder):
-        name = f"absent/{entry.name}"
-        status = entry.stat(follow_symlinks=False)
-        if not LIST.fullmatch(entry.name) or not stat.S_ISREG(status.st_mode):
-            problems.append(f"{name} is not a list of absent blobs")
-        elif status.st_size > LONGEST_LIST:
-            problems.append(f"{name} has {status.st_size} bytes, more than a list of absent blobs has")
-        else:
-            try:
-                lines = Path(entry.path).read_bytes().decode("ascii", "replace").split("\n")
-            except OSError as error:
-                problems.append(f"{name} cannot be read: {error.strerror}")
-                continue
-            digests = lines[:-1]
-            if not digests or lines[-1] or digests != sorted(set(digests)):
-                problems.append(f"{name} is damaged: it is not a sorted list of lines")
-            elif not all(map(DIGEST.fullmatch, digests)):
-                problems.append(f"{name} is damaged: a line is not a SHA-256")
-            else:
-                absent.update(digests)
-    return absent, problems
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -1,0 +1,47 @@
+"""What verify finds in a store's absent lists: the blobs that are known not to be there."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+__all__ = ["read_absent"]
+
+DIGEST = re.compile("[0-9a-f]{64}")
+LIST = re.compile("[0-9a-f]{32}")
+LONGEST_LIST = 65 << 16
+
+
+def read_absent(folder: Path) -> tuple[set[str], list[str]]:
+    """The blobs that are known not to be here, and what is wrong with the lists that say so."""
+    absent: set[str] = set()
+    problems = []
+    for entry in _entries(folder):
+        name = f"absent/{entry.name}"
+        status = entry.stat(follow_symlinks=False)
+        if not LIST.fullmatch(entry.name) or not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name} is not a list of absent blobs")
+        elif status.st_size > LONGEST_LIST:
+            problems.append(f"{name} has {status.st_size} bytes, more than a list of absent blobs has")
+        else:
+            try:
+                lines = Path(entry.path).read_bytes().decode("ascii", "replace").split("\n")
+            except OSError as error:
+                problems.append(f"{name} cannot be read: {error.strerror}")
+                continue
+            digests = lines[:-1]
+            if not digests or lines[-1] or digests != sorted(set(digests)):
+                problems.append(f"{name} is damaged: it is not a sorted list of lines")
+            elif not all(map(DIGEST.fullmatch, digests)):
+                problems.append(f"{name} is damaged: a line is not a SHA-256")
+            else:
+                absent.update(digests)
+    return absent, problems
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
