@@ -34,6 +34,7 @@ MODULES = {
     "sync": "sync",
     "import": "importing",
     "verify": "verify",
+    "head": "head",
     "rebuild": "rebuild",
 }
 

@@ -137,11 +137,11 @@ class Chains:
             name = f"store {store.hex()}"
             said = f"{self._against.name} says"
             if chain is None or chain.last is None:
-                self.problems.append(f"{name} is not here: {said} that it had batch {kept.number}")
+                self.problems.append(f"{name} is not here, though {said} that it had batch {kept.number}")
             elif chain.last.number < kept.number:
                 self.problems.append(
-                    f"{name} was cut: it ends with batch {chain.last.number}, {said} that it had batch"
-                    f" {kept.number}"
+                    f"{name} ends with batch {chain.last.number}, though {said} that it had batch"
+                    f" {kept.number}: it was cut, or this is an older copy"
                 )
             elif store not in self._compared:
                 self.problems.append(f"{name} cannot be compared: its batch {kept.number} is missing")

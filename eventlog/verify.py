@@ -2,8 +2,8 @@
 
 Everything is read from the bytes up, as `docs/FORMAT.md` describes them, with code of its own: LMDB's pages
 (`lmdb_pages`), batches (`check_batch`), chains and sessions (`check_chain`), journals (`check_journal`),
-blobs (`check_blobs`) and absent lists (`check_absent`). What is found is named exactly, a line each. Nothing is changed, and others may go on
-writing.
+blobs (`check_blobs`) and absent lists (`check_absent`). What is found is named exactly, a line each. Nothing
+is changed, and others may go on writing.
 
 Of the views, which are folded from the log, only LMDB's structure is checked, on which a process could
 crash. Not looked at are the bytes that nothing is kept in (free pages, the unused rest of a page or a chunk,
@@ -61,7 +61,7 @@ class Report:
         sessions: how many sessions have events in the batches.
         journals: how many journals.
         blobs: how many blobs.
-        elsewhere: how many blobs that events name are not here, as the store's absent lists say.
+        absent: how many blobs that events name are not here, as the store's absent lists say.
         heads: the last batch of each store, by store id.
     """
 
@@ -73,7 +73,7 @@ class Report:
     sessions: int = 0
     journals: int = 0
     blobs: int = 0
-    elsewhere: int = 0
+    absent: int = 0
     heads: dict[bytes, KeptHead] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -134,7 +134,7 @@ def verify(
         for digest in missing
         if digest not in absent
     ]
-    report.elsewhere = sum(digest in absent for digest in missing)
+    report.absent = sum(digest in absent for digest in missing)
     report.stores = len(log.chains.stores)
     report.batches = log.chains.batches
     report.events = log.chains.events

@@ -41,6 +41,26 @@ class FolderObjects(Objects):
         with self.errors(""):
             Path(self._root).mkdir(exist_ok=True)
 
+    def everything(self) -> dict[str, int | None]:
+        """Size by name of every object under the root, however deep; None for what is no plain file.
+
+        Raises:
+            NotFound: there is no such folder.
+        """
+        found: dict[str, int | None] = {}
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            with self.errors(folder), os.scandir(self._path(folder)) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode):
+                        folders.append(name)
+                    else:
+                        found[name] = status.st_size if stat.S_ISREG(status.st_mode) else None
+        return found
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
         # Asking for one costs microseconds, whereas a folder may hold many more than were asked for.

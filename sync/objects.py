@@ -95,6 +95,24 @@ class Objects:
             for name, size in files.items()
         }
 
+    def everything(self) -> dict[str, int | None]:
+        """Size by name of every object under the root, however deep; None for what is no plain object.
+
+        Raises:
+            NotFound: there is no such folder.
+        """
+        with self.errors(""):
+            self._fs.invalidate_cache()
+            if not self._fs.exists(self._root or "/"):
+                raise FileNotFoundError
+            start = f"{self._root.strip('/')}/".lstrip("/")
+            return {
+                path.lstrip("/").removeprefix(start): int(entry["size"] or 0)
+                if entry["type"] == "file"
+                else None
+                for path, entry in self._fs.find(self._root or "/", detail=True).items()
+            }
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
         folders: dict[str, list[str]] = {}

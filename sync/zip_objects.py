@@ -40,6 +40,10 @@ class ZipObjects(Objects):
         """Size by name of the files right in a folder."""
         return _files(self._archive.sizes, folder)
 
+    def everything(self) -> dict[str, int | None]:
+        """Size by name of every object."""
+        return dict(self._archive.sizes)
+
     def files_in_folders(self, folder: str) -> dict[str, int]:
         """Size by ``folder/name`` of the files in the folders of a folder."""
         start = f"{folder}/"

@@ -1,0 +1,111 @@
+"""Signatures of heads, by SSH keys: made and checked by OpenSSH's own `ssh-keygen -Y`."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventlog.errors import DataCorrupt, InputInvalid, NotAvailable
+
+__all__ = ["NAMESPACE", "Signature", "check_signature", "sign", "signature_path"]
+
+# What an SSH signature is made for: one for anything else is not one of heads.
+NAMESPACE = "eventlog-head"
+MOST_BYTES = 1 << 20
+TOO_OLD = re.compile(r"(unknown|illegal|invalid) option|too many arguments|[Uu]sage:")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed, by the name in the file of allowed signers, and with which key."""
+
+    signer: str
+    key: str
+
+
+def signature_path(path: Path) -> Path:
+    """Where the signature of a file lies: beside it."""
+    return path.with_name(f"{path.name}.sig")
+
+
+def sign(data: bytes, key: Path) -> bytes:
+    """The signature of some bytes.
+
+    Args:
+        key: the private key's file; or that of the public key, where an agent holds the private one. For a
+            passphrase, ssh-keygen asks itself.
+
+    Raises:
+        InputInvalid: the key cannot be used.
+        NotAvailable: there is no ssh-keygen that can sign.
+    """
+    path = key.expanduser()
+    if not path.is_file():
+        raise InputInvalid(f"{path} is not there: give the file of an SSH key, as ssh-keygen makes it")
+    done = _ssh_keygen(["-Y", "sign", "-f", str(path), "-n", NAMESPACE], data)
+    if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
+        raise InputInvalid(f"{path} cannot sign: {_reason(done)}")
+    return done.stdout
+
+
+def check_signature(data: bytes, path: Path, signers: Path, signer: str | None) -> Signature:
+    """Make sure that one of those who may has signed a file.
+
+    Args:
+        data: what is in the file.
+        path: the file, beside which its signature lies.
+        signers: who may sign, a line each, as `man ssh-keygen` describes under ALLOWED SIGNERS.
+        signer: who has to have signed; by default any of them.
+
+    Raises:
+        InputInvalid: there is no signature, or no file of signers.
+        DataCorrupt: none of them has signed these bytes.
+        NotAvailable: there is no ssh-keygen that can check it.
+    """
+    signature = signature_path(path)
+    for needed, what in (
+        (signature, "sign with `eventlog head -o FILE --sign KEY`"),
+        (signers, "name another"),
+    ):
+        if not needed.is_file():
+            raise InputInvalid(f"{needed} is not there: {what}")
+    if signature.stat().st_size > MOST_BYTES:
+        raise DataCorrupt(f"{signature} is no signature: it is larger than {MOST_BYTES} bytes")
+    wanted = [signer] if signer else _signers_of(signature, signers)
+    reason = "it was not made by any of them"
+    for one in wanted:
+        options = ["-f", str(signers), "-I", one, "-n", NAMESPACE, "-s", str(signature)]
+        done = _ssh_keygen(["-Y", "verify", *options], data)
+        if done.returncode == 0:
+            key = re.search(rb" with (\S+ key SHA256:\S+)", done.stdout)
+            return Signature(one, key.group(1).decode() if key else "a key of theirs")
+        reason = _reason(done)
+    by = signer or f"those in {signers}"
+    raise DataCorrupt(f"{path} is not signed by {by}, or was changed since: {reason}")
+
+
+def _signers_of(signature: Path, signers: Path) -> list[str]:
+    """Those that have a key which made a signature, of whatever."""
+    done = _ssh_keygen(["-Y", "find-principals", "-s", str(signature), "-f", str(signers)], b"")
+    found = [one for line in done.stdout.decode(errors="replace").splitlines() for one in line.split(",")]
+    # A pattern is no name that could be asked for.
+    return [one for one in found if one and not set(one) & set("*?!")]
+
+
+def _ssh_keygen(arguments: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        raise NotAvailable("signatures need ssh-keygen, which is not installed: install OpenSSH 8.2 or later")
+    done = subprocess.run([program, *arguments], input=data, capture_output=True, check=False)
+    if done.returncode and TOO_OLD.search(done.stderr.decode(errors="replace")):
+        raise NotAvailable(f"{program} is too old for signatures: install OpenSSH 8.2 or later")
+    return done
+
+
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What ssh-keygen says of a failure, in one line."""
+    said = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
+    return (
+        "; ".join(line.strip() for line in said if not line.startswith("Signing data")) or "it says nothing"
+    )

@@ -1,0 +1,383 @@
+"""Verify, for a remote and a bundle: is every byte of them what was written?
+
+Everything is read from the bytes up, as `docs/FORMAT.md` describes them: names (`check_names`), segments
+(`check_segment`), batches (`check_batch`), chains and sessions (`check_chain`), blobs, lists of blobs that
+are known not to be there, and what holds a bundle together (`check_zip`). Of what writes and reads a remote
+nothing is shared but the way to its bytes. What is found is named exactly, a line each. Nothing is changed,
+and others may go on writing, and merging segments.
+"""
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+
+from eventlog.check_batch import BatchFacts
+from eventlog.check_chain import Chains
+from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
+from eventlog.kept_heads import KeptHead, KeptHeads
+from eventlog.sync.archive import Archive
+from eventlog.sync.check_names import Names, SegmentName, format_of, read_absent
+from eventlog.sync.check_segment import SegmentFacts, check_segment, last_batch
+from eventlog.sync.check_zip import check_zip
+from eventlog.sync.objects import Objects
+from eventlog.sync.zip_objects import ZipObjects
+
+__all__ = ["RemoteReport", "heads_of", "verify_bundle", "verify_remote"]
+
+MARKER = "eventlog-remote"
+MARKER_TEXT = b"eventlog remote 1\n"
+PIECE_SIZE = 1 << 20
+MOST_ABSENT_BYTES = 64 << 20
+WORKERS = min(8, os.cpu_count() or 1)
+# So many objects in a row that cannot be reached, and the remote is taken to be gone.
+PATIENCE = 20
+
+
+@dataclass(slots=True)
+class RemoteReport:
+    """What verify looked at in a remote, and what is wrong with it.
+
+    Attributes:
+        problems: what is wrong, a line each; empty if every byte is what was written.
+        notes: what is no problem, but may be worth knowing, a line each.
+        stores, segments, batches, events, sessions, blobs: how many there are.
+        unknown: how many of the events are of kinds that this version does not know.
+        absent: how many blobs the log names that are not there, and are said not to be.
+        heads: the last batch of each store, by store id.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stores: int = 0
+    segments: int = 0
+    batches: int = 0
+    events: int = 0
+    unknown: int = 0
+    sessions: int = 0
+    blobs: int = 0
+    absent: int = 0
+    heads: dict[bytes, KeptHead] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (
+            f"<RemoteReport: {len(self.problems)} problems in {self.stores} stores, {self.segments} segments,"
+            f" {self.batches} batches, {self.events} events, {self.blobs} blobs>"
+        )
+
+
+def verify_remote(
+    objects: Objects,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    against: KeptHeads | None = None,
+    quick: bool = False,
+    jobs: int | None = None,
+) -> RemoteReport:
+    """Check every byte of a remote, or of a bundle.
+
+    Args:
+        objects: what lies under its URL.
+        progress: gets the bytes done so far, and about how many there are.
+        against: heads kept elsewhere, which its chains should extend.
+        quick: do not read the blobs; that they are there is checked.
+        jobs: how many objects to read at once; by default as many as there are processors, up to 8.
+
+    Raises:
+        RemoteInvalid: there is something else.
+        RemoteUnreachable: nothing is there, or it cannot be read.
+        StoreNewer: a newer version of eventlog wrote it.
+    """
+    for _ in range(10):
+        with contextlib.suppress(_Moved):
+            return _Verification(objects, progress, against, quick=quick, jobs=jobs or WORKERS).run()
+    raise RemoteUnreachable(f"{objects.shown} does not keep still: verify it when less is pushed to it")
+
+
+def verify_bundle(
+    path: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    against: KeptHeads | None = None,
+    quick: bool = False,
+    jobs: int | None = None,
+) -> RemoteReport:
+    """Check every byte of a bundle; the arguments are those of `verify_remote`.
+
+    Raises:
+        InputInvalid: there is no such file.
+        DataCorrupt: it is no whole zip file.
+        RemoteInvalid: it holds something else.
+        StoreNewer: a newer version of eventlog wrote it.
+    """
+    with Archive(path) as archive:
+        report = verify_remote(ZipObjects(archive), progress, against=against, quick=quick, jobs=jobs)
+    report.problems[:0] = check_zip(path)
+    return report
+
+
+def heads_of(objects: Objects) -> dict[bytes, BatchFacts]:
+    """The last batch that a remote holds of each store, by store id; nothing before it is checked.
+
+    Raises:
+        DataCorrupt: a segment does not end with the batch that its name says.
+        RemoteInvalid, RemoteUnreachable, StoreNewer: as of `verify_remote`.
+    """
+    names = _names(objects)
+    _read_marker(objects, names)
+    heads = {}
+    for store, of_store in groupby(names.segments, key=lambda segment: segment.store):
+        segment = max(of_store, key=lambda one: (one.last, one.first))
+        with objects.errors(segment.name), objects.open(segment.name) as file:
+            facts = last_batch(file, segment.size)
+        if (
+            facts is None
+            or (facts.store, facts.number) != (store, segment.last)
+            or not facts.hash.hex().startswith(segment.mark)
+        ):
+            raise DataCorrupt(
+                f"{objects.shown}/{segment.name} does not end with the batch that its name says: run"
+                " `eventlog verify` on it"
+            )
+        heads[store] = facts
+    return heads
+
+
+def _names(objects: Objects) -> Names:
+    try:
+        return Names.of(objects.everything())
+    except NotFound:
+        raise RemoteUnreachable(
+            f"{objects.shown} is not there: check the name, or push to it first"
+        ) from None
+
+
+def _read_marker(objects: Objects, names: Names) -> list[str]:
+    """What is wrong with the marker."""
+    if not names.marker:
+        if names.segments:
+            return [f"{MARKER} is missing"]
+        raise RemoteInvalid(f"{objects.shown} is not a remote: it has no {MARKER}")
+    with objects.errors(MARKER), objects.open(MARKER) as file:
+        text = file.read(64)
+    if text == MARKER_TEXT:
+        return []
+    if (number := format_of(text)) is not None:
+        raise StoreNewer(
+            f"{objects.shown} has format {number}, or its marker was changed: upgrade eventlog to verify it"
+        )
+    return [f"{MARKER} was changed: it holds {text!r}, not {MARKER_TEXT!r}"]
+
+
+class _Moved(Exception):
+    """A segment that was listed is gone: a larger one holds its batches now."""
+
+
+class _Verification:
+    """One run of verify on a remote."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        progress: Callable[[int, int], None] | None,
+        against: KeptHeads | None,
+        *,
+        quick: bool,
+        jobs: int,
+    ) -> None:
+        self._objects = objects
+        self._progress = progress
+        self._quick = quick
+        self._jobs = jobs
+        self._chains = Chains(against=against)
+        self._report = RemoteReport()
+        self._done = self._total = 0
+        self._unreachable = 0
+        self._lock = threading.Lock()
+
+    def run(self) -> RemoteReport:
+        report = self._report
+        names = _names(self._objects)
+        report.problems += _read_marker(self._objects, names)
+        report.problems += [f"{name} is not an object of a remote" for name in names.foreign]
+        blobs = {} if self._quick else names.blobs
+        self._total = sum(one.size for one in names.segments) + sum(blobs.values())
+        with ThreadPoolExecutor(self._jobs, "eventlog-verify") as pool:
+            try:
+                self._check_segments(pool, names.segments)
+                report.problems += self._chains.problems
+                report.problems += self._check_blobs(pool, blobs)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        self._compare_blobs(names)
+        if names.beside:
+            some = ", ".join(names.beside[:3])
+            report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")
+        report.stores = len(self._chains.stores)
+        report.segments = len(names.segments)
+        report.batches = self._chains.batches
+        report.events = self._chains.events
+        report.unknown = self._chains.unknown
+        report.sessions = len(self._chains.sessions)
+        report.blobs = len(names.blobs)
+        report.heads = self._chains.heads
+        return report
+
+    # Segments.
+
+    def _check_segments(self, pool: ThreadPoolExecutor, segments: list[SegmentName]) -> None:
+        merging: _Merging | None = None
+        for segment, facts in self._read_ahead(pool, segments):
+            if merging is None or merging.store != segment.store:
+                if merging is not None:
+                    merging.finish()
+                merging = _Merging(segment.store, self._chains)
+            merging.add(segment, facts)
+        if merging is not None:
+            merging.finish()
+        self._chains.finish()
+        self._chains.check_against()
+
+    def _read_ahead(
+        self, pool: ThreadPoolExecutor, segments: list[SegmentName]
+    ) -> Iterator[tuple[SegmentName, SegmentFacts]]:
+        """Segments in their order, several of them read at once, and no more than are soon needed."""
+        waiting: deque[tuple[SegmentName, Future[SegmentFacts]]] = deque()
+        for segment in segments:
+            waiting.append((segment, pool.submit(self._read_segment, segment)))
+            if len(waiting) > 2 * self._jobs:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+    def _read_segment(self, segment: SegmentName) -> SegmentFacts:
+        try:
+            with self._objects.errors(segment.name), self._objects.open(segment.name) as file:
+                facts = check_segment(file, segment.size, self._count)
+        except NotFound:
+            raise _Moved from None
+        except EventlogError as error:
+            return SegmentFacts(problems=[self._unreadable(error)])
+        self._unreachable = 0
+        return facts
+
+    # Blobs.
+
+    def _check_blobs(self, pool: ThreadPoolExecutor, blobs: dict[str, int]) -> list[str]:
+        return [problem for problem in pool.map(self._check_blob, sorted(blobs)) if problem]
+
+    def _check_blob(self, digest: str) -> str:
+        name = f"blobs/{digest[:2]}/{digest}"
+        hasher = sha256()
+        try:
+            with self._objects.errors(name), self._objects.open(name) as file:
+                while piece := file.read(PIECE_SIZE):
+                    hasher.update(piece)
+                    self._count(len(piece))
+        except EventlogError as error:
+            return f"{name} {self._unreadable(error)}"
+        self._unreachable = 0
+        found = hasher.hexdigest()
+        return "" if found == digest else f"{name} was changed: its SHA-256 is {found}"
+
+    def _compare_blobs(self, names: Names) -> None:
+        """Hold the blobs that there are against those that the log names."""
+        report = self._report
+        absent: set[str] = set()
+        for name, size in names.absent.items():
+            try:
+                if size > MOST_ABSENT_BYTES:
+                    raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
+                with self._objects.errors(name), self._objects.open(name) as file:
+                    absent |= read_absent(file.read(size + 1))
+            except EventlogError as error:
+                report.problems.append(f"{name} {error}")
+        missing = {
+            f"blobs/{digest[:2]}/{digest}": digest
+            for digest in self._chains.blobs
+            if digest not in names.blobs
+        }
+        # What was pushed while names were listed may be listed in part.
+        for name in sorted(missing.keys() - self._objects.sizes(sorted(missing)).keys()):
+            if missing[name] in absent:
+                report.absent += 1
+            else:
+                where = self._chains.blobs[missing[name]]
+                report.problems.append(f"{name}, which {where} names, is missing")
+        unnamed = sorted(names.blobs.keys() - self._chains.blobs.keys())
+        if unnamed:
+            some = ", ".join(digest[:12] for digest in unnamed[:3]) + " …" * bool(unnamed[3:])
+            report.notes.append(f"blobs that no event names: {len(unnamed)} ({some})")
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            if self._progress is not None:
+                self._progress(self._done, max(self._done, self._total))
+
+    def _unreadable(self, error: EventlogError) -> str:
+        """What to say of an object that cannot be read, unless none can be any more."""
+        if isinstance(error, RemoteUnreachable):
+            with self._lock:
+                self._unreachable += 1
+                if self._unreachable > PATIENCE:
+                    raise error
+        return f"cannot be read: {error}"
+
+
+class _Merging:
+    """The segments of one store as one chain. Where they overlap, their batches should be the same.
+
+    Of two that are not, the one is taken that lies in a segment which holds together by itself.
+    """
+
+    def __init__(self, store: bytes, chains: Chains) -> None:
+        self.store = store
+        self._chains = chains
+        # Of each batch that may still be met again: what it says, where it lies, and whether it is trusted.
+        self._held: dict[int, tuple[BatchFacts, str, bool]] = {}
+
+    def add(self, segment: SegmentName, facts: SegmentFacts) -> None:
+        """Take in a segment; they come in the order of their first batches."""
+        problems = self._chains.problems
+        self._release(segment.first)
+        problems += [f"{segment.name} {problem}" for problem in facts.problems]
+        whole = not facts.problems
+        count = segment.last - segment.first + 1
+        if whole and len(facts.batches) != count:
+            problems.append(f"{segment.name} holds {len(facts.batches)} batches, its name says {count}")
+            whole = False
+        if whole and facts.mark != segment.mark:
+            problems.append(
+                f"{segment.name} was changed or renamed: its last batch has the SHA-256"
+                f" {facts.batches[-1][1].hash.hex()}"
+            )
+            whole = False
+        trusted = whole and facts.linked
+        for number, (start, batch) in enumerate(facts.batches[:count], segment.first):
+            place = f"({segment.name}, byte {start})"
+            before = self._held.get(number)
+            if before is not None and before[0].hash != batch.hash:
+                problems.append(
+                    f"batch {number} of store {self.store.hex()} {place} differs from the one in {before[1]}"
+                )
+            if before is None or (trusted and not before[2]):
+                self._held[number] = (batch, place, trusted)
+
+    def finish(self) -> None:
+        """Hand over what is left."""
+        self._release(None)
+
+    def _release(self, before: int | None) -> None:
+        """Hand over the batches that no later segment can hold."""
+        for number in sorted(number for number in self._held if before is None or number < before):
+            batch, place, _ = self._held.pop(number)
+            self._chains.add(self.store, number, batch, place)
