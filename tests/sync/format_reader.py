@@ -1,0 +1,270 @@
+"""A reader written from docs/FORMAT.md alone. It imports nothing of eventlog, and reads the names of events'
+fields, and what they are when missing, from the tables of that page.
+
+    python format_reader.py FORMAT.md COPY
+
+prints the events of a remote's folder, of a bundle, or of the journals of a store's folder, one JSON document
+a line, in the order of their stores, batches and places. Whatever is not as described ends it.
+"""
+
+import hashlib
+import json
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+
+class NotAsDescribed(Exception):
+    """The bytes are not what the document says."""
+
+
+def require(holds: bool, what: str) -> None:
+    if not holds:
+        raise NotAsDescribed(what)
+
+
+# The document: kinds of events, their fields, and what a missing field is.
+
+Fields = list[tuple[str, str, Any]]
+MISSING = object()
+
+
+class Kinds:
+    """What the table of events in the document says."""
+
+    def __init__(self, document: str) -> None:
+        self.fields: dict[str, Fields] = {}
+        self.is_report: dict[str, bool] = {}
+        table = document.partition("| kind | sort | fields |")[2].partition("\n\n")[0]
+        for row in table.splitlines()[2:]:
+            kind, sort, fields = (cell.strip() for cell in row.strip("|").split("|"))
+            self.fields[kind.strip("`")] = parse_fields(fields)
+            self.is_report[kind.strip("`")] = sort == "report"
+        parameter = re.search(r"^- A parameter is an array: (.*)\.$", document, re.MULTILINE)
+        assert parameter
+        self.parameter = parse_fields(parameter.group(1))
+
+    def named(self, event: list[Any]) -> dict[str, Any]:
+        """An event with its fields by name; of a kind that is not described, as it is."""
+        kind, time, task, *rest = event
+        require(isinstance(kind, str) and isinstance(task, str), "an event begins with kind, time, task")
+        require(isinstance(time, int) and 0 <= time <= 253402300799999, "a time is one until the year 9999")
+        if kind not in self.fields:
+            return {"kind": kind, "time": time, "task": task, "unknown": rest}
+        return {"kind": kind, "time": time, "task": task, "fields": self._by_name(self.fields[kind], rest)}
+
+    def _by_name(self, fields: Fields, values: list[Any]) -> dict[str, Any]:
+        told = {}
+        for place, (name, kind, default) in enumerate(fields):
+            value = values[place] if place < len(values) else default
+            require(value is not MISSING, f"{name} may not be missing")
+            told[name] = self._read(kind, value)
+        return told
+
+    def _read(self, kind: str, value: Any) -> Any:
+        if kind.endswith(" or null"):
+            return None if value is None else self._read(kind.removesuffix(" or null"), value)
+        if kind == "parameter":
+            return self._by_name(self.parameter, value)
+        if kind.startswith("map of text to "):
+            inner = kind.removeprefix("map of text to ")
+            return {name: self._read(inner, one) for name, one in value.items()}
+        if kind == "array of text":
+            return [self._read("text", one) for one in value]
+        types = {"text": str, "integer": int, "boolean": bool, "number": (int, float)}
+        require(isinstance(value, types[kind]), f"{value!r} is no {kind}")
+        return float(value) if kind == "number" else value
+
+
+def parse_fields(text: str) -> Fields:
+    fields: Fields = []
+    for one in re.split(r", (?=[a-z_]+: )", text) if text else []:
+        name, kind = one.split(": ", 1)
+        kind, _, default = kind.partition(" = ")
+        fields.append((name, kind, json.loads(default) if default else MISSING))
+    return fields
+
+
+# Batches.
+
+HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
+
+
+def read_batch(data: bytes, kinds: Kinds) -> dict[str, Any]:
+    (
+        magic,
+        store,
+        number,
+        previous,
+        session,
+        first,
+        states,
+        reports,
+        first_time,
+        last_time,
+        state_length,
+        state_size,
+        report_length,
+        report_size,
+    ) = HEADER.unpack_from(data)
+    require(magic == b"EVB1", "a batch begins with EVB1")
+    require(HEADER.size + state_length + report_length == len(data), "nothing follows the frames")
+    require(states + reports > 0, "a batch holds an event at least")
+    middle = HEADER.size + state_length
+    places: list[int] = []
+    state_events: list[list[Any]] = []
+    report_events: list[list[Any]] = []
+    if states:
+        content = decompress(data[HEADER.size : middle], state_size)
+        places, state_events = msgspec.msgpack.decode(content)
+    if reports:
+        report_events = msgspec.msgpack.decode(decompress(data[middle:], report_size))
+    require(bool(states) == bool(state_length), "no state events, no frame of them")
+    require(bool(reports) == bool(report_length), "no reports, no frame of them")
+    require(len(places) == len(state_events) == states, "as many state events as the header says")
+    require(len(report_events) == reports, "as many reports as the header says")
+    require(places == sorted(set(places)), "places grow")
+    require(not places or places[-1] < states + reports, "places are among all events")
+    at = dict(zip(places, state_events, strict=True))
+    others = iter(report_events)
+    events = []
+    for place in range(states + reports):
+        event = kinds.named(at[place] if place in at else next(others))
+        is_report = kinds.is_report.get(event["kind"], place not in at)
+        require(is_report == (place not in at), f"a {event['kind']} lies in its frame")
+        events.append({"session": session.hex(), "number": first + place, **event})
+    times = [event["time"] for event in events]
+    require(times == sorted(times), "times never go back")
+    require((times[0], times[-1]) == (first_time, last_time), "times are those of the header")
+    return {
+        "store": store,
+        "number": number,
+        "previous": previous,
+        "session": session,
+        "first": first,
+        "events": events,
+        "hash": hashlib.sha256(data).digest(),
+    }
+
+
+def decompress(frame: bytes, size: int) -> bytes:
+    require(0 < size <= 256 << 20, "a frame's content is at most 256 MiB")
+    require(zstandard.frame_content_size(frame) == size, "the frame states the same size")
+    content = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    require(len(content) == size, "the content has the size of the header")
+    return content
+
+
+# Remotes and bundles.
+
+SEGMENT = re.compile(r"stores/([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")
+BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+ABSENT = re.compile(r"absent/[0-9a-f]{32}")
+
+
+def objects_of(copy: Path) -> dict[str, bytes]:
+    if copy.is_file():
+        with zipfile.ZipFile(copy) as bundle:
+            return {name: bundle.read(name) for name in bundle.namelist() if not name.endswith("/")}
+    return {
+        path.relative_to(copy).as_posix(): path.read_bytes() for path in copy.rglob("*") if path.is_file()
+    }
+
+
+def read_copy(copy: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
+    """The events of a remote or a bundle, once all of it is as described."""
+    objects = objects_of(copy)
+    require(objects.get("eventlog-remote") == b"eventlog remote 1\n", "the marker is there")
+    chains: dict[str, dict[int, dict[str, Any]]] = {}
+    for name, data in objects.items():
+        if match := SEGMENT.fullmatch(name):
+            store, first, last, mark = match.groups()
+            batches = [read_batch(one, kinds) for one in split_segment(data)]
+            numbers = [batch["number"] for batch in batches]
+            require(numbers == list(range(int(first), int(last) + 1)), "a segment's name says its batches")
+            require(batches[-1]["hash"].hex()[:16] == mark, "a segment's name says its last batch's hash")
+            for batch in batches:
+                require(batch["store"].hex() == store, "a segment lies under its store")
+                same = chains.setdefault(store, {}).setdefault(batch["number"], batch)
+                require(same["hash"] == batch["hash"], "segments that overlap are copies")
+        elif match := BLOB.fullmatch(name):
+            require(hashlib.sha256(data).hexdigest() == match.group(2), "a blob's name is its SHA-256")
+    absent = {
+        line for name in objects if ABSENT.fullmatch(name) for line in objects[name].decode().split("\n")
+    }
+    for _, chain in sorted(chains.items()):
+        require(sorted(chain) == list(range(len(chain))), "a chain has no gap")
+        previous = bytes(32)
+        following: dict[bytes, int] = {}
+        for number in range(len(chain)):
+            batch = chain[number]
+            require(batch["previous"] == previous, "a batch names the hash of the one before it")
+            previous = batch["hash"]
+            begins = following.get(batch["session"], 0)
+            require(batch["first"] == begins, "a session's events are numbered without a gap")
+            require(begins > 0 or batch["events"][0]["kind"] == "SessionStarted", "a session begins so")
+            following[batch["session"]] = begins + len(batch["events"])
+            for event in batch["events"]:
+                for field in ("blob", "diff_blob"):
+                    blob = event.get("fields", {}).get(field, "")
+                    there = f"blobs/{blob[:2]}/{blob}" in objects or blob in absent
+                    require(not re.fullmatch("[0-9a-f]{64}", blob) or there, "a blob that is named is there")
+                yield event
+
+
+def split_segment(data: bytes) -> Iterator[bytes]:
+    require(data[:8] == b"EVSEG001", "a segment begins with EVSEG001")
+    position = 8
+    while position < len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        position += 4 + length
+        require(position <= len(data), "a batch ends within its segment")
+        yield data[position - length : position]
+
+
+# Journals.
+
+CHUNK_HEADER = struct.Struct(">4s16s16sQII")
+
+
+def read_journals(home: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
+    """The events in the journals of a store's folder, as far as their frames hold."""
+    for folder in sorted((home / "journals").iterdir()):
+        chunks = [path for path in folder.iterdir() if re.fullmatch("[0-9]{6,}", path.name)]
+        for path in sorted(chunks, key=lambda path: int(path.name)):
+            data = path.read_bytes()
+            if not any(data[:4]):
+                continue
+            magic, _, session, number, seed, crc = CHUNK_HEADER.unpack_from(data)
+            require(magic == b"EVJ1", "a chunk begins with EVJ1")
+            require(zlib.crc32(data[:48]) == crc, "the CRC of a chunk's header holds")
+            require(session.hex() == folder.name, "a chunk lies in the folder of its session")
+            position = CHUNK_HEADER.size
+            while position + 8 <= len(data):
+                length, crc = struct.unpack_from(">II", data, position)
+                payload = data[position + 8 : position + 8 + length]
+                if not length or len(payload) < length or zlib.crc32(payload, seed) != crc:
+                    break
+                event = kinds.named(msgspec.msgpack.decode(payload))
+                yield {"session": session.hex(), "number": number, **event}
+                number += 1
+                position += 8 + length
+
+
+def main(document: str, copy: str) -> None:
+    kinds = Kinds(Path(document).read_text())
+    read = read_journals if (Path(copy) / "journals").is_dir() else read_copy
+    for event in read(Path(copy), kinds):
+        print(json.dumps(event))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
