@@ -170,7 +170,8 @@ def _read_marker(objects: Objects, names: Names) -> list[str]:
         return []
     if (number := format_of(text)) is not None:
         raise StoreNewer(
-            f"{objects.shown} has format {number}, or its marker was changed: upgrade eventlog to verify it"
+            f"{objects.shown}/{MARKER} states format {number}, unless it was changed: upgrade eventlog to"
+            " verify it"
         )
     return [f"{MARKER} was changed: it holds {text!r}, not {MARKER_TEXT!r}"]
 
