@@ -118,7 +118,7 @@ def verify_bundle(
     """
     with Archive(path) as archive:
         report = verify_remote(ZipObjects(archive), progress, against=against, quick=quick, jobs=jobs)
-    report.problems[:0] = check_zip(path)
+    report.problems[:0] = check_zip(path, quick=quick)
     return report
 
 

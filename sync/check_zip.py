@@ -7,6 +7,7 @@ reading of bytes depends on: the system that made a member, and its attributes.
 
 import os
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,8 @@ ZIP64_EXTRA = 1
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF
 # The sizes and the CRC follow the member's bytes.
 DESCRIPTOR_FLAG = 0x8
+DEFLATED = 8
+PIECE_SIZE = 1 << 20
 DESCRIPTOR_SIZES = (12, 16, 20, 24)
 
 
@@ -37,14 +40,19 @@ class _Member:
     name: bytes
     same: tuple[int, ...]
     flags: int
+    method: int
     crc: int
     packed: int
     size: int
     offset: int
 
 
-def check_zip(path: Path) -> list[str]:
-    """What is wrong with what holds a zip file together, a line each; its members are not read."""
+def check_zip(path: Path, *, quick: bool = False) -> list[str]:
+    """What is wrong with what holds a zip file together, a line each; what members say is not looked at.
+
+    Args:
+        quick: do not read deflated members to see whether they end where they should.
+    """
     with path.open("rb") as file:
         try:
             size = os.fstat(file.fileno()).st_size
@@ -52,7 +60,10 @@ def check_zip(path: Path) -> list[str]:
             members = _read_list(file, start, end)
             if len(members) != count:
                 raise _Wrong(f"its end says that it has {count} members, listed are {len(members)}")
-            return _check_members(file, members, start)
+            problems = _check_members(file, members, start)
+            if not quick:
+                problems += [problem for member in members if (problem := _check_deflated(file, member))]
+            return problems
         except (_Wrong, struct.error) as wrong:
             return [f"zip: {wrong}"]
 
@@ -99,7 +110,9 @@ def _read_list(file: BinaryIO, start: int, end: int) -> list[_Member]:
         name = _at(file, position + LISTED.size, lengths[0])
         extra = _at(file, position + LISTED.size + lengths[0], lengths[1])
         size, packed, offset = _widened(extra, size, packed, offset)
-        members.append(_Member(name, (needed, flags, method, time, date), flags, crc, packed, size, offset))
+        members.append(
+            _Member(name, (needed, flags, method, time, date), flags, method, crc, packed, size, offset)
+        )
         position += LISTED.size + lengths[0] + lengths[1]
     if position != end:
         raise _Wrong("its list of members does not end where it should")
@@ -111,7 +124,7 @@ def _check_members(file: BinaryIO, members: list[_Member], end: int) -> list[str
     position = 0
     following = [*(member.offset for member in members[1:]), end]
     for member, next_offset in zip(members, following, strict=True):
-        shown = member.name.decode("utf-8", "backslashreplace")[:200]
+        shown = _shown(member)
         if member.offset != position:
             raise _Wrong(f"there are bytes between its members, before {shown}")
         head = LOCAL.unpack(_at(file, position, LOCAL.size))
@@ -132,6 +145,33 @@ def _check_members(file: BinaryIO, members: list[_Member], end: int) -> list[str
     if position != end:
         raise _Wrong("there are bytes between its members and their list")
     return problems
+
+
+def _check_deflated(file: BinaryIO, member: _Member) -> str:
+    """What is wrong with the end of a deflated member; a reader that has all its bytes looks no further."""
+    if member.method != DEFLATED:
+        return ""
+    file.seek(member.offset)
+    *_, name_length, extra_length = LOCAL.unpack(file.read(LOCAL.size))
+    file.seek(name_length + extra_length, os.SEEK_CUR)
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = member.packed
+    try:
+        while left and not inflating.eof:
+            piece = file.read(min(left, PIECE_SIZE))
+            left -= len(piece)
+            while piece and not inflating.eof:
+                inflating.decompress(piece, PIECE_SIZE)
+                piece = inflating.unconsumed_tail
+    except zlib.error:
+        left = 1
+    if inflating.eof and not left and not inflating.unused_data:
+        return ""
+    return f"zip: {_shown(member)} does not end where it should"
+
+
+def _shown(member: _Member) -> str:
+    return member.name.decode("utf-8", "backslashreplace")[:200]
 
 
 def _widened(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:

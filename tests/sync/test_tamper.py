@@ -210,10 +210,10 @@ def test_whole_objects_removed_cut_swapped_or_moved_are_named(world: World, tmp_
 # A bundle.
 
 
-def structure_of(path: Path) -> tuple[set[int], set[int], dict[int, str]]:
-    """Where in a zip file structure is, where what no reading depends on, and where deflated members end."""
+def structure_of(path: Path) -> tuple[set[int], set[int], set[int]]:
+    """Where in a zip file structure is, where what no reading depends on, and where deflated bytes are."""
     data = path.read_bytes()
-    structure, free, last = set(), set(), {}
+    structure, free, deflated = set(), set(), set()
     with zipfile.ZipFile(path) as bundle:
         position = bundle.start_dir
         for info in bundle.infolist():
@@ -221,10 +221,10 @@ def structure_of(path: Path) -> tuple[set[int], set[int], dict[int, str]]:
             start = info.header_offset + 30 + name + extra
             structure |= set(range(info.header_offset, start))
             if info.compress_type == zipfile.ZIP_DEFLATED:
-                last[start + info.compress_size - 1] = info.filename
+                deflated |= set(range(start, start + info.compress_size))
             free |= {position + place for place in (4, 5, 36, 37, 38, 39, 40, 41)}
             position += 46 + sum(struct.unpack_from("<3H", data, position + 28))
-    return structure | set(range(bundle.start_dir, len(data))), free, last
+    return structure | set(range(bundle.start_dir, len(data))), free, deflated
 
 
 def contents_of(path: Path) -> dict[str, bytes]:
@@ -233,19 +233,21 @@ def contents_of(path: Path) -> dict[str, bytes]:
 
 
 def test_every_kind_of_byte_of_a_bundle_is_checked(world: World) -> None:
-    structure, free, last = structure_of(world.bundle)
+    structure, free, deflated = structure_of(world.bundle)
     expected = contents_of(world.bundle)
-    assert last
+    assert deflated
     chance = random.Random(3)
     size = world.bundle.stat().st_size
     others = [place for place in range(size) if place not in structure]
-    unnoticed = set()
-    for place in sorted({*chance.sample(sorted(structure), 700), *chance.sample(others, 600), *last}):
+    unnoticed: set[int] = set()
+    for place in sorted({*chance.sample(sorted(structure), 700), *chance.sample(others, 600)}):
         with changed(world.bundle, place, 1 << chance.randrange(8)):
             if not problems_of(world.bundle):
                 unnoticed.add(place)
                 assert contents_of(world.bundle) == expected
-    assert unnoticed <= free | set(last)
+    # There is more than one way to deflate the same bytes, and few bits lead from one to another.
+    assert unnoticed <= free | deflated
+    assert len(unnoticed & deflated) < 10
     # Every byte of the end, and of one member's entry and header.
     for place in (*range(size - 22, size), *range(30)):
         with changed(world.bundle, place, 0x10):
