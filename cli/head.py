@@ -1,7 +1,5 @@
 """`eventlog head`: how far the log has got, in a few lines to be kept elsewhere."""
 
-import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from eventlog.cli.copies import Copy, Head
 from eventlog.cli.moments import iso, local
 from eventlog.cli.opening import as_json, examples
 from eventlog.cli.printing import counted, document, drawn, line
+from eventlog.cli.written_files import write_whole
 from eventlog.kept_heads import heads_text
 
 __all__ = ["command"]
@@ -79,26 +78,13 @@ def command(
 def _write(path: Path, content: bytes, key: Path | None) -> None:
     """Write the heads, and their signature; neither, if there can be no signature."""
     if key is None:
-        _replace(path, content)
+        write_whole(path, content)
         return
     from eventlog.cli.signatures import sign, signature_path
 
     signature = sign(content, key)
-    _replace(path, content)
-    _replace(signature_path(path), signature)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole, or not at all."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content)
+    write_whole(signature_path(path), signature)
 
 
 def _document(store: bytes, head: Head) -> dict[str, Any]:

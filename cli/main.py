@@ -35,6 +35,7 @@ MODULES = {
     "import": "importing",
     "verify": "verify",
     "head": "head",
+    "audit": "audit",
     "rebuild": "rebuild",
 }
 

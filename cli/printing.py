@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "cut_line",
     "document",
+    "document_text",
     "draw_on",
     "drawn",
     "is_terminal",
@@ -127,8 +128,13 @@ def counted(count: int, noun: str) -> str:
 
 def document(value: Any, *, one_line: bool = False) -> None:
     """Print one JSON document; NaN and the infinities as the strings "NaN", "Infinity", "-Infinity"."""
+    sys.stdout.write(document_text(value, one_line=one_line))
+
+
+def document_text(value: Any, *, one_line: bool = False) -> str:
+    """What `document` prints."""
     written = json.dumps(_finite(value), ensure_ascii=False, indent=None if one_line else 2)
-    sys.stdout.write(_escapable.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n")
+    return _escapable.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ from eventlog.projections.model import ModelState
 from eventlog.projections.models import ModelQuery
 from eventlog.projections.plots import Media, Plot
 from eventlog.projections.query import TaskQuery, TaskRow
+from eventlog.projections.reports import ReportBatch, report_batches
 from eventlog.projections.resolve import resolve
 from eventlog.projections.runner import REPORTS, STATES, Progress, Stream, catch_up, has_version
 from eventlog.projections.scalars import SeriesSummary
@@ -267,6 +268,11 @@ class Views:
         with self._read(STATES, REPORTS) as transaction:
             self._reset_time(transaction, task_id, deleted_too=True)
         return history(self.store, self._environment, task_id, first_time, last_time, reports=reports)
+
+    def report_batches(self, task_id: str) -> list[ReportBatch]:
+        """Where the batches lie that hold reports of a task or a model, after ``catch_up(reports=True)``."""
+        with self._read(REPORTS) as transaction:
+            return list(report_batches(transaction, self._environment, task_key(task_id)))
 
     def sessions(self) -> dict[bytes, SessionState]:
         """Every session, by its id."""
