@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.events import DeliveryCompleted, DeliveryRequested
+from eventlog.events import ArtifactUploaded, DeliveryCompleted, DeliveryRequested
 from eventlog.store import Store
 from tests.cli.running import BASELINE, RICH, Run
 
@@ -194,7 +194,7 @@ def test_a_pull_of_tasks_that_were_not_known_before_takes_those_chosen(
     assert blobs_in(tmp_path / "second") == 5
     rest = eventlog("sync", remote, "--project", "digits", **second)
     assert rest.lines[0] == "pulled 0 batches and 1 blob (7 B)"
-    assert "elsewhere" not in eventlog("verify", **second).out
+    assert "absent" not in eventlog("verify", **second).out
 
 
 def test_what_is_asked_for_and_cannot_be_had_is_one_line(
@@ -209,7 +209,7 @@ def test_what_is_asked_for_and_cannot_be_had_is_one_line(
     assert outcome.err.startswith("eventlog: blob ")
     assert remote in outcome.err
     assert outcome.err.count("\n") == 1
-    assert "elsewhere" in eventlog("verify", **second).out
+    assert "absent" in eventlog("verify", **second).out
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,8 @@ def test_a_dry_run_says_what_would_move_and_moves_nothing(
     second, third = ({"EVENTLOG_HOME": str(tmp_path / name)} for name in ("second", "third"))
     eventlog("sync", remote)
     with Store.open(tmp_path / "second") as store:
-        store.session.append(DeliveryRequested, BASELINE, store.blobs.put_bytes(b"own"), "memory://x")
+        digest = store.blobs.put_bytes(b"own")
+        store.session.append(ArtifactUploaded, BASELINE, "own", "file", digest, 3, "own.bin")
         own = store.id.hex()
     before = contents(tmp_path)
     outcome = eventlog("sync", remote, "--dry-run", "--json", **second)

@@ -66,7 +66,7 @@ def test_a_pull_takes_the_whole_log_and_the_chosen_blobs_alone(machine: Machines
     assert set(cluster.store.blobs) == {small}
     assert absent_from(cluster.home) == {large}
     report = verify(cluster.home)
-    assert (report.problems, report.elsewhere) == ([], 1)
+    assert (report.problems, report.absent) == ([], 1)
 
 
 def test_a_pull_of_everything_fetches_what_was_left_out(machine: Machines, remote: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_is_not_on_a_remote_yet_is_counted_and_comes_with_a_later_pull(
         assert (result.blobs, result.absent, result.problems) == (0, 2, [])
     push(laptop.store, remote)
     assert pull(cluster.store, remote).blobs == 2
-    assert verify(cluster.home).elsewhere == 0
+    assert verify(cluster.home).absent == 0
 
 
 def test_a_store_forwards_a_log_whose_blobs_it_does_not_have(machine: Machines, tmp_path: Path) -> None:
