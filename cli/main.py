@@ -33,6 +33,7 @@ MODULES = {
     "status": "status",
     "sync": "sync",
     "import": "importing",
+    "export": "exporting",
     "verify": "verify",
     "head": "head",
     "audit": "audit",

@@ -16,7 +16,14 @@ from eventlog.projections.keys import ORDER_SIZE, task_key
 from eventlog.projections.model import ModelState
 from eventlog.projections.pages import Pattern
 
-__all__ = ["ModelQuery", "ModelRecord", "find_models", "read_model", "read_model_record"]
+__all__ = [
+    "ModelQuery",
+    "ModelRecord",
+    "find_deleted_models",
+    "find_models",
+    "read_model",
+    "read_model_record",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +119,16 @@ def find_models(transaction: Any, environment: ViewsEnvironment, query: ModelQue
     found.sort(reverse=True)
     end = None if query.limit is None else query.offset + query.limit
     return [_decode(data[ORDER_SIZE:]) for _, _, data in found[query.offset : end]]
+
+
+def find_deleted_models(transaction: Any, environment: ViewsEnvironment) -> list[str]:
+    """The ids of the models that are deleted."""
+    with transaction.cursor(environment["models"]) as cursor:
+        beginnings = (
+            _decode_beginning(memoryview(data)[ORDER_SIZE:])
+            for data in cursor.iternext(keys=False, values=True)
+        )
+        return [model.id for model in beginnings if model.is_deleted]
 
 
 class _Beginning(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -7,6 +7,7 @@ there from the first event of a kind that is about one; those of unknown kinds a
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from eventlog.projections.task import TaskState, fold_task
 __all__ = [
     "TaskRecord",
     "fold_states",
+    "read_page",
     "read_plain_state",
     "read_record",
     "read_sessions",
@@ -34,6 +36,7 @@ __all__ = [
     "read_state_at",
 ]
 
+_PAGE = 500
 _record_head = struct.Struct(">I32s32s")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(TaskState).decode
@@ -117,6 +120,25 @@ def read_state(transaction: Any, environment: ViewsEnvironment, key: bytes) -> T
             raise ViewsDamaged(f"the views have lost an event of task {state.id}: run `eventlog rebuild`")
         state.execution = execution
     return _join_sessions(transaction, environment, state)
+
+
+def read_page(
+    transaction: Any, environment: ViewsEnvironment, after: bytes, *, whole: bool
+) -> tuple[list[TaskState], bytes]:
+    """The states of some tasks, deleted ones too, in the order of their keys, and the key to go on after.
+
+    Args:
+        after: the key that the page before ended with; empty for the first page.
+        whole: with what is joined, execution, host and user.
+    """
+    keys: list[bytes] = []
+    with transaction.cursor(environment["tasks"]) as cursor:
+        # No key is of this length, so the one after it is the next.
+        if cursor.set_range(after + b"\0" if after else b""):
+            keys = [bytes(key) for key in islice(cursor.iternext(values=False), _PAGE)]
+    read = read_state if whole else read_plain_state
+    states = (read(transaction, environment, key) for key in keys)
+    return [state for state in states if state is not None], keys[-1] if keys else b""
 
 
 def read_state_at(transaction: Any, environment: ViewsEnvironment, key: bytes, time: int) -> TaskState | None:

@@ -129,6 +129,20 @@ class Views:
             )
         return state
 
+    def every_task(self, *, whole: bool = True) -> Iterator[TaskState]:
+        """The states of all tasks, deleted ones too, in an order of no meaning that stays; some at a time.
+
+        Args:
+            whole: with execution, host and user, which take longer to read than all the rest.
+        """
+        after = b""
+        while True:
+            with self._read(STATES) as transaction:
+                page, after = states.read_page(transaction, self._environment, after, whole=whole)
+            if not page:
+                return
+            yield from page
+
     def find(self, query: TaskQuery | None = None) -> list[TaskRow]:
         """The tasks that match a query, in its order.
 
@@ -168,6 +182,11 @@ class Views:
         """
         with self._read(STATES) as transaction:
             return models.find_models(transaction, self._environment, query or ModelQuery())
+
+    def deleted_models(self) -> list[str]:
+        """The ids of the models that are deleted, which `models` never finds."""
+        with self._read(STATES) as transaction:
+            return models.find_deleted_models(transaction, self._environment)
 
     def resolve(self, text: str) -> str:
         """The id of the task that a person means.

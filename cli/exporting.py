@@ -1,0 +1,102 @@
+"""`eventlog export`: replay the log into others, as Parquet or into MLflow."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from eventlog.cli.moments import size
+from eventlog.cli.naming import resolve
+from eventlog.cli.opening import as_json, examples, opened_store, time_option, views_of
+from eventlog.cli.printing import counted, document, line
+from eventlog.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from eventlog.sdk.exports.selection import Selection
+    from eventlog.store import Store
+
+__all__ = ["command"]
+
+
+@click.command(
+    "export",
+    short_help="Write the log as Parquet, or into MLflow.",
+    epilog=examples(
+        "eventlog export s3://bucket/runs-parquet",
+        "eventlog export digits.parquet --project digits",
+        """duckdb -c "select title, max(value) from 'digits.parquet/scalars/**/*.parquet' group by 1\"""",
+    ),
+)
+@click.argument("url")
+@click.option("--project", "-p", "projects", multiple=True, help="Tasks of this project, and under it.")
+@click.option("--task", "-t", "tasks", metavar="TASK", multiple=True, help="This task.")
+@time_option("--since", help="Only what happened from this moment on.")
+@as_json
+@click.pass_context
+def command(
+    context: click.Context,
+    url: str,
+    projects: tuple[str, ...],
+    tasks: tuple[str, ...],
+    since: int | None,
+    as_json: bool,
+) -> None:
+    """Write tasks, parameters, scalars and events as Parquet to URL, a folder or any URL that fsspec knows.
+
+    Exporting there again writes only what is new. What was chosen the first time (--project, --task, --since)
+    is what goes on being exported; docs/export.md has the columns. What cannot be read is named, the rest
+    goes on, and the exit code is then 1.
+
+    With --json: url, tasks, parameters, scalars, events (rows written), files, bytes, problems.
+    """
+    with opened_store(context.obj) as store:
+        problems = _to_parquet(store, url, _selection(store, projects, tasks, since), as_json=as_json)
+    context.exit(1 if problems else 0)
+
+
+def _selection(
+    store: "Store", projects: tuple[str, ...], tasks: tuple[str, ...], since: int | None
+) -> "Selection | None":
+    """What was chosen; None where nothing was."""
+    from eventlog.sdk.exports.selection import Selection
+
+    if not projects and not tasks and since is None:
+        return None
+    ids = []
+    if tasks:
+        with views_of(store) as views:
+            ids = sorted({resolve(views, task) for task in tasks})
+    return Selection(tuple(sorted({*projects})), tuple(ids), since)
+
+
+def _to_parquet(store: "Store", url: str, selection: "Selection | None", *, as_json: bool) -> tuple[str, ...]:
+    from eventlog.sdk.exports.parquet import export
+
+    with progress_bar("exporting") as advance:
+        done = export(store, url, selection, advance)
+    if as_json:
+        document(
+            {
+                "url": done.url,
+                "tasks": done.tasks,
+                "parameters": done.parameters,
+                "scalars": done.scalars,
+                "events": done.events,
+                "files": done.files,
+                "bytes": done.bytes,
+                "problems": list(done.problems),
+            }
+        )
+        return done.problems
+    if done.files:
+        rows = (
+            counted(done.tasks, "task"),
+            counted(done.parameters, "parameter"),
+            counted(done.scalars, "scalar"),
+            counted(done.events, "event"),
+        )
+        line(f"exported {', '.join(rows)} in {counted(done.files, 'file')} ({size(done.bytes)})")
+    else:
+        line("exported nothing new")
+    for problem in done.problems:
+        line((problem, "red"))
+    return done.problems
