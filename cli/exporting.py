@@ -1,5 +1,6 @@
 """`eventlog export`: replay the log into others, as Parquet or into MLflow."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -23,10 +24,11 @@ __all__ = ["command"]
     epilog=examples(
         "eventlog export s3://bucket/runs-parquet",
         "eventlog export digits.parquet --project digits",
-        """duckdb -c "select title, max(value) from 'digits.parquet/scalars/**/*.parquet' group by 1\"""",
+        "eventlog export --mlflow http://host:5000 --project digits",
     ),
 )
-@click.argument("url")
+@click.argument("url", required=False)
+@click.option("--mlflow", metavar="URI", help="An MLflow tracking server: replay tasks into it.")
 @click.option("--project", "-p", "projects", multiple=True, help="Tasks of this project, and under it.")
 @click.option("--task", "-t", "tasks", metavar="TASK", multiple=True, help="This task.")
 @time_option("--since", help="Only what happened from this moment on.")
@@ -34,7 +36,8 @@ __all__ = ["command"]
 @click.pass_context
 def command(
     context: click.Context,
-    url: str,
+    url: str | None,
+    mlflow: str | None,
     projects: tuple[str, ...],
     tasks: tuple[str, ...],
     since: int | None,
@@ -42,14 +45,25 @@ def command(
 ) -> None:
     """Write tasks, parameters, scalars and events as Parquet to URL, a folder or any URL that fsspec knows.
 
+    With --mlflow, each task becomes a run of a tracking server instead, in the experiment of its project,
+    with parameters, metrics, tags and artifacts. Neither writes anything twice, however often it is done.
+
     Exporting there again writes only what is new. What was chosen the first time (--project, --task, --since)
     is what goes on being exported; docs/export.md has the columns. What cannot be read is named, the rest
     goes on, and the exit code is then 1.
 
-    With --json: url, tasks, parameters, scalars, events (rows written), files, bytes, problems.
+    With --json: url, tasks, parameters, scalars, events (rows written), files, bytes, problems; with
+    --mlflow: uri, created, updated, unchanged (runs), points, files, problems.
     """
+    if (url is None) == (mlflow is None):
+        raise click.UsageError("name a folder or URL for Parquet files, or an MLflow server with --mlflow")
     with opened_store(context.obj) as store:
-        problems = _to_parquet(store, url, _selection(store, projects, tasks, since), as_json=as_json)
+        selection = _selection(store, projects, tasks, since)
+        if url is not None:
+            problems = _to_parquet(store, url, selection, as_json=as_json)
+        else:
+            assert mlflow is not None
+            problems = _to_mlflow(store, mlflow, selection, as_json=as_json)
     context.exit(1 if problems else 0)
 
 
@@ -74,18 +88,7 @@ def _to_parquet(store: "Store", url: str, selection: "Selection | None", *, as_j
     with progress_bar("exporting") as advance:
         done = export(store, url, selection, advance)
     if as_json:
-        document(
-            {
-                "url": done.url,
-                "tasks": done.tasks,
-                "parameters": done.parameters,
-                "scalars": done.scalars,
-                "events": done.events,
-                "files": done.files,
-                "bytes": done.bytes,
-                "problems": list(done.problems),
-            }
-        )
+        document(asdict(done))
         return done.problems
     if done.files:
         rows = (
@@ -97,6 +100,24 @@ def _to_parquet(store: "Store", url: str, selection: "Selection | None", *, as_j
         line(f"exported {', '.join(rows)} in {counted(done.files, 'file')} ({size(done.bytes)})")
     else:
         line("exported nothing new")
-    for problem in done.problems:
-        line((problem, "red"))
+    _tell(done.problems)
     return done.problems
+
+
+def _to_mlflow(store: "Store", uri: str, selection: "Selection | None", *, as_json: bool) -> tuple[str, ...]:
+    from eventlog.sdk.exports.mlflow import replay
+
+    with progress_bar("replaying") as advance:
+        done = replay(store, uri, selection, advance)
+    if as_json:
+        document(asdict(done))
+        return done.problems
+    runs = f"{counted(done.created, 'new run')}, {done.updated:,} updated, {done.unchanged:,} as they were"
+    line(f"replayed into {runs}: {counted(done.points, 'point')} and {counted(done.files, 'file')}")
+    _tell(done.problems)
+    return done.problems
+
+
+def _tell(problems: tuple[str, ...]) -> None:
+    for problem in problems:
+        line((problem, "red"))

@@ -15,6 +15,7 @@ import pyarrow.compute as compute
 
 from eventlog.batch import Batch
 from eventlog.events import Event, ScalarReported, Unknown
+from eventlog.sdk.exports.plain import plain
 from eventlog.sdk.exports.schemas import EVENTS, ROW_GROUP, SCALARS
 from eventlog.sdk.exports.selection import Shown
 
@@ -169,7 +170,7 @@ class EventRows:
             beginning = _json({"title": event.title, "series": event.series}).decode()[:-1]
             self._beginnings[event.title, event.series] = beginning
         value = event.value
-        number = repr(value) if value - value == 0 else f'"{_plain(value)}"'
+        number = repr(value) if value - value == 0 else f'"{plain(value)}"'
         return f'{beginning},"iteration":{event.iteration},"value":{number}}}'
 
 
@@ -197,18 +198,7 @@ def _facts(event: Event) -> dict[str, Any]:
     if isinstance(event, Unknown):
         return {"bytes": event.raw.hex()}
     return {
-        field: _plain(getattr(event, field))
+        field: plain(getattr(event, field))
         for field in event.__struct_fields__
         if field not in ("time", "task")
     }
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: structs by the names of their fields, NaN and the infinities as strings."""
-    if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, msgspec.Struct):
-        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
