@@ -12,6 +12,7 @@ from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from eventlog.projections import Views
     from eventlog.sdk.exports.selection import Selection
     from eventlog.store import Store
 
@@ -58,7 +59,8 @@ def command(
     if (url is None) == (mlflow is None):
         raise click.UsageError("name a folder or URL for Parquet files, or an MLflow server with --mlflow")
     with opened_store(context.obj) as store:
-        selection = _selection(store, projects, tasks, since)
+        with views_of(store, reports=url is None) as views:
+            selection = _selection(views, projects, tasks, since)
         if url is not None:
             problems = _to_parquet(store, url, selection, as_json=as_json)
         else:
@@ -68,17 +70,14 @@ def command(
 
 
 def _selection(
-    store: "Store", projects: tuple[str, ...], tasks: tuple[str, ...], since: int | None
+    views: "Views", projects: tuple[str, ...], tasks: tuple[str, ...], since: int | None
 ) -> "Selection | None":
     """What was chosen; None where nothing was."""
     from eventlog.sdk.exports.selection import Selection
 
     if not projects and not tasks and since is None:
         return None
-    ids = []
-    if tasks:
-        with views_of(store) as views:
-            ids = sorted({resolve(views, task) for task in tasks})
+    ids = sorted({resolve(views, task) for task in tasks})
     return Selection(tuple(sorted({*projects})), tuple(ids), since)
 
 

@@ -5,7 +5,7 @@ for each series; the only loops over events in Python are those that msgspec and
 """
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +22,34 @@ from eventlog.sdk.exports.selection import Shown
 if TYPE_CHECKING:
     from eventlog.projections import SessionState
 
-__all__ = ["EventRows", "ScalarRows", "numbered_events"]
+__all__ = ["EventRows", "ScalarRows", "events_of"]
 
 # Of fields in JSON: a row group of large texts ends with fewer rows.
 _GROUP_BYTES = 64 << 20
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 _series_of: Any = attrgetter("task", "title", "series")
+_curve_of: Any = attrgetter("title", "series")
 _json = msgspec.json.Encoder().encode
 
 
-def numbered_events(batch: Batch) -> tuple[list[int], list[Event]]:
-    """The events of a batch, after their numbers within their session.
+def events_of(batch: Batch) -> list[Event]:
+    """The events of a batch, in their session's order.
 
     Raises:
         DataCorrupt: they cannot be read.
     """
-    if batch.states:
-        numbered = batch.events()
-        return [one.number for one in numbered], [one.event for one in numbered]
-    return list(range(batch.first, batch.end)), batch.report_events()
+    states, reports = batch.state_events(), batch.report_events()
+    if not states:
+        return reports
+    # As `Batch.events`, without an object for the place of each.
+    events: list[Event] = []
+    start = 0
+    for place, state in enumerate(states):
+        end = state.number - batch.first - place
+        events += reports[start:end]
+        events.append(state.event)
+        start = end
+    return events + reports[start:]
 
 
 class ScalarRows:
@@ -114,7 +123,6 @@ class EventRows:
     Args:
         shown: which are wanted.
         sessions: by id.
-        since: in ms; none from before this time.
     """
 
     def __init__(self, shown: Shown, sessions: Mapping[bytes, "SessionState"]) -> None:
@@ -124,8 +132,9 @@ class EventRows:
         self._count = self._bytes = 0
         self._beginnings: dict[tuple[str, str], str] = {}
 
-    def add(self, batch: Batch, numbers: list[int], events: list[Event]) -> Iterator[pyarrow.Table]:
+    def add(self, batch: Batch, events: list[Event]) -> Iterator[pyarrow.Table]:
         """Take the events of a batch; gives row groups as they become full."""
+        numbers: Sequence[int] = range(batch.first, batch.end)
         if not self._shown.is_of_all or self._shown.since:
             wanted, since = self._shown.has_events_of, self._shown.since
             kept = [wanted(event.task) and event.time >= since for event in events]
@@ -144,34 +153,48 @@ class EventRows:
             yield pyarrow.concat_tables(self._rows).combine_chunks()
         self._rows, self._count, self._bytes = [], 0, 0
 
-    def _table(self, batch: Batch, numbers: list[int], events: list[Event]) -> pyarrow.Table:
+    def _table(self, batch: Batch, numbers: Sequence[int], events: list[Event]) -> pyarrow.Table:
         known = self._sessions.get(batch.session)
         columns = {
             "store": _same(batch.store.hex(), len(events)),
             "batch": pyarrow.repeat(pyarrow.scalar(batch.number, pyarrow.int64()), len(events)),
             "session": _same(batch.session.hex(), len(events)),
-            "number": pyarrow.array(numbers, pyarrow.int64()),
+            "number": pyarrow.array(array("q", numbers)),
             "time": _int64([event.time for event in events]).cast(EVENTS.field("time").type),
             "kind": pyarrow.array(list(map(_kind_of, events)), pyarrow.string()),
             "task": pyarrow.array([event.task or None for event in events], pyarrow.string()),
             "host": _same(known.host if known else "", len(events)),
             "user": _same(known.user if known else "", len(events)),
-            "fields": pyarrow.array(list(map(self._fields, events)), pyarrow.string()),
+            "fields": pyarrow.array(self._fields(events), pyarrow.string()),
         }
         return pyarrow.table(columns, schema=EVENTS)
 
-    def _fields(self, event: Event) -> str:
-        """An event's own fields, in JSON."""
-        if type(event) is not ScalarReported:
-            return _json(_facts(event)).decode()
+    def _fields(self, events: list[Event]) -> list[str]:
+        """The own fields of each event, in JSON."""
+        scalars: list[Any] = [event for event in events if type(event) is ScalarReported]
+        curves = list(map(_curve_of, scalars))
+        for title, series in {*curves} - self._beginnings.keys():
+            self._beginnings[title, series] = _json({"title": title, "series": series}).decode()[:-1]
+        values = [event.value for event in scalars]
+        total = sum(values)
+        texts = list(map(repr, values))
+        if total - total != 0:
+            texts = [repr(value) if value - value == 0 else f'"{plain(value)}"' for value in values]
         # Most events are these.
-        beginning = self._beginnings.get((event.title, event.series))
-        if beginning is None:
-            beginning = _json({"title": event.title, "series": event.series}).decode()[:-1]
-            self._beginnings[event.title, event.series] = beginning
-        value = event.value
-        number = repr(value) if value - value == 0 else f'"{plain(value)}"'
-        return f'{beginning},"iteration":{event.iteration},"value":{number}}}'
+        of_scalars = iter(
+            [
+                f'{beginning},"iteration":{event.iteration},"value":{text}}}'
+                for beginning, event, text in zip(
+                    map(self._beginnings.__getitem__, curves), scalars, texts, strict=True
+                )
+            ]
+        )
+        if len(scalars) == len(events):
+            return list(of_scalars)
+        return [
+            next(of_scalars) if type(event) is ScalarReported else _json(_facts(event)).decode()
+            for event in events
+        ]
 
 
 def _same(text: str, count: int) -> pyarrow.Array:

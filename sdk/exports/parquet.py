@@ -7,15 +7,17 @@ made good by the next.
 """
 
 import os
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid
 from eventlog.projections import Views
 from eventlog.projections.chain import Link, read_chain
-from eventlog.sdk.exports.columns import EventRows, ScalarRows, numbered_events
+from eventlog.sdk.exports.columns import EventRows, ScalarRows, events_of
 from eventlog.sdk.exports.parts import Part, plan_parts
 from eventlog.sdk.exports.schemas import EVENTS, SCALARS
 from eventlog.sdk.exports.schemas import PARAMETERS as PARAMETERS_SCHEMA
@@ -199,19 +201,19 @@ class _Export:
         if not ids or not parts:
             return again
         views.catch_up(reports=True)
+        of_sessions = {record.session: record.store.hex() for record in self._store.sessions()}
+        by_store: defaultdict[str, list[Part]] = defaultdict(list)
+        for part in parts:
+            by_store[part.store].append(part)
         for about in ids:
-            batches = {(store.hex(), number) for store, number in views.report_batches(about)}
-            times = set()
+            # Reports lie in batches that are known; of the few state events, the times.
+            for store, number in views.report_batches(about):
+                of_store = by_store[store.hex()]
+                at = bisect_right(of_store, number, key=attrgetter("first")) - 1
+                again |= {part.name for part in of_store[max(at, 0) : at + 1] if number <= part.last}
             for one in views.events(about, reports=False):
-                known = self._store.record_of(one.session)
-                if known is not None:
-                    times.add((known.store.hex(), one.event.time))
-            again |= {
-                part.name
-                for part in parts
-                if any(part.holds(store, time) for store, time in times)
-                or any(store == part.store and part.first <= number <= part.last for store, number in batches)
-            }
+                of_store = by_store[of_sessions.get(one.session, "")]
+                again |= {part.name for part in of_store if part.holds(one.event.time)}
         return again
 
     def _plan(self, store: bytes, head: Head, again: set[str]) -> Iterator[Part]:
@@ -266,12 +268,12 @@ class _Export:
         wrong = link.wrong
         if not wrong and link.batch is not None:
             try:
-                numbers, events = numbered_events(link.batch)
+                events = events_of(link.batch)
             except DataCorrupt as error:
                 wrong = str(error)
             else:
                 scalars.add(events)
-                file.add(rows.add(link.batch, numbers, events))
+                file.add(rows.add(link.batch, events))
                 return
         self._left_out[store, link.number] = f"{wrong}; the export leaves it out: run `eventlog verify`"
 

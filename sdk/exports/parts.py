@@ -56,9 +56,9 @@ class Part(msgspec.Struct, frozen=True):
         """Whether what comes next begins another part."""
         return self.events >= PART_EVENTS or self.bytes >= PART_BYTES
 
-    def holds(self, store: str, time: int) -> bool:
-        """Whether an event of a store, of this time in ms, may be among its events."""
-        return store == self.store and self.first_time <= time <= self.last_time
+    def holds(self, time: int) -> bool:
+        """Whether an event of its store that is of this time, in ms, may be among its events."""
+        return self.first_time <= time <= self.last_time
 
 
 def parse_part(name: str) -> tuple[str, int, str] | None:

@@ -1,6 +1,7 @@
 """What of the log an export shows: the tasks that were chosen, and of each what its last reset left."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,8 @@ class Selection(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         words = [f"project {one}" for one in self.projects] + [f"task {one}" for one in self.tasks]
         if self.since is not None:
-            words.append(f"what happened since {self.since} ms after 1970-01-01 UTC")
+            since = datetime.fromtimestamp(self.since / 1000, UTC).isoformat(" ", "seconds")
+            words.append(f"what happened since {since}")
         return ", ".join(words) or "all tasks"
 
     @property

@@ -30,8 +30,8 @@ __all__ = ["PARAMETERS", "RECORD", "TASKS", "Record", "Target", "TargetFile"]
 RECORD = "eventlog-export.json"
 # The files of what tasks are now.
 TASKS, PARAMETERS = "tasks/tasks.parquet", "parameters/parameters.parquet"
-# Of the record: more is none of ours.
-_MOST_BYTES = 256 << 20
+# Of the record, or of a file that is looked into: what has more is none of ours.
+_MOST_BYTES = 1 << 30
 _PIECE = 1 << 20
 _KEY = b"eventlog"
 
@@ -181,7 +181,7 @@ class Target:
     def _seen(self, name: str, size: int) -> Written:
         written = self.record.files.get(name)
         if written is None or written.size != size:
-            about = self._footer(name)
+            about = self._footer(name, size)
             written = Written(size, about.part, about.digest)
         # What a file or the record says never becomes a name unchecked.
         place = name.partition("/")[2]
@@ -191,10 +191,12 @@ class Target:
             raise self._foreign(name)
         return written
 
-    def _footer(self, name: str) -> "_About":
+    def _footer(self, name: str, size: int) -> "_About":
+        if size > _MOST_BYTES:
+            raise self._foreign(name)
         try:
-            with self.objects.open(name) as file:
-                metadata = pyarrow.parquet.read_metadata(file).metadata or {}
+            data = pyarrow.BufferReader(self.objects.start(name, size))
+            metadata = pyarrow.parquet.read_metadata(data).metadata or {}
             return msgspec.json.decode(metadata[_KEY], type=_About)
         except (EventlogError, OSError):
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import fsspec
 import polars
 import pyarrow.dataset
 import pyarrow.parquet
@@ -215,6 +216,23 @@ def test_since_leaves_out_what_happened_before(machine: Machines, tmp_path: Path
     assert scalars(out) == [row for row in scalars_of(laptop.store) if row[4] > min(times)]
     assert min(row[4] for row in events(out)) > min(times)
     assert read(out, "tasks", "task") == [(OTHER,)]
+
+
+def test_an_object_store_holds_what_a_folder_does(machine: Machines, tmp_path: Path):
+    laptop, out = machine("laptop"), f"memory://{tmp_path.name}/out"
+    for task in (laptop.task, OTHER):
+        train(laptop, task)
+        assert export(laptop.store, out).files
+    assert export(laptop.store, out).files == 0
+    memory = fsspec.filesystem("memory")
+    memory.get(f"/{tmp_path.name}/out", str(tmp_path / "fetched"), recursive=True)
+    export(laptop.store, tmp_path / "once")
+    assert everything(tmp_path / "fetched") == everything(tmp_path / "once")
+    # Without its record, and without what it says of the files.
+    memory.pipe_file(f"/{tmp_path.name}/out/eventlog-export.json", b'{"format": 1}')
+    assert export(laptop.store, out).problems == ()
+    memory.get(f"/{tmp_path.name}/out", str(tmp_path / "again"), recursive=True)
+    assert everything(tmp_path / "again") == everything(tmp_path / "once")
 
 
 def test_a_file_that_is_not_as_the_record_says_is_known_by_its_footer(machine: Machines, tmp_path: Path):
