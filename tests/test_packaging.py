@@ -61,7 +61,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
                 imported.add((node.module or "").partition(".")[0])
     declared = import_names(PROJECT["project"]["dependencies"])
     extras = PROJECT["project"]["optional-dependencies"]
-    optional = import_names(extras["hocon"] + extras["plots"])
+    optional = import_names(extras["hocon"] + extras["mlflow"] + extras["plots"])
     # What is of their types is read and written with them; whoever has such a value has the package.
     callers_own = {"hydra", "matplotlib", "numpy", "omegaconf", "pandas"}
     assert imported - sys.stdlib_module_names - {"eventlog"} - callers_own - optional == declared
@@ -70,7 +70,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
 
 def import_names(requirements: list[str]) -> set[str]:
     """The modules of distributions, some of which have another name than these."""
-    others = {"nvidia-ml-py": "pynvml", "pillow": "PIL", "pyyaml": "yaml"}
+    others = {"mlflow-skinny": "mlflow", "nvidia-ml-py": "pynvml", "pillow": "PIL", "pyyaml": "yaml"}
     names = {re.split(r"[<>=]", line)[0] for line in requirements}
     return {others.get(name, name) for name in names}
 
