@@ -20,6 +20,7 @@ NAMES = (
     "import_time",
     "task_init",
     "rebuild",
+    "export_parquet",
     "read_series",
     "get_tasks",
     "sync_artifacts",
