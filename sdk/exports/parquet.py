@@ -24,11 +24,11 @@ from eventlog.sdk.exports.schemas import PARAMETERS as PARAMETERS_SCHEMA
 from eventlog.sdk.exports.schemas import TASKS as TASKS_SCHEMA
 from eventlog.sdk.exports.selection import Selection, Shown, shown_of
 from eventlog.sdk.exports.target import PARAMETERS, TASKS, Target, TargetFile
-from eventlog.sdk.exports.task_rows import parameter_tables, states_digest, task_tables
+from eventlog.sdk.exports.task_rows import TaskRows
 from eventlog.store import Head, Store
 
 if TYPE_CHECKING:
-    from eventlog.projections import SessionState, TaskState
+    from eventlog.projections import SessionState
 
 __all__ = ["Exported", "export"]
 
@@ -249,14 +249,14 @@ class _Export:
         done = 0
         for part, head in plan:
             scalars, rows = ScalarRows(shown), EventRows(shown, sessions)
-            with self._target.file(f"events/{part.name}", EVENTS, part=part) as file:
+            with self._target.file(f"events/{part.name}", EVENTS, part) as file:
                 for link in self._links(bytes.fromhex(part.store), part.first, part.last, head):
                     self._add(part.store, link, scalars, rows, file)
                     done += 1
                     if self._progress is not None:
                         self._progress(done, total)
                 file.add(rows.rest())
-                with self._target.file(f"scalars/{part.name}", SCALARS, part=part) as of_scalars:
+                with self._target.file(f"scalars/{part.name}", SCALARS, part) as of_scalars:
                     of_scalars.add(scalars.tables())
                     of_scalars.put()
                 # The events last: by them a part is known to be there.
@@ -278,24 +278,21 @@ class _Export:
         self._left_out[store, link.number] = f"{wrong}; the export leaves it out: run `eventlog verify`"
 
     def _write_tasks(self, views: Views, selection: Selection) -> None:
-        target = self._target
-        digest = states_digest(_chosen(views, selection))
-        # The tasks last: what one of them names is then there.
-        if target.digest(PARAMETERS) != digest:
-            with target.file(PARAMETERS, PARAMETERS_SCHEMA, digest=digest) as file:
-                file.add(parameter_tables(_chosen(views, selection)))
-                file.put()
-            self._rows["parameters"] = file.rows
-        if target.digest(TASKS) != digest:
-            with target.file(TASKS, TASKS_SCHEMA, digest=digest) as file:
-                file.add(task_tables(_chosen(views, selection)))
-                file.put()
-            self._rows["tasks"] = file.rows
-
-
-def _chosen(views: Views, selection: Selection) -> Iterator["TaskState"]:
-    return (
-        state
-        for state in views.every_task()
-        if not state.is_deleted and selection.takes(state) and state.changed >= (selection.since or 0)
-    )
+        target, rows = self._target, TaskRows()
+        with (
+            target.file(PARAMETERS, PARAMETERS_SCHEMA) as parameters,
+            target.file(TASKS, TASKS_SCHEMA) as tasks,
+        ):
+            for state in views.every_task():
+                changed = state.changed >= (selection.since or 0)
+                if changed and selection.takes(state) and not state.is_deleted:
+                    rows.add(state)
+                    tasks.add(rows.full_tasks())
+                    parameters.add(rows.full_parameters())
+            tasks.add(rows.last_tasks())
+            parameters.add(rows.last_parameters())
+            # The tasks last: what one of them names is then there.
+            for file, digest in ((parameters, rows.parameters_digest), (tasks, rows.tasks_digest)):
+                if target.digest(file.name) != digest:
+                    file.put(digest)
+                    self._rows[file.name.partition("/")[0]] = file.rows

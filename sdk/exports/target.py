@@ -37,7 +37,7 @@ _KEY = b"eventlog"
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A file as it was written: its size in bytes, and what it is of, a part or a digest of tasks."""
+    """A file as it was written: its size in bytes, and the part that it is of, or a digest of its tasks."""
 
     size: int
     part: Part | None = None
@@ -151,20 +151,18 @@ class Target:
         return sorted(found, key=lambda part: (part.store, part.first))
 
     def digest(self, name: str) -> str:
-        """What the tasks in a file amount to; "" if there is none."""
+        """What tells the tasks in a file from what they were; "" if there is none, or nobody knows."""
         written = self.record.files.get(name)
         return "" if written is None else written.digest
 
-    def file(
-        self, name: str, schema: pyarrow.Schema, *, part: Part | None = None, digest: str = ""
-    ) -> "TargetFile":
+    def file(self, name: str, schema: pyarrow.Schema, part: Part | None = None) -> "TargetFile":
         """A file to be written, as a context manager.
 
         Args:
             name: of a file that may be there already; it is then put in its place, whole.
-            part, digest: what it is of.
+            part: what it is of.
         """
-        return TargetFile(self, name, schema, part, digest)
+        return TargetFile(self, name, schema, part)
 
     def write_record(self) -> None:
         """Write down what the record says by now."""
@@ -181,8 +179,7 @@ class Target:
     def _seen(self, name: str, size: int) -> Written:
         written = self.record.files.get(name)
         if written is None or written.size != size:
-            about = self._footer(name, size)
-            written = Written(size, about.part, about.digest)
+            written = Written(size, self._footer(name, size).part)
         # What a file or the record says never becomes a name unchecked.
         place = name.partition("/")[2]
         if name in (TASKS, PARAMETERS):
@@ -214,22 +211,20 @@ class TargetFile:
     """A file of an export, written on this machine first.
 
     Attributes:
+        name: what it will be called there.
         rows: how many it has so far.
     """
 
-    def __init__(
-        self, target: Target, name: str, schema: pyarrow.Schema, part: Part | None, digest: str
-    ) -> None:
+    def __init__(self, target: Target, name: str, schema: pyarrow.Schema, part: Part | None) -> None:
+        self.name = name
         self.rows = 0
         self._target = target
-        self._name = name
         self._part = part
-        self._digest = digest
-        about = msgspec.json.encode(_About(FORMAT, part, digest))
+        about = msgspec.json.encode(_About(FORMAT, part))
         self._schema = schema.with_metadata({_KEY: about})
 
     def __repr__(self) -> str:
-        return f"<TargetFile {self._name}: {self.rows} rows>"
+        return f"<TargetFile {self.name}: {self.rows} rows>"
 
     def __enter__(self) -> "TargetFile":
         self._folder = tempfile.TemporaryDirectory(prefix="eventlog-export-")
@@ -248,13 +243,17 @@ class TargetFile:
                 self.rows += table.num_rows
                 self._writer.write_table(table, row_group_size=table.num_rows)
 
-    def put(self) -> None:
-        """Let readers see it, as it is now."""
+    def put(self, digest: str = "") -> None:
+        """Let readers see it, as it is now.
+
+        Args:
+            digest: what tells its rows from those before.
+        """
         self._writer.close()
         size = self._path.stat().st_size
         with self._path.open("rb") as file:
-            self._target.objects.put(self._name, iter(lambda: file.read(_PIECE), b""))
-        self._target.note(self._name, Written(size, self._part, self._digest))
+            self._target.objects.put(self.name, iter(lambda: file.read(_PIECE), b""))
+        self._target.note(self.name, Written(size, self._part, digest))
 
 
 class _About(msgspec.Struct):
@@ -262,4 +261,3 @@ class _About(msgspec.Struct):
 
     format: int
     part: Part | None = None
-    digest: str = ""

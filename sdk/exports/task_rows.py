@@ -1,55 +1,70 @@
 """The rows of what tasks are now: a task each, and a parameter each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow
 
-from eventlog.sdk.exports.schemas import PARAMETERS, TASKS
+from eventlog.sdk.exports.schemas import PARAMETERS, ROW_GROUP, TASKS
 
 if TYPE_CHECKING:
     from eventlog.events import Parameter
     from eventlog.projections import TaskState
 
-__all__ = ["parameter_tables", "states_digest", "task_tables"]
+__all__ = ["TaskRows"]
 
 _TASKS_IN_GROUP = 10_000
-_PARAMETERS_IN_GROUP = 1 << 17
+_encode = msgspec.msgpack.Encoder().encode
 
 
-def states_digest(states: Iterable["TaskState"]) -> str:
-    """What tells these tasks from what they were before."""
-    hasher = sha256()
-    encode = msgspec.msgpack.Encoder().encode
-    for state in states:
-        hasher.update(encode(state))
-    return hasher.hexdigest()
+class TaskRows:
+    """The rows of tasks, gathered one task at a time, and a digest of each of the two kinds."""
 
+    def __init__(self) -> None:
+        self._tasks: list[dict[str, Any]] = []
+        self._parameters: list[tuple[str, str, Parameter]] = []
+        self._of_tasks, self._of_parameters = sha256(), sha256()
 
-def task_tables(states: Iterable["TaskState"]) -> Iterator[pyarrow.Table]:
-    """A row for each task, as row groups."""
-    rows: list[dict[str, Any]] = []
-    for state in states:
-        rows.append(_task_row(state))
-        if len(rows) == _TASKS_IN_GROUP:
-            yield pyarrow.Table.from_pylist(rows, schema=TASKS)
-            rows = []
-    if rows:
-        yield pyarrow.Table.from_pylist(rows, schema=TASKS)
+    @property
+    def tasks_digest(self) -> str:
+        """What tells the tasks from what they were before."""
+        return self._of_tasks.hexdigest()
 
+    @property
+    def parameters_digest(self) -> str:
+        """What tells their parameters from what these were before."""
+        return self._of_parameters.hexdigest()
 
-def parameter_tables(states: Iterable["TaskState"]) -> Iterator[pyarrow.Table]:
-    """A row for each parameter of each task, as row groups."""
-    rows: list[tuple[str, str, Parameter]] = []
-    for state in states:
-        rows += [(state.id, name, parameter) for name, parameter in sorted(state.parameters.items())]
-        if len(rows) >= _PARAMETERS_IN_GROUP:
-            yield _parameters(rows)
-            rows = []
-    if rows:
-        yield _parameters(rows)
+    def add(self, state: "TaskState") -> None:
+        """Take one task."""
+        row = _task_row(state)
+        self._of_tasks.update(_encode(row))
+        self._tasks.append(row)
+        parameters = sorted(state.parameters.items())
+        self._of_parameters.update(_encode((state.id, parameters)))
+        self._parameters += [(state.id, name, parameter) for name, parameter in parameters]
+
+    def full_tasks(self) -> Iterator[pyarrow.Table]:
+        """A row group of tasks, if there are enough for one."""
+        if len(self._tasks) >= _TASKS_IN_GROUP:
+            yield from self.last_tasks()
+
+    def full_parameters(self) -> Iterator[pyarrow.Table]:
+        """A row group of parameters, if there are enough for one."""
+        if len(self._parameters) >= ROW_GROUP:
+            yield from self.last_parameters()
+
+    def last_tasks(self) -> Iterator[pyarrow.Table]:
+        """What no row group has held yet."""
+        yield pyarrow.Table.from_pylist(self._tasks, schema=TASKS)
+        self._tasks = []
+
+    def last_parameters(self) -> Iterator[pyarrow.Table]:
+        """What no row group has held yet."""
+        yield _parameters(self._parameters)
+        self._parameters = []
 
 
 def _task_row(state: "TaskState") -> dict[str, Any]:
