@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid
@@ -86,7 +87,7 @@ class _Export:
         progress: Progress | None,
     ) -> None:
         self._store = store
-        self._target = Target(url)
+        self._target = Target(url, _scratch(store))
         self._chosen = selection
         self._progress = progress
         self._rows: defaultdict[str, int] = defaultdict(int)
@@ -102,7 +103,7 @@ class _Export:
         with Views.open(self._store) as views:
             views.catch_up()
             if not is_there:
-                target.prepare()
+                target.begin()
             target.look()
             self._refuse_more(heads)
             if self._is_new(heads):
@@ -296,3 +297,12 @@ class _Export:
                 if target.digest(file.name) != digest:
                     file.put(digest)
                     self._rows[file.name.partition("/")[0]] = file.rows
+
+
+def _scratch(store: Store) -> Path | None:
+    """A folder for files that are not whole yet; in the store's own, what a killed export leaves is swept."""
+    if store.read_only:
+        return None
+    folder = store.blobs.temporary
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -73,14 +73,19 @@ class _Stated(msgspec.Struct):
 class Target:
     """A place for an export.
 
+    Args:
+        url: a folder, or any URL that fsspec knows.
+        scratch: where files are written before they go there, or None for where Python has such a place.
+
     Attributes:
         record: what it holds, after `open`.
         files, bytes: how many were written, and how large they are.
     """
 
-    def __init__(self, url: str | os.PathLike[str]) -> None:
+    def __init__(self, url: str | os.PathLike[str], scratch: Path | None = None) -> None:
         self.objects: Objects = objects_at(url)
         self.url = self.objects.shown
+        self.scratch = scratch
         self.record = Record()
         self.files = 0
         self.bytes = 0
@@ -122,14 +127,14 @@ class Target:
             ) from None
         return True
 
-    def prepare(self) -> None:
-        """Make it a place for an export, if it is none yet, and clear away what dead writers left."""
+    def begin(self) -> None:
+        """Make it a place for an export."""
         self.objects.make_root()
         self.write_record()
-        self.objects.sweep()
 
     def look(self) -> None:
-        """List what is there, and mend the record where a file is not as it says."""
+        """List what is there, mend the record where a file is not as it says, clear away what is none."""
+        self.objects.sweep()
         listed = {
             f"{dataset}/{name}": size
             for dataset in ("events", "scalars")
@@ -227,7 +232,7 @@ class TargetFile:
         return f"<TargetFile {self.name}: {self.rows} rows>"
 
     def __enter__(self) -> "TargetFile":
-        self._folder = tempfile.TemporaryDirectory(prefix="eventlog-export-")
+        self._folder = tempfile.TemporaryDirectory(prefix="eventlog-export-", dir=self._target.scratch)
         self._path = Path(self._folder.name) / "file.parquet"
         self._writer = pyarrow.parquet.ParquetWriter(self._path, self._schema, compression="zstd")
         return self
