@@ -208,10 +208,10 @@ class _Export:
             by_store[part.store].append(part)
         for about in ids:
             # Reports lie in batches that are known; of the few state events, the times.
-            for store, number in views.report_batches(about):
-                of_store = by_store[store.hex()]
-                at = bisect_right(of_store, number, key=attrgetter("first")) - 1
-                again |= {part.name for part in of_store[max(at, 0) : at + 1] if number <= part.last}
+            for batch in views.report_batches(about):
+                of_store = by_store[batch.store.hex()]
+                at = bisect_right(of_store, batch.number, key=attrgetter("first")) - 1
+                again |= {part.name for part in of_store[max(at, 0) : at + 1] if batch.number <= part.last}
             for one in views.events(about, reports=False):
                 of_store = by_store[of_sessions.get(one.session, "")]
                 again |= {part.name for part in of_store if part.holds(one.event.time)}
