@@ -78,13 +78,11 @@ class ReadAhead:
     @contextmanager
     def read_segment(self, segment: Segment, progress: OnBytes) -> Iterator[Iterator[Batch]]:
         """The batches of a segment, one by one, as a context manager; arguments and errors as of a remote."""
-        data = self._take(segment)
-        file = None if data is None else io.BytesIO(data)
-        with self._remote.read_segment(segment, progress, file) as batches:
+        with self._remote.read_segment(segment, progress, self._take(segment)) as batches:
             yield batches
 
-    def _take(self, segment: Segment) -> bytes | None:
-        """Its bytes, or None where nobody has begun to fetch them."""
+    def _take(self, segment: Segment) -> io.BytesIO | None:
+        """What it holds, or None where nobody has begun to fetch it."""
         with self._changed:
             # Those before it were passed over, as when their store turned out to be damaged.
             place = self._places.get(segment, 0)
@@ -100,7 +98,8 @@ class ReadAhead:
             self._release(segment)
         if fetched.error is not None:
             raise fetched.error
-        return fetched.data
+        assert fetched.data is not None
+        return io.BytesIO(fetched.data)
 
     def _release(self, segment: Segment) -> None:
         del self._begun[segment]
@@ -117,11 +116,16 @@ class ReadAhead:
                 segment = self._waiting.popleft()
                 fetched = self._begun[segment] = _Fetched()
                 self._held += segment.size
-            data, error = None, None
-            try:
-                data = self._remote.whole_segment(segment)
-            except BaseException as failure:
-                error = failure
-            with self._changed:
-                fetched.data, fetched.error = data, error
-                self._changed.notify_all()
+            self._fetch(segment, fetched)
+            # Or this thread would hold it while it waits for the next.
+            del fetched
+
+    def _fetch(self, segment: Segment, fetched: _Fetched) -> None:
+        data, error = None, None
+        try:
+            data = self._remote.whole_segment(segment)
+        except BaseException as failure:
+            error = failure
+        with self._changed:
+            fetched.data, fetched.error = data, error
+            self._changed.notify_all()
