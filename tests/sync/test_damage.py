@@ -1,6 +1,7 @@
 """Bytes that are not what was written: found, named, and never spread or let in."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,6 +305,31 @@ def test_a_segment_that_is_no_file_is_passed_over(machine: Machines, remote: Pat
     path.rmdir()
     path.symlink_to("/dev/zero")
     assert pull(cluster.store, remote).batches == 0
+
+
+@pytest.mark.parametrize("kind", ["segment", "blob"])
+def test_an_object_that_the_disk_does_not_give_back_is_passed_over(
+    machine: Machines, remote: Path, kind: str
+) -> None:
+    laptop, desktop, cluster = machine("laptop"), machine("desktop"), machine("cluster")
+    digest = laptop.upload(b"weights")
+    desktop.train()
+    push(laptop.store, remote)
+    push(desktop.store, remote)
+    path = segments_of(remote, laptop)[0] if kind == "segment" else remote / "blobs" / digest[:2] / digest
+    # Reading it is an error of the disk, as far as anybody can tell.
+    command = ["mount", "--bind", f"/proc/{os.getpid()}/mem", str(path)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        result = pull(cluster.store, remote)
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+    assert len(result.problems) == 1
+    assert path.name in result.problems[0]
+    assert "Input/output error" in result.problems[0]
+    assert desktop.id in cluster.store.heads()
+    assert (laptop.id in cluster.store.heads()) == (kind == "blob")
 
 
 def test_one_bad_store_does_not_stop_a_sync_of_the_others(machine: Machines, remote: Path) -> None:
