@@ -1,5 +1,7 @@
 """`eventlog sync`: make copies of the log meet."""
 
+import os
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -90,9 +92,10 @@ def command(
     try:
         results = _meet(context.obj, url, chosen, jobs, pull=not only_push, push=not only_pull)
     except KeyboardInterrupt:
-        # Click ends the line.
-        click.echo("eventlog: interrupted; the next sync goes on from here", err=True, nl=False)
-        raise
+        click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
+        sys.stdout.flush()
+        # Threads of file systems may wait for a server that is gone, and an orderly exit would wait for them.
+        os._exit(130)
     _tell(context, url, *results, as_json=as_json)
 
 

@@ -19,7 +19,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -28,6 +27,7 @@ from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid,
 from eventlog.sync.copying import OnBytes, copy_hashing, opened
 from eventlog.sync.failures import Failure, Passing, failure_of, first_line
 from eventlog.sync.layout import TEMPORARY, is_temporary
+from eventlog.sync.parallel import run_all
 from eventlog.sync.patience import Patience
 from eventlog.sync.ranges import RangedFile, ranges
 
@@ -414,10 +414,13 @@ def check_digest(source: Path, found: str, digest: str) -> None:
 
 
 def _in_threads(work: Callable[[str], Result], names: list[str]) -> list[Result]:
-    if len(names) < 2:
-        return [work(name) for name in names]
-    with ThreadPoolExecutor(min(LISTING_JOBS, len(names)), thread_name_prefix="eventlog-list") as executor:
-        return list(executor.map(work, names))
+    results: dict[str, Result] = {}
+
+    def note(name: str) -> None:
+        results[name] = work(name)
+
+    run_all(note, names, LISTING_JOBS)
+    return [results[name] for name in names]
 
 
 def _base(name: str) -> str:

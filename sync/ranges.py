@@ -80,4 +80,5 @@ def ranges(read: ReadRange, start: int, end: int) -> Iterator[bytes]:
         while waiting:
             yield waiting.popleft().result()
     finally:
-        executor.shutdown(cancel_futures=True)
+        # Who interrupts is not kept waiting for what a server does not answer.
+        executor.shutdown(wait=False, cancel_futures=True)

@@ -11,7 +11,6 @@ from eventlog.blobs import BlobWriter
 from eventlog.errors import NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
 from eventlog.sync.absent import AbsentLists, ObjectsPlace
 from eventlog.sync.copying import OnBytes
-from eventlog.sync.folder_objects import FolderObjects
 from eventlog.sync.layout import (
     FORMAT,
     MARKER,
@@ -25,10 +24,8 @@ from eventlog.sync.layout import (
     parse_segment,
 )
 from eventlog.sync.objects import Objects
-from eventlog.sync.parallel import SMALL_JOBS, run_all
 from eventlog.sync.segment import read_batches, segment_pieces, segment_size
 from eventlog.sync.urls import objects_at
-from eventlog.sync.zip_objects import ZipObjects
 
 __all__ = ["Remote"]
 
@@ -158,16 +155,7 @@ class Remote:
     def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]:
         """The sizes, in bytes, of those of these blobs that it holds."""
         names = {blob_object(digest): digest for digest in digests}
-        if isinstance(self.objects, FolderObjects | ZipObjects):
-            found = self.objects.sizes(names)
-        else:
-            # Each folder is a question to a server.
-            folders: dict[str, list[str]] = {}
-            for name in names:
-                folders.setdefault(name.rpartition("/")[0], []).append(name)
-            found = {}
-            run_all(lambda asked: found.update(self.objects.sizes(asked)), folders.values(), SMALL_JOBS)
-        return {names[name]: size for name, size in found.items()}
+        return {names[name]: size for name, size in self.objects.sizes(names).items()}
 
     def put_blob(self, digest: str, source: Path, progress: OnBytes) -> None:
         """Write a blob from a file, if the file's bytes have its hash.

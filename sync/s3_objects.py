@@ -138,7 +138,8 @@ class _Upload:
             self._progress(-counted)
             return False
         finally:
-            executor.shutdown(cancel_futures=True)
+            # Who interrupts is not kept waiting for what a server does not answer.
+            executor.shutdown(wait=False, cancel_futures=True)
         return True
 
     def _finish(self, waiting: deque[tuple[int, int, Future[str]]], sent: dict[int, str]) -> int:
