@@ -47,6 +47,9 @@ class Cutter:
     ) -> tuple[bool, float, int]:
         """Sync in a process, and kill it before an operation on a file, or after some time.
 
+        Args:
+            work: such as "push", or "push log" for the log without the blobs.
+
         Returns:
             Whether it was killed, how long it took, and how many operations it had begun by its end.
         """
@@ -74,7 +77,9 @@ def _child(work: str, home: str, remote: str, operation: int, report: int) -> No
 
     os.write(report, b"ready\n")
     sys.addaudithook(hook)
-    result = getattr(sync, work)(store, remote)
+    name, _, without_blobs = work.partition(" ")
+    choose = (lambda among: set[str]()) if without_blobs else None
+    result = getattr(sync, name)(store, remote, choose=choose)
     assert result.problems == [], result.problems
     os.write(report, b"%d\n" % count)
 

@@ -12,9 +12,11 @@ from eventlog.events import TextReported
 from eventlog.store import Store
 from eventlog.sync import pull, push
 from tests.sync.cutting import Cutter
-from tests.sync.machines import Machine, batches_of, blobs_named, read_remote
+from tests.sync.machines import Machine, absent_from, batches_of, blobs_named, read_remote
 
 RANDOM_CUTS = 60
+# Of the operations on files, which are many, these are taken; others in the next run.
+STEP = 5
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def origin(tmp_path: Path) -> Path:
 
 def contents(home: Path) -> dict[bytes, list[bytes]]:
     """All batches of a store, every one of which must be chained to the one before, and have its blobs."""
+    absent = absent_from(home)
     with Store.open(home) as store:
         held = batches_of(store)
         heads = store.heads()
@@ -46,7 +49,7 @@ def contents(home: Path) -> dict[bytes, list[bytes]]:
             for number, data in enumerate(batches):
                 batch = Batch.read(data)
                 assert (batch.store, batch.number, batch.previous) == (copy_of, number, previous)
-                assert all(digest in store.blobs for digest in blobs_named(batch))
+                assert all(digest in store.blobs or digest in absent for digest in blobs_named(batch))
                 previous = batch.hash
             assert heads[copy_of] == (len(batches) - 1, previous)
     return held
@@ -102,6 +105,40 @@ def test_a_pull_killed_before_any_of_its_operations_on_files(tmp_path: Path, ori
             assert contents(home) == whole
             shutil.rmtree(home)
     assert operation > 20
+
+
+def test_blobs_that_are_supplied_later_and_killed_anywhere_on_the_way(tmp_path: Path, origin: Path) -> None:
+    whole = contents(origin)
+    blobs = sorted(path.name for path in (origin / "blobs").glob("*/*"))
+    log, empty = tmp_path / "log", tmp_path / "empty"
+    Store.open(empty).close()
+    with Cutter() as cutter:
+        cutter.run("push log", origin, log)
+        killed, operation = True, random.randrange(STEP)
+        while killed:
+            operation += STEP
+            remote = tmp_path / f"remote{operation}"
+            shutil.copytree(log, remote)
+            killed = cutter.run("push", origin, remote, operation=operation)[0]
+            assert listed(read_remote(remote)) == whole
+            assert not cutter.run("push", origin, remote)[0]
+            read_remote(remote)
+            assert sorted(path.name for path in remote.glob("blobs/*/*")) == blobs
+            assert absent_from(remote) == set()
+
+        cutter.run("pull log", empty, remote)
+        assert contents(empty) == whole
+        killed, operation = True, random.randrange(STEP)
+        while killed:
+            operation += STEP
+            home = tmp_path / f"home{operation}"
+            shutil.copytree(empty, home)
+            killed = cutter.run("pull", home, remote, operation=operation)[0]
+            assert contents(home) == whole
+            assert not cutter.run("pull", home, remote)[0]
+            assert contents(home) == whole
+            assert sorted(path.name for path in home.glob("blobs/*/*")) == blobs
+            assert absent_from(home) == set()
 
 
 def test_a_push_killed_at_random_instants_again_and_again(tmp_path: Path, origin: Path) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from itertools import permutations
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from eventlog.batch import Batch
 from eventlog.events import ExecutionRecorded, TextReported, encode_event
 from eventlog.sync import Progress, pull, push, synchronise, unpushed
 from tests.sync.cutting import Cutter
-from tests.sync.machines import Machine, batches_of, read_remote
+from tests.sync.machines import Machine, absent_from, batches_of, blobs_named, read_remote
 
 Machines = Callable[[str], Machine]
 
@@ -153,12 +153,17 @@ def test_three_stores_that_meet_in_any_order_end_equal(
     assert set(first.store.blobs) == set(second.store.blobs) == set(third.store.blobs)
 
 
+def some(among: Set[str]) -> Set[str]:
+    """Half of the blobs."""
+    return {digest for digest in among if int(digest, 16) % 2}
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(
             st.integers(0, 2),
-            st.sampled_from(["train", "upload", "push", "pull", "synchronise"]),
+            st.sampled_from(["train", "upload", "push", "pull", "synchronise", "push some", "pull some"]),
             st.integers(0, 1),
         ),
         max_size=25,
@@ -177,18 +182,25 @@ def test_whatever_they_do_first_two_rounds_make_all_stores_equal(
                 one.train()
             elif what == "upload":
                 one.upload(b"%d" % count)
-            elif what == "push":
-                assert push(one.store, remotes[where]).problems == []
+            elif what.startswith("push"):
+                chosen = some if what.endswith("some") else None
+                assert push(one.store, remotes[where], choose=chosen).problems == []
             elif what == "synchronise":
                 assert synchronise(one.store, remotes[where]).problems == []
             elif (remotes[where] / "eventlog-remote").exists():
-                assert pull(one.store, remotes[where]).problems == []
+                chosen = some if what.endswith("some") else None
+                assert pull(one.store, remotes[where], choose=chosen).problems == []
             read_remote(remotes[where])
+            for batches in batches_of(one.store).values():
+                named = set[str]().union(*(blobs_named(Batch.read(data)) for data in batches))
+                assert named <= set(one.store.blobs) | absent_from(one.home)
         for one in machines * 2:
             assert synchronise(one.store, remotes[0]).problems == []
         first, second, third = (batches_of(one.store) for one in machines)
         assert first == second == third
         assert read_remote(remotes[0]) == {store: dict(enumerate(held)) for store, held in first.items()}
+        assert set(machines[0].store.blobs) == set(machines[1].store.blobs) == set(machines[2].store.blobs)
+        assert not any(absent_from(place) for place in (remotes[0], *(one.home for one in machines)))
     finally:
         for one in machines:
             one.close()
