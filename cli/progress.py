@@ -39,6 +39,8 @@ class _Bar:
             return
         self.last = now
         title = clean(f"{self.title} {what}".strip())
+        if not total and title not in self.tasks:
+            return
         if self.progress is None:
             self.progress = _drawing(sized=self.sized)
             self.progress.start()
