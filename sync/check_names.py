@@ -87,7 +87,8 @@ class Names:
                 return
         folder, slash, _ = name.partition("/")
         inside = slash and folder in ("stores", "blobs", "absent")
-        (self.foreign if inside or name == "eventlog-remote" else self.beside).append(name)
+        shown = name if name.isprintable() else ascii(name)
+        (self.foreign if inside or name == "eventlog-remote" else self.beside).append(shown)
 
 
 def format_of(marker: bytes) -> int | None:

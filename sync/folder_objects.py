@@ -1,5 +1,6 @@
 """Remote objects in a folder: of a local disk, of a stick, or of a share that is mounted."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -51,9 +52,18 @@ class FolderObjects(Objects):
         folders = [""]
         while folders:
             folder = folders.pop()
-            with self.errors(folder), os.scandir(self._path(folder)) as entries:
-                for entry in entries:
-                    name = f"{folder}/{entry.name}" if folder else entry.name
+            with self.errors(folder):
+                try:
+                    with os.scandir(self._path(folder)) as scanned:
+                        entries = list(scanned)
+                except FileNotFoundError:
+                    if not folder:
+                        raise
+                    # Another machine has just removed it.
+                    continue
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                with contextlib.suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(status.st_mode):
                         folders.append(name)

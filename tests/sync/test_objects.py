@@ -42,6 +42,8 @@ def read(objects: Objects, name: str) -> bytes:
 def test_nothing_is_there_before_anything_is_put(objects: Objects) -> None:
     assert not objects.names()
     assert objects.files("stores") == {}
+    with pytest.raises(NotFound):
+        objects.everything()
     assert objects.files_in_folders("stores") == {}
     assert objects.size("stores/ab/x") is None
     assert objects.sizes(["stores/ab/x", "stores/ab/y", "stores/cd/x"]) == {}
@@ -64,6 +66,8 @@ def test_what_is_put_is_there_and_listed(objects: Objects) -> None:
     assert names is not None
     assert set(names) - {"temporary"} == {"marker", "stores"}
     assert objects.files("stores/ab") == {"x": 5, "y": 0}
+    everything = {"marker": 9, "stores/ab/x": 5, "stores/ab/y": 0, "stores/cd/x": 1}
+    assert objects.everything() == everything
     assert objects.files_in_folders("stores") == {"ab/x": 5, "ab/y": 0, "cd/x": 1}
     assert objects.sizes(["stores/ab/x", "stores/ab/y", "stores/cd/x", "stores/ef/x"]) == {
         "stores/ab/x": 5,
