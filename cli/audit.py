@@ -13,7 +13,7 @@ from eventlog.cli.naming import resolve
 from eventlog.cli.opening import at_option, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import counted, document_text, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.written_files import write_whole
+from eventlog.cli.signatures import FILE, write_signed
 
 __all__ = ["command"]
 
@@ -25,7 +25,7 @@ FORMATS = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".js
     short_help="Write a report of a task to hand in, with its proof.",
     epilog=examples(
         "eventlog audit digits/baseline",
-        "eventlog audit digits/baseline -o baseline.html",
+        "eventlog audit digits/baseline -o baseline.html --sign ~/.ssh/id_ed25519",
         "eventlog audit 3fa9 --at '2026-11-20 14:00' --format json",
     ),
 )
@@ -39,10 +39,23 @@ FORMATS = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".js
     help="Write it to FILE; what its name ends in says how: .md, .html or .json.",
 )
 @click.option("--format", "kind", type=click.Choice(["md", "html", "json"]), help="How to write it.")
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(
-    context: click.Context, task: str, at: int | None, output: Path | None, kind: str | None, as_json: bool
+    context: click.Context,
+    task: str,
+    at: int | None,
+    output: Path | None,
+    kind: str | None,
+    key: Path | None,
+    as_json: bool,
 ) -> None:
     """Report what happened in a task, and prove it: its history (who did what, where and when), code,
     parameters and their changes, results, every file with its SHA-256, the batches that hold its events and
@@ -58,6 +71,8 @@ def command(
     """
     if as_json and kind not in (None, "json"):
         raise click.UsageError("--json and --format say different things: give one of them")
+    if key and not output:
+        raise click.UsageError("--sign writes a signature beside the report: add -o FILE")
     kind = "json" if as_json else kind or _kind_of(output)
     with opened_store(context.obj) as store:
         views = views_of(store, reports=True)
@@ -68,7 +83,7 @@ def command(
     if output is None:
         sys.stdout.write(text)
     else:
-        write_whole(output, text.encode("utf-8", "replace"))
+        write_signed(output, text.encode("utf-8", "replace"), key, FILE)
         files = counted(len(facts.files), "file")
         line(f"wrote {output}: {counted(facts.counts.total(), 'event')}, {files}")
         for problem in facts.problems:

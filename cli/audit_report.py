@@ -62,11 +62,8 @@ FILE_WORDS = (
     "That a file is the one named here, for instance the first: its bytes lie under their SHA-256 in the"
     " store and on every remote."
 )
-PAGE_WORDS = (
-    "That this page is the one that was handed in: sign it, and check the signature, with any SSH key."
-)
+PAGE_WORDS = "That this page is the one that was handed in, if it was signed with an SSH key (--sign KEY):"
 PAGE_CHECK = """\
-ssh-keygen -Y sign -f KEY -n file PAGE
 ssh-keygen -Y verify -f allowed_signers -I NAME -n file -s PAGE.sig < PAGE"""
 STATUS_WORDS = {
     "matches": "matches",

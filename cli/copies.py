@@ -38,11 +38,13 @@ class Copy:
         kind: what it is.
         shown: its folder, URL or file.
         home: of the store that was asked for, where it was named at all.
+        is_other: it is not the store that commands work on.
     """
 
     kind: Literal["store", "remote", "bundle"]
     shown: str
     home: Path | None = None
+    is_other: bool = False
 
     @classmethod
     def named(cls, what: str | None, home: Path | None) -> "Copy":
@@ -52,7 +54,7 @@ class Copy:
         if "://" not in what:
             path = Path(what).expanduser().absolute()
             if (path / "log" / "data.mdb").is_file():
-                return cls("store", str(path), path)
+                return cls("store", str(path), path, is_other=True)
             if path.is_file():
                 return cls("bundle", str(path))
         return cls("remote", what)
@@ -90,7 +92,7 @@ class Copy:
             DataCorrupt: a last batch is not what was written.
         """
         if self.kind == "store":
-            with opened_store(self.home) as store:
+            with self._store() as store:
                 return dict(_heads(store, described=described))
         from eventlog.sync.check_remote import heads_of
 
@@ -99,6 +101,18 @@ class Copy:
                 store: Head(last.number, last.hash, last.last_time)
                 for store, last in heads_of(objects).items()
             }
+
+    @contextmanager
+    def _store(self) -> "Iterator[Store]":
+        if not self.is_other:
+            with opened_store(self.home) as store:
+                yield store
+            return
+        from eventlog.store import Store
+
+        # A copy that was put by is looked at as it is: what its dead sessions left is not for us to commit.
+        with Store.open(self.home, create=False, read_only=True) as store:
+            yield store
 
     @contextmanager
     def _objects(self) -> "Iterator[Objects]":

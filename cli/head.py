@@ -10,7 +10,7 @@ from eventlog.cli.copies import Copy, Head
 from eventlog.cli.moments import iso, local
 from eventlog.cli.opening import as_json, examples
 from eventlog.cli.printing import counted, document, drawn, line
-from eventlog.cli.written_files import write_whole
+from eventlog.cli.signatures import NAMESPACE, signature_path, write_signed
 from eventlog.kept_heads import heads_text
 
 __all__ = ["command"]
@@ -57,14 +57,12 @@ def command(
     heads = Copy.named(copy, home).heads(described=as_json or drawn())
     content = heads_text({store: (head.number, head.hash) for store, head in heads.items()})
     if output:
-        _write(output, content.encode(), key)
+        write_signed(output, content.encode(), key, NAMESPACE)
     if as_json:
         document([_document(store, head) for store, head in sorted(heads.items())])
     elif output:
         line(f"wrote {counted(len(heads), 'head')} to {output}")
         if key:
-            from eventlog.cli.signatures import signature_path
-
             line(f"signed with {key}: {signature_path(output)}")
     elif drawn():
         first, *lines = content.splitlines()
@@ -73,18 +71,6 @@ def command(
             line(text, (f"  {head.host} {local(head.time)}".rstrip(), "dim"))
     else:
         sys.stdout.write(content)
-
-
-def _write(path: Path, content: bytes, key: Path | None) -> None:
-    """Write the heads, and their signature; neither, if there can be no signature."""
-    if key is None:
-        write_whole(path, content)
-        return
-    from eventlog.cli.signatures import sign, signature_path
-
-    signature = sign(content, key)
-    write_whole(path, content)
-    write_whole(signature_path(path), signature)
 
 
 def _document(store: bytes, head: Head) -> dict[str, Any]:

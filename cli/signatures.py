@@ -6,12 +6,15 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventlog.cli.written_files import write_whole
 from eventlog.errors import DataCorrupt, InputInvalid, NotAvailable
 
-__all__ = ["NAMESPACE", "Signature", "check_signature", "sign", "signature_path"]
+__all__ = ["FILE", "NAMESPACE", "Signature", "check_signature", "sign", "signature_path", "write_signed"]
 
 # What an SSH signature is made for: one for anything else is not one of heads.
 NAMESPACE = "eventlog-head"
+# OpenSSH's own word for any file.
+FILE = "file"
 MOST_BYTES = 1 << 20
 TOO_OLD = re.compile(r"(unknown|illegal|invalid) option|too many arguments|[Uu]sage:")
 
@@ -29,12 +32,26 @@ def signature_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
-def sign(data: bytes, key: Path) -> bytes:
+def write_signed(path: Path, content: bytes, key: Path | None, namespace: str) -> None:
+    """Write a file whole, and beside it its signature, if there is a key; neither, if that cannot sign.
+
+    Raises:
+        InputInvalid, NotAvailable: as of `sign`.
+        OSError: the file cannot be written.
+    """
+    signature = sign(content, key, namespace) if key is not None else None
+    write_whole(path, content)
+    if signature is not None:
+        write_whole(signature_path(path), signature)
+
+
+def sign(data: bytes, key: Path, namespace: str) -> bytes:
     """The signature of some bytes.
 
     Args:
         key: the private key's file; or that of the public key, where an agent holds the private one. For a
             passphrase, ssh-keygen asks itself.
+        namespace: what the signature is for.
 
     Raises:
         InputInvalid: the key cannot be used.
@@ -43,7 +60,7 @@ def sign(data: bytes, key: Path) -> bytes:
     path = key.expanduser()
     if not path.is_file():
         raise InputInvalid(f"{path} is not there: give the file of an SSH key, as ssh-keygen makes it")
-    done = _ssh_keygen(["-Y", "sign", "-f", str(path), "-n", NAMESPACE], data)
+    done = _ssh_keygen(["-Y", "sign", "-f", str(path), "-n", namespace], data)
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         raise InputInvalid(f"{path} cannot sign: {_reason(done)}")
     return done.stdout

@@ -36,6 +36,8 @@ MARKER_TEXT = b"eventlog remote 1\n"
 PIECE_SIZE = 1 << 20
 MOST_ABSENT_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
+# What is listed and gone has been merged into something larger; what is listed again and gone is missing.
+ATTEMPTS = 5
 # So many objects in a row that cannot be reached, and the remote is taken to be gone.
 PATIENCE = 20
 
@@ -94,10 +96,11 @@ def verify_remote(
         RemoteUnreachable: nothing is there, or it cannot be read.
         StoreNewer: a newer version of eventlog wrote it.
     """
-    for _ in range(10):
+    for attempt in range(ATTEMPTS):
+        run = _Verification(objects, progress, against, quick=quick, jobs=jobs or WORKERS)
         with contextlib.suppress(_Moved):
-            return _Verification(objects, progress, against, quick=quick, jobs=jobs or WORKERS).run()
-    raise RemoteUnreachable(f"{objects.shown} does not keep still: verify it when less is pushed to it")
+            return run.run(again=attempt < ATTEMPTS - 1)
+    raise AssertionError("the last attempt takes what it finds")
 
 
 def verify_bundle(
@@ -200,9 +203,16 @@ class _Verification:
         self._report = RemoteReport()
         self._done = self._total = 0
         self._unreachable = 0
+        self._again = False
         self._lock = threading.Lock()
 
-    def run(self) -> RemoteReport:
+    def run(self, *, again: bool) -> RemoteReport:
+        """Check everything.
+
+        Raises:
+            _Moved: a segment is gone since it was listed, and `again` says that there is another attempt.
+        """
+        self._again = again
         report = self._report
         names = _names(self._objects)
         report.problems += _read_marker(self._objects, names)
@@ -263,9 +273,9 @@ class _Verification:
         try:
             with self._objects.errors(segment.name), self._objects.open(segment.name) as file:
                 facts = check_segment(file, segment.size, self._count)
-        except NotFound:
-            raise _Moved from None
         except EventlogError as error:
+            if self._again and isinstance(error, NotFound):
+                raise _Moved from None
             return SegmentFacts(problems=[self._unreadable(error)])
         self._unreachable = 0
         return facts

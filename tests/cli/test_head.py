@@ -52,13 +52,11 @@ def test_a_store_a_remote_and_a_bundle_have_the_same_heads(
     text = f"eventlog head 1\n{identity.hex()} {head.number} {head.hash.hex()}\n"
     for copy in ([], [str(tasks)], [str(remote)], [str(bundle)]):
         assert eventlog("head", *copy).out == text
-        (document,) = json.loads(eventlog("head", *copy, "--json").out)
-        assert (document["store"], document["number"], document["sha256"]) == (
-            identity.hex(),
-            head.number,
-            head.hash.hex(),
-        )
-        assert document["time"].endswith("Z")
+    (document,) = json.loads(eventlog("head", "--json").out)
+    assert document["time"].endswith("Z")
+    assert document["host"]
+    told = (document["store"], str(document["number"]), document["sha256"])
+    assert told == tuple(text.split()[3:])
 
 
 def test_a_log_that_went_on_extends_what_was_kept(
@@ -73,10 +71,10 @@ def test_a_log_that_went_on_extends_what_was_kept(
         outcome = eventlog("verify", *copy, "--against", heads)
         assert outcome.code == 0, outcome.out
         assert outcome.lines[0] == f"unchanged: extends 1 head of {heads}"
-        document = json.loads(eventlog("verify", *copy, "--against", heads, "--json").out)
-        assert document["against"] == {"file": heads, "stores": 1}
-        assert document["signed_by"] is None
-        assert document["sound"] is True
+    document = json.loads(eventlog("verify", "--against", heads, "--json").out)
+    assert document["against"] == {"file": heads, "stores": 1}
+    assert document["signed_by"] is None
+    assert document["sound"] is True
     # The bundle is older than this.
     assert eventlog("head", "-o", heads).code == 0
     outcome = eventlog("verify", str(bundle), "--against", heads)

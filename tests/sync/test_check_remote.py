@@ -13,6 +13,7 @@ from eventlog.errors import (
     DataCorrupt,
     EventlogError,
     InputInvalid,
+    NotFound,
     RemoteInvalid,
     RemoteUnreachable,
     StoreNewer,
@@ -141,6 +142,22 @@ def test_segments_merged_while_they_are_read_are_read_again(
     objects = objects_at(remote)
     report = verify_remote(Merging(objects._fs, objects._root, objects.shown))
     assert (report.problems, report.segments, report.batches) == ([], 1, 5)
+
+
+def test_a_segment_that_is_listed_and_never_there_is_named(laptop: Machine, remote: Path) -> None:
+    objects = objects_at(remote)
+    first = segments_of(remote, laptop)[0]
+
+    class Listing(FolderObjects):
+        def open(self, name: str):  # type: ignore[no-untyped-def]
+            if name.endswith(first.name):
+                raise NotFound(f"{name} is not there")
+            return super().open(name)
+
+    report = verify_remote(Listing(objects._fs, objects._root, objects.shown))
+    assert report.batches == 4
+    assert f"missing batch 0 of store {laptop.id.hex()}" in report.problems
+    assert any(first.name in line and line.endswith("is not there") for line in report.problems)
 
 
 def test_blobs_are_left_out_if_quick_but_have_to_be_there(laptop: Machine, remote: Path) -> None:
