@@ -12,7 +12,7 @@ import lmdb
 import msgspec
 import pytest
 
-from eventlog import batch, blobs, check_batch, check_journal, chunk, events, store, verify
+from eventlog import batch, blobs, check_batch, check_journal, chunk, events, kept_heads, store, verify
 from eventlog.batch import Batch
 from eventlog.events import EVENT_KINDS, Parameter, ScalarReported, SessionStarted, TaskCreated, TaskStarted
 from eventlog.store import Store
@@ -137,6 +137,14 @@ def test_the_batch_of_the_example_is_read_as_described() -> None:
     ]
     facts = check_batch.check_batch(data)
     assert (facts.problems, facts.states, facts.reports) == ([], 2, 2)
+
+
+def test_the_heads_of_the_example_are_read_as_described() -> None:
+    match = re.search(r"^```heads\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert match
+    kept = kept_heads.read_heads(match.group(1).encode(), "the example")
+    assert kept.heads == {STORE: (0, hashlib.sha256(example("batch")).digest())}
+    assert kept_heads.heads_text(kept.heads) == match.group(1)
 
 
 def test_the_chunk_of_the_example_is_read_as_described(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@ fields, and what they are when missing, from the tables of that page.
 
     python format_reader.py FORMAT.md COPY
 
-prints the events of a remote's folder, of a bundle, or of the journals of a store's folder, one JSON document
-a line, in the order of their stores, batches and places. Whatever is not as described ends it.
+prints the events of a remote's folder, of a bundle, or of a store's folder, one JSON document a line, in the
+order of their stores, batches and places; of a store, those of its journals last. Whatever is not as it is
+described ends it.
 """
 
 import hashlib
@@ -201,23 +202,29 @@ def read_copy(copy: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
         line for name in objects if ABSENT.fullmatch(name) for line in objects[name].decode().split("\n")
     }
     for _, chain in sorted(chains.items()):
-        require(sorted(chain) == list(range(len(chain))), "a chain has no gap")
-        previous = bytes(32)
-        following: dict[bytes, int] = {}
-        for number in range(len(chain)):
-            batch = chain[number]
-            require(batch["previous"] == previous, "a batch names the hash of the one before it")
-            previous = batch["hash"]
-            begins = following.get(batch["session"], 0)
-            require(batch["first"] == begins, "a session's events are numbered without a gap")
-            require(begins > 0 or batch["events"][0]["kind"] == "SessionStarted", "a session begins so")
-            following[batch["session"]] = begins + len(batch["events"])
+        for batch in check_chain(chain):
             for event in batch["events"]:
                 for field in ("blob", "diff_blob"):
                     blob = event.get("fields", {}).get(field, "")
                     there = f"blobs/{blob[:2]}/{blob}" in objects or blob in absent
                     require(not re.fullmatch("[0-9a-f]{64}", blob) or there, "a blob that is named is there")
                 yield event
+
+
+def check_chain(chain: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The batches of a store in order, each once it is known to continue the chain and its session."""
+    require(sorted(chain) == list(range(len(chain))), "a chain has no gap")
+    previous = bytes(32)
+    following: dict[bytes, int] = {}
+    for number in range(len(chain)):
+        batch = chain[number]
+        require(batch["previous"] == previous, "a batch names the hash of the one before it")
+        previous = batch["hash"]
+        begins = following.get(batch["session"], 0)
+        require(batch["first"] == begins, "a session's events are numbered without a gap")
+        require(begins > 0 or batch["events"][0]["kind"] == "SessionStarted", "a session begins so")
+        following[batch["session"]] = begins + len(batch["events"])
+        yield batch
 
 
 def split_segment(data: bytes) -> Iterator[bytes]:
@@ -228,6 +235,87 @@ def split_segment(data: bytes) -> Iterator[bytes]:
         position += 4 + length
         require(position <= len(data), "a batch ends within its segment")
         yield data[position - length : position]
+
+
+# The log of a store.
+
+PAGE_HEADER = struct.Struct("=QHHHH")
+NODE = struct.Struct("=HHHH")
+TREE = struct.Struct("=IHHQQQQQ")
+BRANCH, LEAF, LARGE = 1, 2, 4
+NO_ROOT = (1 << 64) - 1
+
+
+class Lmdb:
+    """A data file of LMDB, read page by page."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        (self.page_size,) = struct.unpack_from("=I", data, 40)
+        transaction, start = max(
+            (struct.unpack_from("=Q", data, slot * self.page_size + 144)[0], slot * self.page_size)
+            for slot in (0, 1)
+        )
+        require(struct.unpack_from("=II", data, start + 16) == (0xBEEFC0DE, 1), "a meta page says so")
+        require(start == transaction % 2 * self.page_size, "transaction n writes page n mod 2")
+        self.main = data[start + 88 : start + 136]
+
+    def entries(self, tree: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of a tree, given its record, in their order."""
+        *_, count, root = TREE.unpack(tree)
+        found = [] if root == NO_ROOT else list(self._below(root))
+        require(len(found) == count, "a tree's record counts its entries")
+        return iter(found)
+
+    def _below(self, number: int) -> Iterator[tuple[bytes, bytes]]:
+        start = number * self.page_size
+        own, zero, flags, lower, _ = PAGE_HEADER.unpack_from(self.data, start)
+        require((own, zero) == (number, 0) and flags in (BRANCH, LEAF), "a page says what it is")
+        for (pointer,) in struct.iter_unpack("=H", self.data[start + 16 : start + lower]):
+            place = start + pointer
+            low, high, node_flags, key_size = NODE.unpack_from(self.data, place)
+            key = self.data[place + 8 : place + 8 + key_size]
+            if flags == BRANCH:
+                yield from self._below(low | high << 16 | node_flags << 32)
+                continue
+            size = low | high << 16
+            value = place + 8 + key_size
+            if node_flags & 1:
+                (page,) = struct.unpack_from("=Q", self.data, value)
+                value = page * self.page_size + 16
+                require(PAGE_HEADER.unpack_from(self.data, value - 16)[2] == LARGE, "a large value's page")
+            yield key, self.data[value : value + size]
+
+
+def read_store(home: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
+    """The events of a store's log, and those of its journals that are not in the log yet."""
+    lmdb = Lmdb((home / "log" / "data.mdb").read_bytes())
+    held = {name: dict(lmdb.entries(tree)) for name, tree in lmdb.entries(lmdb.main)}
+    require(held.keys() == {b"meta", b"batches", b"heads", b"sessions"}, "the log has four databases")
+    meta = held[b"meta"]
+    require(meta[b"format"] == b"1", "this is format 1")
+    content = meta[b"format"] + meta[b"store"] + meta[b"created"]
+    require(meta[b"check"] == hashlib.sha256(content).digest(), "meta has the hash that it says")
+    chains: dict[bytes, dict[int, dict[str, Any]]] = {}
+    for key, value in held[b"batches"].items():
+        batch = read_batch(value, kinds)
+        require(key == batch["store"] + struct.pack(">Q", batch["number"]), "a batch lies under its key")
+        chains.setdefault(batch["store"], {})[batch["number"]] = batch
+    require(held[b"heads"].keys() == chains.keys(), "every store has a head")
+    counts: dict[bytes, int] = {}
+    for store, chain in sorted(chains.items()):
+        last = chain[max(chain)]
+        require(
+            held[b"heads"][store] == struct.pack(">Q", last["number"]) + last["hash"], "a head is the last"
+        )
+        for batch in check_chain(chain):
+            counts[batch["session"]] = batch["first"] + len(batch["events"])
+            yield from batch["events"]
+    records = {session: msgspec.msgpack.decode(value) for session, value in held[b"sessions"].items()}
+    require({session: record[1] for session, record in records.items()} == counts, "sessions are counted")
+    for event in read_journals(home, kinds):
+        if event["number"] >= counts.get(bytes.fromhex(event["session"]), 0):
+            yield event
 
 
 # Journals.
@@ -261,7 +349,7 @@ def read_journals(home: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
 
 def main(document: str, copy: str) -> None:
     kinds = Kinds(Path(document).read_text())
-    read = read_journals if (Path(copy) / "journals").is_dir() else read_copy
+    read = read_store if (Path(copy) / "log").is_dir() else read_copy
     for event in read(Path(copy), kinds):
         print(json.dumps(event))
 

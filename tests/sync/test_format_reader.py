@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -125,6 +126,21 @@ def test_it_reads_a_remote_and_a_bundle_as_the_program_does(
     assert read(remote) == expected
     export_bundle(filled.store, tmp_path / "runs.zip")
     assert read(tmp_path / "runs.zip") == expected
+
+
+def test_it_reads_a_store_as_the_program_does(filled: Machine, machine: Any, remote: Path) -> None:
+    desktop = machine("desktop")
+    for _ in range(150):
+        # Enough for a tree of pages, with values that are large.
+        desktop.train(40)
+    large = os.urandom(9000).hex()
+    desktop.append(EVENT_KINDS["ArtifactUploaded"], desktop.task, "noise", "file", "", 0, large)
+    desktop.store.flush()
+    push(desktop.store, remote)
+    pull(filled.store, remote)
+    expected = [printed(numbered) for numbered in events_of(filled.store)]
+    assert read(filled.home) == expected
+    assert len(expected) > 6000
 
 
 def test_it_reads_a_journal_as_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
