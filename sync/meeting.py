@@ -4,6 +4,7 @@ import os
 
 from eventlog.errors import DataCorrupt, StoreForked, StoreFull, StoreReadOnly
 from eventlog.store import Store
+from eventlog.sync.compaction import merge_small
 from eventlog.sync.layout import Holdings
 from eventlog.sync.planning import Plan, plan_pull, plan_push
 from eventlog.sync.puller import Puller
@@ -54,7 +55,7 @@ def push(
     _flush(store, tally)
     remote = Remote(url)
     remote.prepare()
-    Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).push()
+    _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
     remember(store, url, remote)
     return tally.result(PushResult)
 
@@ -121,7 +122,7 @@ def synchronise(
         pulling.problems.append(str(error))
     _flush(store, pushing)
     remote.prepare()
-    Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs).push()
+    _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
     remember(store, url, remote)
     return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
 
@@ -179,6 +180,11 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         else:
             counts.append(sum(last - first + 1 for first, last in ranges))
     return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
+
+
+def _push(pusher: Pusher) -> None:
+    pusher.push()
+    pusher.tally.problems += merge_small(pusher.store, pusher.remote, pusher.holdings, pusher.put)
 
 
 def _flush(store: Store, tally: Tally) -> None:

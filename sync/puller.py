@@ -42,6 +42,8 @@ class Source(Protocol):
 
     def is_reachable(self) -> bool: ...
 
+    def segments_of(self, store: bytes) -> list[Segment]: ...
+
     def read_segment(
         self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None
     ) -> AbstractContextManager[Iterator[Batch]]: ...
@@ -142,30 +144,48 @@ class Puller:
     ) -> Generator[Arrived, None, None]:
         check_agreement(self.store, copy_of, head, segments)
         reached = head or BEFORE_FIRST
+        known = set(segments)
         usable = set(segments)
         expected = set(chain_after(segments, reached.number))
         damaged = False
-        while segment := covering(usable, reached.number + 1):
-            # Another segment may hold the same batches, and a damaged one can then be got around.
-            usable.discard(segment)
-            if segment not in expected:
-                self.tally.add(bytes_total=segment.size)
-            try:
-                with ahead.read_segment(segment, self._count_bytes) as batches:
-                    chain = confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with)
-                    for batch, digest in self._continuing(chain, segment, reached):
-                        arrived = Arrived(batch, named_blobs(batch))
-                        reached = Head(batch.number, digest)
-                        yield arrived
-                self.tally.segments += 1
-            except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer) as error:
-                self._pass_over(segment, error)
+        gone: dict[Segment, NotFound] = {}
+        while True:
+            while segment := covering(usable, reached.number + 1):
+                # Another segment may hold the same batches, and a damaged one can then be got around.
+                usable.discard(segment)
+                if segment not in expected:
+                    self.tally.add(bytes_total=segment.size)
+                try:
+                    with ahead.read_segment(segment, self._count_bytes) as batches:
+                        chain = confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with)
+                        for batch, digest in self._continuing(chain, segment, reached):
+                            arrived = Arrived(batch, named_blobs(batch))
+                            reached = Head(batch.number, digest)
+                            yield arrived
+                    self.tally.segments += 1
+                except NotFound as error:
+                    gone[segment] = error
+                except (DataCorrupt, RemoteInvalid, RemoteUnreachable, StoreNewer) as error:
+                    self._pass_over(segment, error)
+                    damaged = True
+            if reached.number >= max(segment.last for segment in known):
+                return
+            # Whoever merges segments writes the larger before deleting the smaller.
+            fresh = set(self.remote.segments_of(copy_of)) - known
+            if not fresh:
+                break
+            known |= fresh
+            usable |= fresh
+            self.holdings[copy_of] = sorted(known)
+            check_agreement(self.store, copy_of, head, fresh)
+        for segment, absence in gone.items():
+            if segment.last > reached.number:
+                self._pass_over(segment, absence)
                 damaged = True
-        end = max(segment.last for segment in segments)
-        if reached.number < end and not damaged:
+        if not damaged:
             raise DataCorrupt(
                 f"{self.remote.url} lacks batch {reached.number + 1} of store {copy_of.hex()}, though it has"
-                " later ones: push to it from where that batch is"
+                " later ones: sync again, or push to it from where that batch is"
             )
 
     def _pass_over(self, segment: Segment, error: EventlogError) -> None:
@@ -174,6 +194,8 @@ class Puller:
         problem = f"{self.remote.url}/{segment.object} is passed over: {error}"
         if isinstance(error, DataCorrupt):
             problem += "; remove it, and push from a store that has its batches"
+        elif isinstance(error, NotFound):
+            problem += ", or not yet, though it is listed; sync again"
         self.tally.problems.append(problem)
 
     def _continuing(

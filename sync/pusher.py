@@ -59,6 +59,9 @@ class Pusher:
         pulled: what it holds was just pulled.
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+
+    Attributes:
+        put: the segments that it has put on the remote.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Pusher:
         self.holdings = holdings
         self.tally = tally
         self.pulled = pulled
+        self.put: list[Segment] = []
         self._jobs = jobs
         self._blobs = Sender(store, remote, tally, choose, jobs)
 
@@ -147,7 +151,8 @@ class Pusher:
 
         def put(copy_of: bytes) -> None:
             run = wave[copy_of]
-            self.remote.put_segment(copy_of, [one.batch for one in run], run[-1].hash)
+            segment = self.remote.put_segment(copy_of, [one.batch for one in run], run[-1].hash)
+            self.put.append(segment)
             self.tally.add(batches=len(run), bytes=sizes[copy_of])
 
         run_all(put, wave, self._jobs or SMALL_JOBS)

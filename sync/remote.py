@@ -117,6 +117,13 @@ class Remote:
                 held.setdefault(segment.store, []).append(segment)
         return held
 
+    def segments_of(self, store: bytes) -> list[Segment]:
+        """What it holds of one store, listed anew."""
+        folder = store.hex()
+        listed = self.objects.files(f"{STORES}/{folder}").items()
+        found = (parse_segment(f"{folder}/{name}", size) for name, size in listed)
+        return [segment for segment in found if segment is not None]
+
     @contextmanager
     def read_segment(
         self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None

@@ -49,6 +49,10 @@ class StoreSource:
         """Nothing: no segment is small, since its size is not known."""
         raise NotFound(f"{segment.object} is not there")
 
+    def segments_of(self, store: bytes) -> list[Segment]:
+        """What there is to be pulled of one store."""
+        return self.holdings().get(store, [])
+
     @contextmanager
     def read_segment(
         self, segment: Segment, progress: OnBytes, file: BinaryIO | None = None

@@ -282,6 +282,8 @@ def test_a_large_log_is_pushed_in_bounded_segments(
     sizes = [len(data) for data in batches_of(laptop.store)[laptop.id]]
     bound = 3 * max(sizes)
     monkeypatch.setattr("eventlog.sync.pusher.SEGMENT_SIZE", bound)
+    # As large as that, they are not merged.
+    monkeypatch.setattr("eventlog.sync.compaction.FULL_SIZE", 0)
     result = push(laptop.store, remote)
     paths = list(remote.glob("stores/*/*"))
     assert len(paths) == result.segments > 3
