@@ -32,6 +32,7 @@ MODULES = {
     "replay": "replay",
     "status": "status",
     "sync": "sync",
+    "fork": "fork",
     "import": "importing",
     "export": "exporting",
     "verify": "verify",

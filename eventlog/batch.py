@@ -27,6 +27,7 @@ __all__ = [
     "PackedEvents",
     "chain_batch",
     "encode_batch",
+    "moved_batch",
     "pack_events",
 ]
 
@@ -287,6 +288,15 @@ def encode_batch(
     """The bytes of a batch; the arguments are those of `pack_events` and `chain_batch`."""
     packed = pack_events(first, events, states, first_time, last_time)
     return chain_batch(store, number, previous, session, packed)
+
+
+def moved_batch(
+    batch: Batch, *, store: bytes, number: int, previous: bytes, session: bytes, first: int
+) -> Batch:
+    """A batch of the same events, byte for byte, at another place; arguments as of `encode_batch`."""
+    fields = list(HEADER.unpack_from(batch.data))
+    fields[1:6] = [store, number, previous, session, first]
+    return Batch.read(HEADER.pack(*fields) + batch.data[HEADER.size :])
 
 
 def _array(items: Sequence[bytes]) -> bytes:

@@ -26,7 +26,7 @@ from eventlog.session_record import SessionRecord
 if TYPE_CHECKING:
     from eventlog.store import Store
 
-__all__ = ["live_sessions", "recover"]
+__all__ = ["at_rest", "live_sessions", "recover"]
 
 log = logging.getLogger("eventlog")
 
@@ -39,8 +39,21 @@ def live_sessions(home: Path, *, read_only: bool = False) -> set[bytes]:
         read_only: it cannot be written.
     """
     # To ask is to hold the lock for a moment, in which a recovery would take the session for a living one.
-    with contextlib.nullcontext() if read_only else _turn(home):
-        return {bytes.fromhex(folder.name) for folder in _journals(home) if _is_alive(folder)}
+    if read_only:
+        return _alive(home)
+    with at_rest(home) as alive:
+        return alive
+
+
+@contextlib.contextmanager
+def at_rest(home: Path) -> Iterator[set[bytes]]:
+    """The sessions that living processes hold, while nobody recovers any other; a context manager.
+
+    Args:
+        home: the store's folder.
+    """
+    with _turn(home):
+        yield _alive(home)
 
 
 def recover(store: "Store") -> int:
@@ -69,6 +82,10 @@ def _recover_journal(store: "Store", folder: Path) -> bool:
         if lock is not None:
             lock.release(remove=done)
     return done
+
+
+def _alive(home: Path) -> set[bytes]:
+    return {bytes.fromhex(folder.name) for folder in _journals(home) if _is_alive(folder)}
 
 
 def _is_own(store: "Store", folder: Path) -> bool:
@@ -175,7 +192,8 @@ def _read_journal(
             continue
         if chunk is None:
             continue
-        if chunk.session != session or chunk.store != store.id:
+        # A store that has got a new id since is held here under the old one.
+        if chunk.session != session or (chunk.store != store.id and chunk.store not in store.heads()):
             damage.append(f"{path} belongs to another session or store")
             continue
         if chunk.first > first:

@@ -34,7 +34,7 @@ from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord
 
-__all__ = ["Head", "SessionRecord", "Store"]
+__all__ = ["Head", "SessionRecord", "Store", "batch_key", "encode_head", "get_head", "put_identity"]
 
 FORMAT = b"1"
 DATABASES: dict[str, dict[str, Any]] = {"meta": {}, "batches": {}, "heads": {}, "sessions": {}}
@@ -185,7 +185,9 @@ class Store:
         """
 
         def work(transaction: Any) -> None:
-            head = _get_head(transaction, self.environment["heads"], self.id)
+            # It may have got a new one since it was opened.
+            self.id = bytes(transaction.get(b"store", db=self.environment["meta"]))
+            head = get_head(transaction, self.environment["heads"], self.id)
             record = self._get_session(transaction, session) or SessionRecord(self.id, session=session)
             for packed, states in runs:
                 end = packed.first + packed.states + packed.reports
@@ -223,13 +225,13 @@ class Store:
         def work(transaction: Any) -> int:
             admitted = 0
             for batch, states in arrived:
-                head = _get_head(transaction, self.environment["heads"], batch.store)
+                head = get_head(transaction, self.environment["heads"], batch.store)
                 if head and batch.number <= head.number:
-                    key = _batch_key(batch.store, batch.number)
+                    key = batch_key(batch.store, batch.number)
                     if transaction.get(key, db=self.environment["batches"]) != batch.data:
                         raise StoreForked(
                             f"store {batch.store.hex()} has two histories from batch {batch.number} on:"
-                            " a copy of it went on by itself; give one copy a new id"
+                            " a copy of it went on by itself; run `eventlog fork` on one of the two"
                         )
                     continue
                 number, previous = (head.number + 1, head.hash) if head else (0, FIRST_PREVIOUS)
@@ -257,10 +259,10 @@ class Store:
     def last_time(self) -> int:
         """The time of the last event committed here, in milliseconds since 1970-01-01 UTC, or 0."""
         with self.environment.read() as transaction:
-            head = _get_head(transaction, self.environment["heads"], self.id)
+            head = get_head(transaction, self.environment["heads"], self.id)
             if head is None:
                 return 0
-            data = transaction.get(_batch_key(self.id, head.number), db=self.environment["batches"])
+            data = transaction.get(batch_key(self.id, head.number), db=self.environment["batches"])
         return 0 if data is None else Batch.read(data).last_time
 
     def record_of(self, session: bytes) -> SessionRecord | None:
@@ -292,22 +294,20 @@ class Store:
             refuse_orphans(self.home)
             identity = os.urandom(16)
             transaction.put(b"format", FORMAT, db=meta)
-            transaction.put(b"store", identity, db=meta)
-            created = struct.pack(">Q", wall_clock())
-            transaction.put(b"created", created, db=meta)
-            transaction.put(b"check", hashlib.sha256(FORMAT + identity + created).digest(), db=meta)
+            transaction.put(b"created", struct.pack(">Q", wall_clock()), db=meta)
+            put_identity(transaction, meta, identity)
         return bytes(identity)
 
     def _read_batches(self, store: bytes, first: int, last: int | None) -> list[Batch]:
         read: list[Batch] = []
         size = 0
         with self.environment.read() as transaction:
-            head = _get_head(transaction, self.environment["heads"], store)
+            head = get_head(transaction, self.environment["heads"], store)
             if head is None:
                 return read
             end = head.number if last is None else min(last, head.number)
             for number in range(first, end + 1):
-                data = transaction.get(_batch_key(store, number), db=self.environment["batches"])
+                data = transaction.get(batch_key(store, number), db=self.environment["batches"])
                 if data is None:
                     raise DataCorrupt(f"batch {number} of store {store.hex()} is missing in {self.home}")
                 read.append(Batch.read(data))
@@ -319,15 +319,13 @@ class Store:
     def _put(self, transaction: Any, batch: Batch) -> Head:
         head = Head(batch.number, batch.hash)
         if not transaction.put(
-            _batch_key(batch.store, batch.number), batch.data, db=self.environment["batches"], overwrite=False
+            batch_key(batch.store, batch.number), batch.data, db=self.environment["batches"], overwrite=False
         ):
             raise DataCorrupt(
                 f"batch {batch.number} of store {batch.store.hex()} is in {self.home} beyond its head:"
                 " run `eventlog verify`"
             )
-        transaction.put(
-            batch.store, struct.pack(">Q32s", head.number, head.hash), db=self.environment["heads"]
-        )
+        transaction.put(batch.store, encode_head(head), db=self.environment["heads"])
         return head
 
     def _get_session(self, transaction: Any, session: bytes) -> SessionRecord | None:
@@ -358,13 +356,27 @@ atexit.register(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _batch_key(store: bytes, number: int) -> bytes:
+def put_identity(transaction: Any, meta: Any, identity: bytes) -> None:
+    """Give a store that has its format and time of creation an id, and the hash that confirms all three."""
+    transaction.put(b"store", identity, db=meta)
+    content = (transaction.get(b"format", db=meta), identity, transaction.get(b"created", db=meta))
+    transaction.put(b"check", hashlib.sha256(b"".join(content)).digest(), db=meta)
+
+
+def batch_key(store: bytes, number: int) -> bytes:
+    """What a batch lies under."""
     return store + struct.pack(">Q", number)
 
 
-def _get_head(transaction: Any, heads: Any, store: bytes) -> Head | None:
+def get_head(transaction: Any, heads: Any, store: bytes) -> Head | None:
+    """A store's last batch, as a transaction sees it; None where there is none."""
     value = transaction.get(store, db=heads)
     return None if value is None else _read_head(value)
+
+
+def encode_head(head: Head) -> bytes:
+    """What is kept of a head."""
+    return struct.pack(">Q32s", head.number, head.hash)
 
 
 def _read_head(value: bytes) -> Head:

@@ -306,7 +306,8 @@ def _check_records(log: _Log) -> None:
 
 def _check_against_log(journal: JournalFacts, log: _Log) -> None:
     own = log.meta.get(b"store")
-    if own is not None and journal.store not in (None, own):
+    # One that was begun before the store got a new id has the old one.
+    if own is not None and journal.store not in (None, own) and journal.store not in log.heads:
         journal.problems.append(f"{journal.name} belongs to another store, {(journal.store or b'').hex()}")
     # Where the log is damaged, it is not known how far the session had got.
     if not log.problems:

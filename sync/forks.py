@@ -11,7 +11,7 @@ from eventlog.errors import DataCorrupt, StoreForked
 from eventlog.store import Head, Store
 from eventlog.sync.layout import Segment
 
-__all__ = ["check_agreement", "forked"]
+__all__ = ["check_agreement", "forked", "hash_of", "moved"]
 
 
 def check_agreement(store: Store, copy_of: bytes, head: Head | None, segments: Iterable[Segment]) -> None:
@@ -33,7 +33,7 @@ def check_agreement(store: Store, copy_of: bytes, head: Head | None, segments: I
     for segment in sorted(segments):
         if segment.last > head.number:
             continue
-        expected = _hash_of(store, copy_of, segment.last, head)
+        expected = hash_of(store, copy_of, segment.last, head)
         if not segment.ends_with(expected):
             if _batch(store, copy_of, segment.last).hash != expected:
                 raise DataCorrupt(
@@ -46,12 +46,22 @@ def check_agreement(store: Store, copy_of: bytes, head: Head | None, segments: I
 def forked(copy_of: bytes, segment: Segment) -> StoreForked:
     """The error that says that a segment is of another history than the one here."""
     return StoreForked(
-        f"store {copy_of.hex()} has two histories: what is here differs from {segment.object}; a copy of the"
-        " store went on by itself, so give one copy a new id"
+        f"store {copy_of.hex()} has two histories: what is here differs from {segment.object} by batch"
+        f" {segment.last} at the latest, as a copy of the store went on by itself; run `eventlog fork` with"
+        " this remote on the copy that is to get a new id"
     )
 
 
-def _hash_of(store: Store, copy_of: bytes, number: int, head: Head) -> bytes:
+def moved(copy_of: bytes, number: int, becomes: bytes) -> StoreForked:
+    """The error that says that batches on a remote are of a side of a fork that has a new id since."""
+    return StoreForked(
+        f"store {copy_of.hex()} has two histories on this remote, and the one from batch {number} on is store"
+        f" {becomes.hex()} since: run `eventlog fork` with this remote, so that it is there only once"
+    )
+
+
+def hash_of(store: Store, copy_of: bytes, number: int, head: Head) -> bytes:
+    """The hash of a batch that is here, as the one after it names it."""
     if number == head.number:
         return head.hash
     return _batch(store, copy_of, number + 1).previous

@@ -1,6 +1,6 @@
 """Pulling: what a remote holds and a store does not, checked before it is let in, blobs first."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from contextlib import AbstractContextManager, closing
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -16,11 +16,12 @@ from eventlog.errors import (
     StoreNewer,
     StoreReadOnly,
 )
+from eventlog.fork import derived_store
 from eventlog.store import Head, Store
 from eventlog.sync.absent import AbsentLists
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.fetcher import Fetcher
-from eventlog.sync.forks import check_agreement, forked
+from eventlog.sync.forks import check_agreement, forked, moved
 from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, chain_after, covering, uncovered
 from eventlog.sync.read_ahead import ReadAhead
 from eventlog.sync.references import Choose, NamedBlobs, named_blobs
@@ -89,6 +90,7 @@ class Puller:
         self._blobs = Fetcher(store, remote, tally, choose, jobs)
         # Stores of which a batch was refused, so that none after it can be let in.
         self._refused: set[bytes] = set()
+        self._here: Set[bytes] = set()
 
     def __repr__(self) -> str:
         return f"<Puller from {self.remote!r} into {self.store!r}>"
@@ -103,6 +105,7 @@ class Puller:
         if self.store.read_only:
             raise StoreReadOnly(f"the store at {self.store.home} is open for reading alone: it can only push")
         heads = self.store.heads()
+        self._here = heads.keys()
         # Small stores are let in together, so that none of them waits for the network, or the disk, alone.
         wave: list[Arrived] = []
         size = 0
@@ -159,10 +162,15 @@ class Puller:
                     with ahead.read_segment(segment, self._count_bytes) as batches:
                         chain = confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with)
                         for batch, digest in self._continuing(chain, segment, reached):
+                            if (becomes := derived_store(digest)) in self._here:
+                                self._note(str(moved(copy_of, batch.number, becomes)))
+                                damaged = True
+                                break
                             arrived = Arrived(batch, named_blobs(batch))
                             reached = Head(batch.number, digest)
                             yield arrived
-                    self.tally.segments += 1
+                        else:
+                            self.tally.segments += 1
                 except NotFound as error:
                     gone[segment] = error
                 except (DataCorrupt, RemoteInvalid, RemoteUnreachable, StoreNewer) as error:
@@ -187,6 +195,10 @@ class Puller:
                 f"{self.remote.url} lacks batch {reached.number + 1} of store {copy_of.hex()}, though it has"
                 " later ones: sync again, or push to it from where that batch is"
             )
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.tally.problems:
+            self.tally.problems.append(problem)
 
     def _pass_over(self, segment: Segment, error: EventlogError) -> None:
         if isinstance(error, RemoteUnreachable) and not self.remote.is_reachable():

@@ -1,0 +1,154 @@
+"""`eventlog fork`: give what this copy of a store committed by itself an id of its own."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventlog.cli.moments import iso, local
+from eventlog.cli.opening import as_json, examples, opened_store
+from eventlog.cli.printing import counted, document, line
+from eventlog.configuration import Configuration
+from eventlog.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from eventlog.store import Store
+    from eventlog.sync import Fork, ForkResult, Side
+
+__all__ = ["command"]
+
+
+@click.command(
+    "fork",
+    short_help="Give a copy of a store that went on by itself an id of its own.",
+    epilog=examples("eventlog fork --dry-run", "eventlog fork s3://bucket/runs", "eventlog fork --at 41"),
+)
+@click.argument("remote", required=False)
+@click.option(
+    "--at",
+    type=click.IntRange(0),
+    metavar="BATCH",
+    help="Without a remote: the last batch that both copies have.",
+)
+@click.option("--store", "named", metavar="ID", help="Do so for another machine's store, if it is no more.")
+@click.option("--dry-run", is_flag=True, help="Say what is found, and change nothing.")
+@as_json
+@click.pass_context
+def command(
+    context: click.Context,
+    remote: str | None,
+    at: int | None,
+    named: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Resolve a fork: two copies of a store, such as a cloned disk, that both went on.
+
+    Run it on one of the two copies, with the REMOTE on which sync has found the fork; without it, the remote
+    of the configuration. What this copy committed since they parted becomes a store of its own, whose id is
+    this machine's from then on, and what REMOTE has of it under the old id goes. Then both show everywhere.
+
+    Other machines that hold that side do the same when they are told of the fork, as the new store has come
+    to them by then. Exit code 1: something could not be resolved.
+
+    With --json: forks (a list with store, common, here, there, parted; of a side batches,
+    last, host, becomes), deleted, problems.
+    """
+    url = remote or (None if at is not None else Configuration.load(context.obj).remote)
+    if at is not None and url:
+        raise click.UsageError("--at says what a remote would: give one of the two")
+    if at is not None and named:
+        raise click.UsageError("--at is about this machine's own store: leave out --store")
+    if at is None and not url:
+        raise InputInvalid("no remote: name the one on which the fork was found, or with --at the last batch")
+    identity = None if named is None else _identity(named)
+    with opened_store(context.obj, write=not dry_run) as store:
+        if at is not None:
+            _part_at(store, at, dry_run=dry_run, as_json=as_json)
+            return
+        from eventlog.sync import resolve_forks
+
+        assert url is not None
+        result = resolve_forks(store, url, named=identity, dry_run=dry_run)
+    if as_json:
+        document(
+            {
+                "forks": [_document(fork) for fork in result.forks],
+                "deleted": result.deleted,
+                "problems": result.problems,
+            }
+        )
+    else:
+        _print(result, url, dry_run=dry_run)
+    context.exit(1 if result.problems else 0)
+
+
+def _part_at(store: "Store", common: int, *, dry_run: bool, as_json: bool) -> None:
+    from eventlog.fork import part
+
+    old = store.id.hex()
+    head = store.heads().get(store.id)
+    if head is None or common >= head.number:
+        last = "no batch" if head is None else f"batch {head.number} as its last"
+        raise InputInvalid(f"store {old} has {last}: name an earlier one with --at")
+    batches = head.number - common
+    becomes = None if dry_run else part(store, store.id, common).store.hex()
+    if as_json:
+        document({"store": old, "common": common, "batches": batches, "becomes": becomes})
+    elif becomes is None:
+        line(f"the last {counted(batches, 'batch')} of store {old} would get an id of their own")
+    else:
+        line(
+            f"the last {counted(batches, 'batch')} of store {old} are store {becomes} now, as is this machine"
+        )
+
+
+def _identity(text: str) -> bytes:
+    try:
+        identity = bytes.fromhex(text)
+    except ValueError:
+        identity = b""
+    if len(identity) != 16:
+        raise click.BadParameter("it is not the id of a store: 32 hexadecimal digits", param_hint="--store")
+    return identity
+
+
+def _print(result: "ForkResult", url: str, *, dry_run: bool) -> None:
+    for fork in result.forks:
+        after = f"after batch {fork.common}" if fork.common >= 0 else "from its first batch on"
+        line(f"store {fork.store.hex()} has two histories {after}")
+        line(f"  here:  {_words(fork.here)}")
+        line(f"  there: {_words(fork.there)}")
+        if fork.parted is not None:
+            line(f"  what is here is store {fork.parted.store.hex()} now")
+        elif not dry_run:
+            line(f"  what is there is store {fork.there.becomes.hex()} already")
+    if result.deleted:
+        line(f"deleted {counted(result.deleted, 'segment')} on {url}, whose batches are there under a new id")
+    if not result.forks and not result.deleted and not result.problems:
+        line(f"no fork between this store and {url}")
+    for problem in result.problems:
+        line((problem, "red"))
+
+
+def _words(side: "Side") -> str:
+    host = f" on {side.host}" if side.host else ""
+    return f"{counted(side.batches, 'batch')}, the last of {local(side.last_time)}{host}"
+
+
+def _document(fork: "Fork") -> dict[str, Any]:
+    return {
+        "store": fork.store.hex(),
+        "common": fork.common,
+        "here": _side(fork.here),
+        "there": _side(fork.there),
+        "parted": None if fork.parted is None else fork.parted.store.hex(),
+    }
+
+
+def _side(side: "Side") -> dict[str, Any]:
+    return {
+        "batches": side.batches,
+        "last": iso(side.last_time),
+        "host": side.host,
+        "becomes": side.becomes.hex(),
+    }

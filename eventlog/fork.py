@@ -1,0 +1,250 @@
+"""A fork resolved: the batches that one copy of a store committed by itself become those of another store.
+
+Two copies of a store went on from the same batch, each by itself. The batches that one of them committed
+since are taken out of the chain that both share, and chained anew, under an id that is derived from the first
+of them. So whoever holds that side, or a beginning of it, gets the same new store from it, byte for byte.
+
+No event is changed: batches keep their frames, and get new headers. Sessions get ids that are derived
+likewise, since the process whose session it was may have gone on in both copies, as in a copy of a running
+machine. Of one that began before the two parted, the new one begins with a copy of its `SessionStarted`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from eventlog.batch import FIRST_PREVIOUS, Batch, encode_batch, moved_batch
+from eventlog.errors import DataCorrupt, InputInvalid, StoreForked
+from eventlog.events import SessionStarted, encode_event
+from eventlog.recovery import at_rest
+from eventlog.session_record import SessionRecord
+from eventlog.store import Head, Store, batch_key, encode_head, get_head, put_identity
+
+__all__ = ["Parted", "Rechaining", "derived_store", "part", "session_start"]
+
+
+class Parted(NamedTuple):
+    """What came of a part of a store.
+
+    Attributes:
+        store: the id that its batches have now.
+        batches: how many they are, in the old chain.
+    """
+
+    store: bytes
+    batches: int
+
+
+def part(store: Store, copy_of: bytes, common: int) -> Parted:
+    """Chain the batches of a store after a certain one anew, as those of another store.
+
+    If it is this machine's own store, the new id is this machine's from now on. It is one transaction.
+
+    Args:
+        copy_of: id of the store.
+        common: number of the last batch that stays in its chain; -1 for none.
+
+    Raises:
+        InputInvalid: there is no batch after that one.
+        StoreForked: processes are writing to the store.
+        DataCorrupt: the batches here are damaged. Nothing was changed.
+        StoreFull, StoreReadOnly: there is no room, or no right. Nothing was changed.
+    """
+    if copy_of == store.id:
+        store.session.close()
+    with at_rest(store.home) as alive:
+        if copy_of == store.id and alive:
+            raise StoreForked(
+                f"the store at {store.home} cannot get a new id while {len(alive)} of its sessions are"
+                " running: wait for them, or stop them, and try again"
+            )
+        head = store.heads().get(copy_of)
+        if head is None or not -1 <= common < head.number:
+            last = "none" if head is None else f"batch {head.number}"
+            raise InputInvalid(f"store {copy_of.hex()} has no batch after {common}: its last here is {last}")
+        parted = store.environment.write(_Parting(store, copy_of, common, head).move)
+        if copy_of == store.id:
+            store.id = parted.store
+        return parted
+
+
+def derived_store(digest: bytes) -> bytes:
+    """The id of the store that a side of a fork becomes, from the hash of that side's first batch."""
+    return _derived(b"store", digest)
+
+
+def session_start(store: Store, copy_of: bytes, session: bytes) -> SessionStarted:
+    """How a session of a store began, as far as it is known here."""
+    for batch in store.batches(copy_of):
+        if batch.session == session and batch.first == 0:
+            started = batch.events()[0].event
+            if isinstance(started, SessionStarted):
+                return started
+            break
+    return SessionStarted(0, "", "", "", 0)
+
+
+class Rechaining:
+    """Batches of one side of a fork, from the first that is its alone, as those of the store they become.
+
+    Args:
+        first: that first batch.
+        start_of: how a session began that had begun before.
+
+    Attributes:
+        store: the new id.
+        head: the last batch of the new chain so far.
+    """
+
+    def __init__(self, first: Batch, start_of: Callable[[bytes], SessionStarted]) -> None:
+        self.store = derived_store(first.hash)
+        self.head = Head(-1, FIRST_PREVIOUS)
+        self._start_of = start_of
+        # By how much the events of each session have moved, by its old id.
+        self._moved: dict[bytes, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<Rechaining as store {self.store.hex()[:8]}: {self.head.number + 1} batches>"
+
+    def take(self, batch: Batch) -> Iterator[Batch]:
+        """The batch that one becomes, behind the one that begins its session where that is needed."""
+        session = _derived(b"session", self.store + batch.session)
+        if batch.session not in self._moved:
+            self._moved[batch.session] = batch.first
+            if batch.first:
+                self._moved[batch.session] -= 1
+                yield self._chained(self._beginning(batch, session))
+        yield self._chained(
+            moved_batch(
+                batch,
+                store=self.store,
+                number=self.head.number + 1,
+                previous=self.head.hash,
+                session=session,
+                first=batch.first - self._moved[batch.session],
+            )
+        )
+
+    def _beginning(self, batch: Batch, session: bytes) -> Batch:
+        of_old = self._start_of(batch.session)
+        started = SessionStarted(batch.first_time, *[getattr(of_old, name) for name in _START_FIELDS])
+        return Batch.read(
+            encode_batch(
+                store=self.store,
+                number=self.head.number + 1,
+                previous=self.head.hash,
+                session=session,
+                first=0,
+                events=[encode_event(started)],
+                states=[0],
+                first_time=batch.first_time,
+                last_time=batch.first_time,
+            )
+        )
+
+    def _chained(self, batch: Batch) -> Batch:
+        self.head = Head(batch.number, batch.hash)
+        return batch
+
+
+_START_FIELDS = SessionStarted.__struct_fields__[1:]
+
+
+def _derived(what: bytes, source: bytes) -> bytes:
+    return hashlib.sha256(b"eventlog fork: " + what + b"\n" + source).digest()[:16]
+
+
+class _Parting:
+    """The transaction in which the batches of a store after a certain one become another store's."""
+
+    def __init__(self, store: Store, copy_of: bytes, common: int, head: Head) -> None:
+        self._store = store
+        self._copy_of = copy_of
+        self._common = common
+        self._head = head
+        self._records, self._starts = self._before()
+
+    def move(self, transaction: Any) -> Parted:
+        """Move them; run again, whole, when the map had to grow."""
+        environment = self._store.environment
+        heads, batches, sessions = environment["heads"], environment["batches"], environment["sessions"]
+        if get_head(transaction, heads, self._copy_of) != self._head:
+            raise StoreForked(f"store {self._copy_of.hex()} has grown meanwhile: try again")
+        reached = self._last_common(transaction)
+        first = self._get(transaction, self._common + 1)
+        chain = Rechaining(first, self._starts.__getitem__)
+        there = get_head(transaction, heads, chain.store) or Head(-1, FIRST_PREVIOUS)
+        records: dict[bytes, SessionRecord] = {}
+        for number in range(self._common + 1, self._head.number + 1):
+            batch = self._get(transaction, number)
+            if batch.previous != reached.hash:
+                raise self._broken(number)
+            reached = Head(number, batch.hash)
+            for new in chain.take(batch):
+                if new.number > there.number:
+                    self._add(transaction, new, records)
+                elif transaction.get(batch_key(new.store, new.number), db=batches) != new.data:
+                    raise StoreForked(f"store {new.store.hex()} is here already, and is not the same")
+            transaction.delete(batch_key(self._copy_of, number), db=batches)
+            transaction.delete(batch.session, db=sessions)
+        if reached != self._head:
+            raise self._broken(self._head.number)
+        if self._common < 0:
+            transaction.delete(self._copy_of, db=heads)
+        else:
+            transaction.put(self._copy_of, encode_head(self._last_common(transaction)), db=heads)
+        if chain.head.number > there.number:
+            transaction.put(chain.store, encode_head(chain.head), db=heads)
+        for record in [*self._records.values(), *records.values()]:
+            transaction.put(record.session, record.encode(), db=sessions)
+        if self._copy_of == self._store.id:
+            put_identity(transaction, environment["meta"], chain.store)
+        return Parted(chain.store, self._head.number - self._common)
+
+    def _add(self, transaction: Any, batch: Batch, records: dict[bytes, SessionRecord]) -> None:
+        environment = self._store.environment
+        key = batch_key(batch.store, batch.number)
+        transaction.put(key, batch.data, db=environment["batches"])
+        record = records.get(batch.session)
+        if record is None:
+            value = transaction.get(batch.session, db=environment["sessions"])
+            record = (
+                SessionRecord(batch.store, session=batch.session)
+                if value is None
+                else SessionRecord.read(batch.session, value)
+            )
+            records[batch.session] = record
+        record.advance(batch.end, batch.last_time, batch.checked_states())
+
+    def _before(self) -> tuple[dict[bytes, SessionRecord], dict[bytes, SessionStarted]]:
+        """Of the sessions that lie on both sides: how far each had got, and how it began."""
+        begun: set[bytes] = set()
+        divided: set[bytes] = set()
+        for batch in self._store.batches(self._copy_of, self._common + 1):
+            if batch.first == 0:
+                begun.add(batch.session)
+            elif batch.session not in begun:
+                divided.add(batch.session)
+        records = {session: SessionRecord(self._copy_of, session=session) for session in divided}
+        if divided:
+            for batch in self._store.batches(self._copy_of, 0, self._common):
+                if batch.session in divided:
+                    records[batch.session].advance(batch.end, batch.last_time, batch.checked_states())
+        return records, {session: session_start(self._store, self._copy_of, session) for session in divided}
+
+    def _last_common(self, transaction: Any) -> Head:
+        if self._common < 0:
+            return Head(-1, FIRST_PREVIOUS)
+        return Head(self._common, self._get(transaction, self._common).hash)
+
+    def _get(self, transaction: Any, number: int) -> Batch:
+        data = transaction.get(batch_key(self._copy_of, number), db=self._store.environment["batches"])
+        if data is None:
+            raise self._broken(number)
+        return Batch.read(data)
+
+    def _broken(self, number: int) -> DataCorrupt:
+        return DataCorrupt(
+            f"the chain of store {self._copy_of.hex()} breaks at batch {number} in {self._store.home}: run"
+            " `eventlog verify`"
+        )
