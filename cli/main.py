@@ -33,6 +33,7 @@ MODULES = {
     "status": "status",
     "sync": "sync",
     "fork": "fork",
+    "bundle": "bundle",
     "import": "importing",
     "export": "exporting",
     "verify": "verify",

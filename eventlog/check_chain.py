@@ -47,6 +47,7 @@ class Chains:
     Args:
         prefix: what every problem begins with.
         against: heads that the chains should hold, to be compared by `check_against`.
+        since: heads that the copy goes on from: what came before them is elsewhere.
 
     Attributes:
         problems: what is wrong, a line each.
@@ -54,11 +55,19 @@ class Chains:
         blobs: by digest, where it was first named.
     """
 
-    def __init__(self, prefix: str = "", against: KeptHeads | None = None) -> None:
+    def __init__(
+        self, prefix: str = "", against: KeptHeads | None = None, since: KeptHeads | None = None
+    ) -> None:
         self._prefix = prefix
         self._against = against
+        self._since = since.heads if since is not None else {}
         # Of the batches that the kept heads name, the hashes that they have.
         self._compared: dict[bytes, bytes] = {}
+        if against is not None:
+            for store, kept in against.heads.items():
+                base = self._since.get(store)
+                if base is not None and base.number == kept.number:
+                    self._compared[store] = base.hash
         self.problems: list[str] = []
         self.batches = 0
         self.events = 0
@@ -200,7 +209,15 @@ class Chains:
                 self.problems.append(f"{name} does not say what its events say")
 
     def _link(self, store: bytes, link: _Link, facts: BatchFacts) -> None:
-        chain = self._chains.setdefault(store, _Chain())
+        chain = self._chains.get(store)
+        if chain is None:
+            base = self._since.get(store)
+            before = (
+                _Link(*base, f"batch {base.number} of store {store.hex()}, as 'since' has it,")
+                if base
+                else None
+            )
+            chain = self._chains[store] = _Chain(before)
         last = chain.last
         expected = last.number + 1 if last else 0
         if link.number != expected:
@@ -242,6 +259,8 @@ class Chains:
         session = self._sessions.get(facts.session)
         if session is None:
             session = self._sessions[facts.session] = _Session(store)
+            if store in self._since:
+                session.next, session.whole = facts.first, False
         name = f"session {facts.session.hex()}"
         if session.store != store:
             self.problems.append(

@@ -3,23 +3,73 @@
 import contextlib
 import os
 import secrets
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from eventlog.errors import InputInvalid, RemoteUnreachable
+from eventlog.kept_heads import heads_text, load_heads
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
-from eventlog.sync.layout import MARKER
+from eventlog.sync.layout import MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher
+from eventlog.sync.references import Choose
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import ProgressCallback, PullResult, PushResult, Tally
 from eventlog.sync.store_source import StoreSource
 from eventlog.sync.zip_objects import ZipObjects, ZipTarget
 
-__all__ = ["export_bundle", "is_bundle", "pull_bundle", "pull_store"]
+__all__ = ["NOTHING", "Known", "export_bundle", "is_bundle", "known_to", "pull_bundle", "pull_store"]
 
 
-def export_bundle(store: Store, path: Path, progress: ProgressCallback | None = None) -> PushResult:
+class Known(NamedTuple):
+    """What the side that a bundle is for has already.
+
+    Attributes:
+        holdings: of each store, one segment from its first batch on.
+        absent: SHA-256 of blobs that are named in these, and that it is known not to have.
+    """
+
+    holdings: Holdings
+    absent: frozenset[str] = frozenset()
+
+
+NOTHING = Known({})
+
+
+def known_to(other: str) -> Known:
+    """What another side has, by something that it gave or that it was given.
+
+    Args:
+        other: a bundle, a file that `eventlog head -o` wrote, or the URL or folder of a remote.
+
+    Raises:
+        InputInvalid, DataCorrupt, RemoteInvalid, RemoteUnreachable, StoreNewer: it cannot be read as one.
+    """
+    path = Path(other).expanduser()
+    if "://" not in other and path.is_file() and not zipfile.is_zipfile(path):
+        heads, _ = load_heads(path)
+        ends = {store: (head.number, head.hash.hex()[:16]) for store, head in heads.heads.items()}
+        return Known({store: [_up_to(store, *end)] for store, end in ends.items()})
+    with Remote(other) as remote:
+        remote.require()
+        held = remote.holdings()
+        # A bundle that goes on from another one was for a side that has both.
+        lasts = {store: max(segments, key=lambda one: one.last) for store, segments in held.items()}
+        holdings = {store: [_up_to(store, last.last, last.mark)] for store, last in lasts.items()}
+        return Known(holdings, frozenset(remote.absent.digests()))
+
+
+def export_bundle(
+    store: Store,
+    path: Path,
+    progress: ProgressCallback | None = None,
+    *,
+    known: Known = NOTHING,
+    choose: Choose | None = None,
+) -> PushResult:
     """Write all that is committed in a store, its blobs too, into one zip file, laid out as a remote.
 
     It is written beside its place and renamed when it is whole and on the disk; a file that was there is
@@ -27,6 +77,8 @@ def export_bundle(store: Store, path: Path, progress: ProgressCallback | None = 
 
     Args:
         path: the zip file.
+        known: what is left out, since whoever gets it has it already.
+        choose: which blobs are in it; by default all.
 
     Returns:
         What is in it. What could not be put there is among its problems.
@@ -34,13 +86,17 @@ def export_bundle(store: Store, path: Path, progress: ProgressCallback | None = 
     Raises:
         RemoteUnreachable: it cannot be written: no room, or no right.
     """
+
+    def write(temporary: Path, *, deflate: bool) -> tuple[PushResult, int]:
+        return _write(store, temporary, path, progress, known, choose, deflate=deflate)
+
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     try:
-        result, content = _write(store, temporary, path, progress, deflate=True)
+        result, content = write(temporary, deflate=True)
         if claims_too_much(content, temporary.stat().st_size):
             # What compresses like this would be taken for a bomb, so it is kept as long as it is.
             temporary.unlink()
-            result, _ = _write(store, temporary, path, progress, deflate=False)
+            result, _ = write(temporary, deflate=False)
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -91,15 +147,40 @@ def pull_store(store: Store, other: Store, progress: ProgressCallback | None = N
     return tally.result(PullResult)
 
 
+def _since(store: Store, known: Known, put: Iterable[Segment]) -> dict[bytes, tuple[int, bytes]]:
+    """The heads that a bundle goes on from, by the stores that it has batches of."""
+    heads = {}
+    for copy_of in {segment.store for segment in put} & known.holdings.keys():
+        number = known.holdings[copy_of][0].last
+        (after,) = store.batches(copy_of, number + 1, number + 1)
+        heads[copy_of] = number, after.previous
+    return heads
+
+
+def _up_to(store: bytes, last: int, mark: str) -> Segment:
+    return Segment(0, last, mark, store, 0)
+
+
 def _write(
-    store: Store, path: Path, shown: Path, progress: ProgressCallback | None, *, deflate: bool
+    store: Store,
+    path: Path,
+    shown: Path,
+    progress: ProgressCallback | None,
+    known: Known,
+    choose: Choose | None,
+    *,
+    deflate: bool,
 ) -> tuple[PushResult, int]:
     target = ZipTarget(path, str(shown), deflate=deflate)
     try:
         remote = Remote(target)
         remote.prepare()
         tally = Tally("push", progress)
-        Pusher(store, remote, {}, tally).push()
+        pusher = Pusher(store, remote, known.holdings, tally, choose=choose)
+        pusher.supply(known.absent)
+        pusher.push()
+        if since := _since(store, known, pusher.put):
+            target.put(SINCE, [heads_text(since).encode()])
         target.close()
     except BaseException:
         target.abandon()

@@ -20,8 +20,16 @@ from pathlib import Path
 
 from eventlog.check_batch import BatchFacts
 from eventlog.check_chain import Chains
-from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
-from eventlog.kept_heads import KeptHead, KeptHeads
+from eventlog.errors import (
+    DataCorrupt,
+    EventlogError,
+    InputInvalid,
+    NotFound,
+    RemoteInvalid,
+    RemoteUnreachable,
+    StoreNewer,
+)
+from eventlog.kept_heads import KeptHead, KeptHeads, read_heads
 from eventlog.sync.archive import Archive
 from eventlog.sync.check_names import Names, SegmentName, format_of, read_absent
 from eventlog.sync.check_segment import SegmentFacts, check_segment, last_batch
@@ -35,6 +43,8 @@ MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote 1\n"
 PIECE_SIZE = 1 << 20
 MOST_ABSENT_BYTES = 64 << 20
+SINCE = "since"
+MOST_SINCE_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
 # What is listed and gone has been merged into something larger; what is listed again and gone is missing.
 ATTEMPTS = 5
@@ -79,6 +89,7 @@ def verify_remote(
     progress: Callable[[int, int], None] | None = None,
     *,
     against: KeptHeads | None = None,
+    since: KeptHeads | None = None,
     quick: bool = False,
     jobs: int | None = None,
 ) -> RemoteReport:
@@ -88,6 +99,7 @@ def verify_remote(
         objects: what lies under its URL.
         progress: gets the bytes done so far, and about how many there are.
         against: heads kept elsewhere, which its chains should extend.
+        since: heads that a bundle goes on from, as it says itself.
         quick: do not read the blobs; that they are there is checked.
         jobs: how many objects to read at once; by default as many as there are processors, up to 8.
 
@@ -97,7 +109,7 @@ def verify_remote(
         StoreNewer: a newer version of eventlog wrote it.
     """
     for attempt in range(ATTEMPTS):
-        run = _Verification(objects, progress, against, quick=quick, jobs=jobs or WORKERS)
+        run = _Verification(objects, progress, against, since, quick=quick, jobs=jobs or WORKERS)
         with contextlib.suppress(_Moved):
             return run.run(again=attempt < ATTEMPTS - 1)
     raise AssertionError("the last attempt takes what it finds")
@@ -120,9 +132,32 @@ def verify_bundle(
         StoreNewer: a newer version of eventlog wrote it.
     """
     with Archive(path) as archive:
-        report = verify_remote(ZipObjects(archive), progress, against=against, quick=quick, jobs=jobs)
-    report.problems[:0] = check_zip(path, quick=quick)
+        objects = ZipObjects(archive)
+        since, problems = _read_since(objects)
+        report = verify_remote(objects, progress, against=against, since=since, quick=quick, jobs=jobs)
+    report.problems[:0] = check_zip(path, quick=quick) + problems
     return report
+
+
+def _read_since(objects: ZipObjects) -> tuple[KeptHeads | None, list[str]]:
+    """The heads that a bundle goes on from, and what is wrong with them."""
+    size = objects.size(SINCE)
+    if size is None:
+        return None, []
+    try:
+        if size > MOST_SINCE_BYTES:
+            raise DataCorrupt(f"has {size} bytes, more than heads ever have")
+        with objects.errors(SINCE), objects.open(SINCE) as file:
+            return read_heads(file.read(size + 1), SINCE), []
+    except (DataCorrupt, InputInvalid) as error:
+        return None, [f"{SINCE} cannot be read: {error}"]
+
+
+def _words_of_since(since: KeptHeads) -> str:
+    some = ", ".join(
+        f"batch {head.number} of {store.hex()[:8]}" for store, head in sorted(since.heads.items())[:3]
+    )
+    return f"goes on from what was sent before: {some}{' …' * bool(len(since.heads) > 3)}"
 
 
 def heads_of(objects: Objects) -> dict[bytes, BatchFacts]:
@@ -191,6 +226,7 @@ class _Verification:
         objects: Objects,
         progress: Callable[[int, int], None] | None,
         against: KeptHeads | None,
+        since: KeptHeads | None,
         *,
         quick: bool,
         jobs: int,
@@ -199,7 +235,8 @@ class _Verification:
         self._progress = progress
         self._quick = quick
         self._jobs = jobs
-        self._chains = Chains(against=against)
+        self._chains = Chains(against=against, since=since)
+        self._since = since
         self._report = RemoteReport()
         self._done = self._total = 0
         self._unreachable = 0
@@ -228,6 +265,9 @@ class _Verification:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         self._compare_blobs(names)
+        if self._since is not None:
+            names.beside.remove(SINCE)
+            report.notes.append(_words_of_since(self._since))
         if names.beside:
             some = ", ".join(names.beside[:3])
             report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")

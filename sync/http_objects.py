@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from eventlog.errors import DataCorrupt, RemoteInvalid
-from eventlog.sync.copying import OnBytes
 from eventlog.sync.file_systems import CONNECT_SECONDS, STALL_SECONDS
+from eventlog.sync.read_only import ReadOnlyObjects
 from eventlog.sync.web_objects import WebObjects
 
 __all__ = ["HttpFiles", "HttpObjects"]
@@ -59,10 +58,11 @@ class HttpFiles:
         return False
 
 
-class HttpObjects(WebObjects):
+class HttpObjects(ReadOnlyObjects, WebObjects):
     """Objects that a web server publishes. Listings give no sizes, so each file is asked for its own."""
 
     advice_on_rights = "check who may read it"
+    advice_on_writing = "pull from it, and push by another protocol (webdav://, sftp://, s3://)"
 
     def __init__(self, url: str, shown: str) -> None:
         super().__init__(HttpFiles(), url, shown)
@@ -77,43 +77,11 @@ class HttpObjects(WebObjects):
         """The sizes of those of these objects that are there."""
         return self._each_size(list(names))
 
-    def make_root(self) -> None:
-        """Say that it cannot be written.
-
-        Raises:
-            RemoteInvalid: always.
-        """
-        raise self._read_only()
-
-    def put(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Say that it cannot be written.
-
-        Raises:
-            RemoteInvalid: always.
-        """
-        raise self._read_only()
-
-    def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
-        """Say that it cannot be written.
-
-        Raises:
-            RemoteInvalid: always.
-        """
-        raise self._read_only()
-
-    def sweep(self) -> None:
-        """Nothing: it cannot be written."""
-
     def _client(self) -> Any:
         return self._fs.client
 
     def _url(self, path: str) -> Any:
         return path
-
-    def _read_only(self) -> RemoteInvalid:
-        return RemoteInvalid(
-            f"{self.shown} can only be read: pull from it, and push by another protocol (webdav://, sftp://, s3://)"
-        )
 
 
 class _Links(HTMLParser):

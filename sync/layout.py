@@ -5,6 +5,7 @@
     blobs/ab/<sha256>                                       a blob
     absent/<random>                                         blobs known not to be there
     temporary/<random>                                      what is being written
+    since                                                   in a bundle alone: the heads that it goes on from
 
 `<first>` and `<last>` are batch numbers of twelve digits, `<hash>` the first 16 hexadecimal digits of the
 last batch's SHA-256. What a remote holds of a store is read off these names alone. Segments may overlap.
@@ -24,6 +25,7 @@ __all__ = [
     "MARKER_TEXT",
     "RESUMABLE_SIZE",
     "SEGMENT_SIZE",
+    "SINCE",
     "STORES",
     "TEMPORARY",
     "Holdings",
@@ -43,6 +45,7 @@ FORMAT = 1
 MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote %d\n" % FORMAT
 STORES = "stores"
+SINCE = "since"
 BLOBS = "blobs"
 ABSENT = "absent"
 TEMPORARY = "temporary"

@@ -53,10 +53,10 @@ def push(
     """
     tally = Tally("push", progress)
     _flush(store, tally)
-    remote = Remote(url)
-    remote.prepare()
-    _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
-    remember(store, url, remote)
+    with Remote(url) as remote:
+        remote.prepare()
+        _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
+        remember(store, url, remote)
     return tally.result(PushResult)
 
 
@@ -86,11 +86,11 @@ def pull(
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
         StoreFull, StoreReadOnly: the store cannot take it.
     """
-    remote = Remote(url)
-    remote.require()
-    tally = Tally("pull", progress)
-    Puller(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).pull()
-    remember(store, url, remote)
+    with Remote(url) as remote:
+        remote.require()
+        tally = Tally("pull", progress)
+        Puller(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).pull()
+        remember(store, url, remote)
     return tally.result(PullResult)
 
 
@@ -105,7 +105,8 @@ def synchronise(
     """Pull, then push, on one listing of the remote.
 
     The pull comes first, so that a restored copy of this store takes back what it had pushed, and a fork
-    is found, before anything is spread. A store that cannot take more still gives what it has.
+    is found, before anything is spread. A store that cannot take more still gives what it has. From what can
+    only be read, such as a bundle, it is a pull alone.
 
     Args:
         url, progress, choose, jobs: as of `push` and `pull`.
@@ -113,18 +114,20 @@ def synchronise(
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
     """
-    remote = Remote(url)
-    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
-    try:
-        Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs).pull()
-    except (StoreFull, StoreReadOnly) as error:
-        pulling.problems.append(str(error))
-    _flush(store, pushing)
-    remote.prepare()
-    _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
-    remember(store, url, remote)
-    return SyncResult(pulling.result(PullResult), pushing.result(PushResult))
+    with Remote(url) as remote:
+        holdings = _holdings(remote)
+        try:
+            Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs).pull()
+        except (StoreFull, StoreReadOnly) as error:
+            pulling.problems.append(str(error))
+        if not remote.is_read_only:
+            _flush(store, pushing)
+            remote.prepare()
+            _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
+        remember(store, url, remote)
+    pushed = None if remote.is_read_only else pushing.result(PushResult)
+    return SyncResult(pulling.result(PullResult), pushed)
 
 
 def planned(
@@ -150,14 +153,15 @@ def planned(
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
     """
-    remote = Remote(url)
-    if not push:
-        remote.require()
-    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
-    return (
-        plan_pull(store, remote, holdings, choose, progress) if pull else None,
-        plan_push(store, remote, holdings, choose, progress, pulled=pull) if push else None,
-    )
+    with Remote(url) as remote:
+        if not push:
+            remote.require()
+        holdings = _holdings(remote)
+        pushes = push and not remote.is_read_only
+        return (
+            plan_pull(store, remote, holdings, choose, progress) if pull else None,
+            plan_push(store, remote, holdings, choose, progress, pulled=pull) if pushes else None,
+        )
 
 
 def unpushed(store: Store, url: Url) -> Unpushed:
@@ -168,8 +172,8 @@ def unpushed(store: Store, url: Url) -> Unpushed:
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
     """
-    remote = Remote(url)
-    holdings: Holdings = remote.holdings() if remote.state() == "ready" else {}
+    with Remote(url) as remote:
+        holdings = _holdings(remote)
     counts = []
     problems = []
     for copy_of, head in sorted(store.heads().items()):
@@ -180,6 +184,13 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         else:
             counts.append(sum(last - first + 1 for first, last in ranges))
     return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
+
+
+def _holdings(remote: Remote) -> Holdings:
+    """What a remote holds; nothing where it is still to be made."""
+    if remote.is_read_only:
+        remote.require()
+    return remote.holdings() if remote.state() == "ready" else {}
 
 
 def _push(pusher: Pusher) -> None:

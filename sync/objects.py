@@ -51,9 +51,13 @@ class Objects:
 
     Attributes:
         advice_on_rights: what to do when it refuses.
+        advice_on_gaps: what to do when batches are missing in the middle.
+        is_read_only: nothing can be written to it.
     """
 
     advice_on_rights = "check its owner and rights"
+    advice_on_gaps = "sync again, or push to it from where that batch is"
+    is_read_only = False
 
     def __init__(self, file_system: Any, root: str, shown: str) -> None:
         self.shown = shown
@@ -65,6 +69,9 @@ class Objects:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.shown}>"
+
+    def close(self) -> None:
+        """Let go of what is open; nothing is read or written afterwards."""
 
     # Reading.
 

@@ -41,6 +41,9 @@ class Source(Protocol):
     url: str
     absent: AbsentLists
 
+    @property
+    def advice_on_gaps(self) -> str: ...
+
     def is_reachable(self) -> bool: ...
 
     def segments_of(self, store: bytes) -> list[Segment]: ...
@@ -193,7 +196,7 @@ class Puller:
         if not damaged:
             raise DataCorrupt(
                 f"{self.remote.url} lacks batch {reached.number + 1} of store {copy_of.hex()}, though it has"
-                " later ones: sync again, or push to it from where that batch is"
+                f" later ones: {self.remote.advice_on_gaps}"
             )
 
     def _note(self, problem: str) -> None:

@@ -1,6 +1,6 @@
 """Pushing: what a store holds and a remote does not, blobs first, then the batches that name them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -108,6 +108,14 @@ class Pusher:
         self._blobs.supply()
         self.remote.settle()
         self.tally.problems += self.remote.absent.problems
+
+    def supply(self, digests: Iterable[str]) -> None:
+        """Put those of these blobs that are here, though no batch that is pushed now may name them.
+
+        Raises:
+            RemoteUnreachable, RemoteInvalid: the remote does not take them.
+        """
+        self._blobs.send_named([NamedBlobs(set(), {one for one in digests if one in self.store.blobs})])
 
     def leaving(self) -> Iterator[list[Leaving]]:
         """The batches that the remote lacks, in runs that make a segment each; damage is a problem."""

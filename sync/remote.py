@@ -31,10 +31,10 @@ __all__ = ["Remote"]
 
 
 class Remote:
-    """The copies of stores under a URL. Nothing there is ever changed once written.
+    """The copies of stores under a URL. Nothing there is ever changed once written. A context manager.
 
     Args:
-        url: any URL that fsspec knows, or the path of a folder; or the objects themselves.
+        url: any URL that fsspec knows, the path of a folder or of a bundle; or the objects themselves.
 
     Attributes:
         absent: which blobs are known not to be there, as listed when first asked.
@@ -50,6 +50,22 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"<Remote {self.url}>"
+
+    def __enter__(self) -> "Remote":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.objects.close()
+
+    @property
+    def advice_on_gaps(self) -> str:
+        """What to do when batches are missing in the middle."""
+        return self.objects.advice_on_gaps
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be pushed to it, as to a bundle, or a folder that a web server publishes."""
+        return self.objects.is_read_only
 
     def state(self) -> Literal["missing", "empty", "ready"]:
         """Whether it is there, and a remote.
@@ -70,6 +86,8 @@ class Remote:
             return "empty"
         if self._is_marked():
             return "ready"
+        if self.is_read_only:
+            raise RemoteInvalid(f"{self.url} is not of eventlog: it holds {', '.join(foreign[:3])}")
         raise RemoteInvalid(
             f"{self.url} is not a remote, and not empty ({', '.join(foreign[:3])}): name an empty folder,"
             " or a new one"

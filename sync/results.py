@@ -48,15 +48,15 @@ class PullResult(Transfer):
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a pull and then a push did."""
+    """What a pull and then a push did; no push where the remote can only be read."""
 
     pull: PullResult
-    push: PushResult
+    push: PushResult | None
 
     @property
     def problems(self) -> list[str]:
         """What did not go through, each line once."""
-        return list(dict.fromkeys(self.pull.problems + self.push.problems))
+        return list(dict.fromkeys(self.pull.problems + (self.push.problems if self.push else [])))
 
 
 @dataclass(frozen=True)

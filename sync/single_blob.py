@@ -29,21 +29,21 @@ def fetch_blob(
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
         StoreFull, StoreReadOnly: it cannot be kept.
     """
-    remote = Remote(url)
-    remote.require()
-    size = remote.blob_sizes([digest]).get(digest)
-    if size is None:
-        raise NotFound(f"{remote.url} does not have it: push to it from a store that has it")
-    done = 0
+    with Remote(url) as remote:
+        remote.require()
+        size = remote.blob_sizes([digest]).get(digest)
+        if size is None:
+            raise NotFound(f"{remote.url} does not have it: push to it from a store that has it")
+        done = 0
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, size)
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            progress(done, size)
 
-    try:
-        with blobs.writer(expected=digest, resumable=size >= RESUMABLE_SIZE) as writer:
-            remote.copy_blob(digest, size, writer, advance)
-    except DataCorrupt as error:
-        raise DataCorrupt(f"{remote.url}/{blob_object(digest)}: {error}") from None
+        try:
+            with blobs.writer(expected=digest, resumable=size >= RESUMABLE_SIZE) as writer:
+                remote.copy_blob(digest, size, writer, advance)
+        except DataCorrupt as error:
+            raise DataCorrupt(f"{remote.url}/{blob_object(digest)}: {error}") from None
     return blobs.path(digest)

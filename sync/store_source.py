@@ -41,6 +41,11 @@ class StoreSource:
             held[copy_of] = [Segment(first, head.number, head.hash.hex()[:16], copy_of, 0)]
         return held
 
+    @property
+    def advice_on_gaps(self) -> str:
+        """What to do when batches are missing in the middle."""
+        return "run `eventlog verify` on it"
+
     def is_reachable(self) -> bool:
         """Whether it is still there."""
         return self._store.home.is_dir()

@@ -1,9 +1,10 @@
 """Which remote objects a URL stands for."""
 
 import os
+import zipfile
 from pathlib import Path
 
-from eventlog.errors import EventlogError, InputInvalid, RemoteInvalid
+from eventlog.errors import DataCorrupt, EventlogError, InputInvalid, RemoteInvalid
 from eventlog.sync.failures import first_line
 from eventlog.sync.file_systems import file_system, missing_package, protocol_of, shown
 from eventlog.sync.folder_objects import FolderObjects
@@ -16,10 +17,11 @@ PUT_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abf
 
 
 def objects_at(url: str | os.PathLike[str]) -> Objects:
-    """The objects under a URL or a path; nothing is looked at yet.
+    """The objects under a URL or a path, or in a bundle; of others than bundles, nothing is looked at yet.
 
     Raises:
         InputInvalid: the URL is empty, or the path cannot be one.
+        DataCorrupt: it is a bundle, and damaged.
         RemoteInvalid: fsspec knows no such protocol, or cannot use the URL.
         NotAvailable: it needs a package that is not installed.
     """
@@ -31,6 +33,8 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
             text = str(Path(text).expanduser().absolute())
         except RuntimeError as error:
             raise InputInvalid(f"{text} cannot be a remote: {first_line(error)}") from None
+        if Path(text).is_file():
+            return _bundle(Path(text))
     try:
         return _objects(text)
     except EventlogError:
@@ -39,6 +43,20 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
         raise missing_package(text, error) from None
     except Exception as error:
         raise RemoteInvalid(f"{shown(text)} cannot be used as a remote: {first_line(error)}") from None
+
+
+def _bundle(path: Path) -> Objects:
+    from eventlog.sync.archive import Archive
+    from eventlog.sync.zip_objects import ZipObjects
+
+    try:
+        return ZipObjects(Archive(path))
+    except DataCorrupt as error:
+        if zipfile.is_zipfile(path):
+            raise
+        raise RemoteInvalid(
+            f"{path} is a file, and no whole bundle: name a folder, or copy it again"
+        ) from error
 
 
 def _objects(url: str) -> Objects:

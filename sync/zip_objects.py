@@ -16,6 +16,7 @@ from eventlog.errors import NotFound
 from eventlog.sync.archive import Archive
 from eventlog.sync.copying import OnBytes, hash_file, opened
 from eventlog.sync.objects import Objects, check_digest
+from eventlog.sync.read_only import ReadOnlyObjects
 
 __all__ = ["ZipObjects", "ZipTarget"]
 
@@ -25,12 +26,19 @@ SAMPLE_SIZE = 64 << 10
 WORTHWHILE = 0.9
 
 
-class ZipObjects(Objects):
+class ZipObjects(ReadOnlyObjects):
     """The objects in a zip file, for reading; as many threads as want to may read at once."""
+
+    advice_on_gaps = "take in the bundle first that it goes on from"
+    advice_on_writing = "make another with `eventlog bundle create`"
 
     def __init__(self, archive: Archive) -> None:
         super().__init__(None, "", str(archive.path))
         self._archive = archive
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
 
     def names(self) -> list[str] | None:
         """The names right under the root, folders included."""

@@ -1,0 +1,156 @@
+"""`eventlog bundle create` and `eventlog sync FILE`: a remote in one file, and what a later one lacks."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eventlog.events import ArtifactUploaded, TaskCreated
+from eventlog.store import Store
+from tests.cli.running import Run
+
+Work = Callable[[str], None]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    """Commits a task with an artifact."""
+
+    def commit(name: str) -> None:
+        with Store.open(tmp_path / "home") as store:
+            digest = store.blobs.put_bytes(name.encode() * 10)
+            store.session.append(TaskCreated, f"{name:0>32}", name, "bundles")
+            store.session.append(ArtifactUploaded, f"{name:0>32}", "data", "file", digest, 10, "data.bin")
+
+    return commit
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[[str], str]:
+    return lambda name: str(tmp_path / name)
+
+
+def other(tmp_path: Path) -> dict[str, str]:
+    return {"EVENTLOG_HOME": str(tmp_path / "other")}
+
+
+def test_a_bundle_brings_all_of_a_store_to_a_machine_without_a_network(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    made = eventlog("bundle", "create", files("all.zip"))
+    assert made.code == 0
+    assert made.lines[0].startswith(f"wrote {files('all.zip')}: ")
+    taken = eventlog("sync", files("all.zip"), **other(tmp_path))
+    assert taken.code == 0
+    assert [line.split()[0] for line in taken.lines] == ["pulled"]
+    assert "bundles/1" in eventlog("ls", **other(tmp_path)).out
+    assert eventlog("verify", **other(tmp_path)).code == 0
+    assert eventlog("verify", files("all.zip")).code == 0
+    assert eventlog("sync", files("all.zip"), **other(tmp_path)).lines == ["pulled nothing new"]
+
+
+@pytest.mark.parametrize("by", ["bundle", "heads", "remote"])
+def test_a_later_bundle_has_only_what_the_other_side_lacks(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path, by: str
+) -> None:
+    since = {"bundle": files("first.zip"), "heads": files("heads.txt"), "remote": files("remote")}[by]
+    work("1")
+    eventlog("bundle", "create", files("first.zip"))
+    eventlog("head", "-o", files("heads.txt"))
+    eventlog("sync", files("remote"), "--push")
+    work("2")
+    made = json.loads(eventlog("bundle", "create", files("second.zip"), "--since", since, "--json").out)
+    assert (made["blobs"], made["problems"]) == (1, [])
+    work("3")
+    # One that goes on from a bundle that itself goes on from another one.
+    eventlog("bundle", "create", files("third.zip"), "--since", files("second.zip"))
+    early = eventlog("sync", files("second.zip"), **other(tmp_path))
+    assert early.code == 1
+    assert "take in the bundle first that it goes on from" in early.lines[-1]
+    for name in ("first.zip", "second.zip", "third.zip"):
+        assert eventlog("sync", files(name), **other(tmp_path)).code == 0
+    shown = eventlog("ls", **other(tmp_path)).out
+    assert all(f"bundles/{number}" in shown for number in "123")
+    assert eventlog("verify", **other(tmp_path)).code == 0
+    for name in ("second.zip", "third.zip"):
+        checked = eventlog("verify", files(name))
+        assert checked.code == 0, checked.out
+        assert "goes on from what was sent before" in checked.out
+    assert eventlog("verify", files("second.zip"), "--against", files("heads.txt")).code == 0
+    nothing = eventlog("bundle", "create", files("nothing.zip"), "--since", files("third.zip"))
+    assert "nothing new" in nothing.lines[0]
+
+
+def test_a_bundle_that_says_it_goes_on_from_other_heads_is_found_out(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("head", "-o", files("heads.txt"))
+    work("2")
+    eventlog("bundle", "create", files("second.zip"), "--since", files("heads.txt"))
+    with zipfile.ZipFile(files("second.zip")) as bundle:
+        members = {name: bundle.read(name) for name in bundle.namelist()}
+    store, number, digest = members["since"].split()[3:]
+    lies = (
+        members["since"].replace(digest, digest[::-1]),
+        members["since"].replace(b" %b " % number, b" 7 "),
+        members["since"][:-9],
+        b"",
+        members["since"].replace(store, store[::-1]),
+    )
+    for lie in lies:
+        with zipfile.ZipFile(files("lie.zip"), "w") as bundle:
+            for name, data in members.items():
+                bundle.writestr(name, lie if name == "since" else data)
+        assert eventlog("verify", files("lie.zip")).code == 1, lie
+
+
+def test_blobs_that_stayed_behind_come_with_a_later_bundle(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    work("2")
+    first = json.loads(eventlog("bundle", "create", files("a.zip"), "--task", "bundles/1", "--json").out)
+    assert (first["blobs"], first["absent"]) == (1, 1)
+    eventlog("bundle", "create", files("b.zip"), "--since", files("a.zip"))
+    for name in ("a.zip", "b.zip"):
+        eventlog("sync", files(name), **other(tmp_path))
+    for number in "12":
+        fetched = eventlog(
+            "artifacts", f"bundles/{number}", "data", "-o", files(f"got{number}"), **other(tmp_path)
+        )
+        assert fetched.code == 0, fetched.err
+        assert Path(files(f"got{number}")).read_bytes() == number.encode() * 10
+
+
+def test_what_cannot_be_made_or_read_is_one_line_and_nothing_is_replaced(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("bundle", "create", files("all.zip"))
+    before = Path(files("all.zip")).read_bytes()
+    work("2")
+    Path(files("text")).write_text("no heads")
+    Path(files("cut.zip")).write_bytes(before[:-40])
+    with zipfile.ZipFile(files("foreign.zip"), "w") as foreign:
+        foreign.writestr("readme", "no remote")
+    for arguments in (
+        ("bundle", "create", files("all.zip")),
+        ("bundle", "create", files("no/folder.zip")),
+        ("bundle", "create", files("b.zip"), "--since", files("nothing")),
+        ("bundle", "create", files("b.zip"), "--since", files("text")),
+        ("bundle", "create", files("b.zip"), "--since", files("cut.zip")),
+        ("sync", files("all.zip"), "--push"),
+        ("sync", files("cut.zip")),
+        ("sync", files("foreign.zip")),
+        ("sync", files("text")),
+    ):
+        done = eventlog(*arguments)
+        assert (done.code, done.err.count("\n")) == (1, 1), arguments
+    assert Path(files("all.zip")).read_bytes() == before
+    assert not Path(files("b.zip")).exists()
+    assert eventlog("bundle", "create", files("all.zip"), "--force").code == 0
+    assert Path(files("all.zip")).read_bytes() != before
