@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from eventlog.batch import FIRST_PREVIOUS, Batch
-from eventlog.errors import BlobMissing, DataCorrupt, NotFound, RemoteInvalid, StoreNewer
+from eventlog.errors import DataCorrupt, NotFound, RemoteInvalid, StoreNewer
 from eventlog.events import (
     Event,
     ModelCreated,
@@ -27,6 +27,7 @@ from eventlog.events import (
 )
 from eventlog.sdk.imported_log import ImportedLog
 from eventlog.store import Store
+from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.layout import Segment, covering
 from eventlog.sync.puller import Source
 from eventlog.sync.references import named_blobs
@@ -71,6 +72,7 @@ class Continuation:
         self._previous = previous
         self._after = after
         self._offset = offset
+        self._absent_here = AbsentLists(FolderPlace(store.home))
 
     @property
     def tasks(self) -> list[str]:
@@ -101,7 +103,7 @@ class Continuation:
                         log.add(event)
                     else:
                         late.append(event)
-        except (BlobMissing, DataCorrupt, NotFound, RemoteInvalid, StoreNewer) as error:
+        except (DataCorrupt, NotFound, RemoteInvalid, StoreNewer) as error:
             self.problems.append(f"{self._source.url}: {error}; what is behind it is not imported")
         for event in late:
             log.add(msgspec.structs.replace(event, time=max(event.time, self._after)))
@@ -125,14 +127,27 @@ class Continuation:
                     reached, previous = batch.number, digest
 
     def _take_blobs(self, batch: Batch) -> None:
+        """Take in the blobs that a batch names; those that cannot be had are told, and listed as absent."""
         wanted = {digest for digest in named_blobs(batch).required if digest not in self._store.blobs}
         sizes = self._source.blob_sizes(wanted)
-        for digest in sorted(wanted):
-            if digest not in sizes:
-                raise BlobMissing(f"blob {digest}, which batch {batch.number} names, is not there")
-            with self._store.blobs.writer(expected=digest) as writer:
-                self._source.copy_blob(digest, sizes[digest], writer, lambda _: None)
-            self.blobs += 1
+        absent = wanted - sizes.keys()
+        for digest in sorted(absent - self._source.absent.digests() if absent else absent):
+            self._tell(f"blob {digest}, which batch {batch.number} names, is not there")
+        for digest in sorted(sizes):
+            try:
+                with self._store.blobs.writer(expected=digest) as writer:
+                    self._source.copy_blob(digest, sizes[digest], writer, lambda _: None)
+            except (DataCorrupt, NotFound, RemoteInvalid) as error:
+                absent.add(digest)
+                self._tell(str(error))
+            else:
+                self.blobs += 1
+        self._absent_here.add(absent)
+
+    def _tell(self, problem: str) -> None:
+        line = f"{self._source.url}: {problem}"
+        if line not in self.problems:
+            self.problems.append(line)
 
     def _aim(self, task: str) -> str:
         """What a task of the session is called here: the first one is the previous task."""
