@@ -101,12 +101,14 @@ def read_absent(data: bytes) -> set[str]:
     """The digests in a list of blobs that are known not to be there.
 
     Raises:
-        DataCorrupt: it is not one SHA-256 a line.
+        DataCorrupt: it is not one SHA-256 a line, sorted, each once.
     """
     *lines, rest = data.split(b"\n")
     for place, line in enumerate(lines, 1):
         if DIGEST.fullmatch(line) is None:
             raise DataCorrupt(f"was changed: line {place} is not a SHA-256")
-    if rest:
+    if rest or not lines:
         raise DataCorrupt("is cut short: its last line does not end")
+    if lines != sorted(set(lines)):
+        raise DataCorrupt("was changed: its lines are not in order, each once")
     return {line.decode() for line in lines}

@@ -32,6 +32,7 @@ from eventlog.errors import (
 from eventlog.kept_heads import KeptHead, KeptHeads, read_heads
 from eventlog.sync.archive import Archive
 from eventlog.sync.check_names import Names, SegmentName, format_of, read_absent
+from eventlog.sync.check_overlaps import Overlaps
 from eventlog.sync.check_segment import SegmentFacts, check_segment, last_batch
 from eventlog.sync.check_zip import check_zip
 from eventlog.sync.objects import Objects
@@ -42,7 +43,7 @@ __all__ = ["RemoteReport", "heads_of", "verify_bundle", "verify_remote"]
 MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote 1\n"
 PIECE_SIZE = 1 << 20
-MOST_ABSENT_BYTES = 64 << 20
+MOST_ABSENT_BYTES = 65 << 16
 SINCE = "since"
 MOST_SINCE_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
@@ -284,12 +285,12 @@ class _Verification:
     # Segments.
 
     def _check_segments(self, pool: ThreadPoolExecutor, segments: list[SegmentName]) -> None:
-        merging: _Merging | None = None
+        merging: Overlaps | None = None
         for segment, facts in self._read_ahead(pool, segments):
             if merging is None or merging.store != segment.store:
                 if merging is not None:
                     merging.finish()
-                merging = _Merging(segment.store, self._chains)
+                merging = Overlaps(segment.store, self._chains)
             merging.add(segment, facts)
         if merging is not None:
             merging.finish()
@@ -342,31 +343,44 @@ class _Verification:
     def _compare_blobs(self, names: Names) -> None:
         """Hold the blobs that there are against those that the log names."""
         report = self._report
+        lists = dict(names.absent)
+        absent = self._read_absent(lists)
+        lacking = {digest for digest in self._chains.blobs if digest not in names.blobs}
+        report.absent = len(lacking & absent)
+        missing = {f"blobs/{digest[:2]}/{digest}": digest for digest in lacking - absent}
+        for _ in range(ATTEMPTS if missing else 0):
+            # Meanwhile blobs may have been pushed, and lists replaced by others.
+            for name in self._objects.sizes(sorted(missing)):
+                del missing[name]
+            again = Names.of({f"absent/{name}": size for name, size in self._objects.files("absent").items()})
+            new = {name: size for name, size in again.absent.items() if name not in lists}
+            if not new or not missing:
+                break
+            lists |= new
+            absent = self._read_absent(new)
+            report.absent += len(absent.intersection(missing.values()))
+            missing = {name: digest for name, digest in missing.items() if digest not in absent}
+        for name, digest in sorted(missing.items()):
+            report.problems.append(f"{name}, which {self._chains.blobs[digest]} names, is missing")
+        unnamed = sorted(names.blobs.keys() - self._chains.blobs.keys())
+        if unnamed:
+            some = ", ".join(digest[:12] for digest in unnamed[:3]) + " …" * bool(unnamed[3:])
+            report.notes.append(f"blobs that no event names: {len(unnamed)} ({some})")
+
+    def _read_absent(self, lists: dict[str, int]) -> set[str]:
+        """The blobs that lists say are not there. One that is gone by now has been replaced."""
         absent: set[str] = set()
-        for name, size in names.absent.items():
+        for name, size in lists.items():
             try:
                 if size > MOST_ABSENT_BYTES:
                     raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
                 with self._objects.errors(name), self._objects.open(name) as file:
                     absent |= read_absent(file.read(size + 1))
+            except NotFound:
+                continue
             except EventlogError as error:
-                report.problems.append(f"{name} {error}")
-        missing = {
-            f"blobs/{digest[:2]}/{digest}": digest
-            for digest in self._chains.blobs
-            if digest not in names.blobs
-        }
-        # What was pushed while names were listed may be listed in part.
-        for name in sorted(missing.keys() - self._objects.sizes(sorted(missing)).keys()):
-            if missing[name] in absent:
-                report.absent += 1
-            else:
-                where = self._chains.blobs[missing[name]]
-                report.problems.append(f"{name}, which {where} names, is missing")
-        unnamed = sorted(names.blobs.keys() - self._chains.blobs.keys())
-        if unnamed:
-            some = ", ".join(digest[:12] for digest in unnamed[:3]) + " …" * bool(unnamed[3:])
-            report.notes.append(f"blobs that no event names: {len(unnamed)} ({some})")
+                self._report.problems.append(f"{name} {error}")
+        return absent
 
     def _count(self, size: int) -> None:
         with self._lock:
@@ -382,53 +396,3 @@ class _Verification:
                 if self._unreachable > PATIENCE:
                     raise error
         return f"cannot be read: {error}"
-
-
-class _Merging:
-    """The segments of one store as one chain. Where they overlap, their batches should be the same.
-
-    Of two that are not, the one is taken that lies in a segment which holds together by itself.
-    """
-
-    def __init__(self, store: bytes, chains: Chains) -> None:
-        self.store = store
-        self._chains = chains
-        # Of each batch that may still be met again: what it says, where it lies, and whether it is trusted.
-        self._held: dict[int, tuple[BatchFacts, str, bool]] = {}
-
-    def add(self, segment: SegmentName, facts: SegmentFacts) -> None:
-        """Take in a segment; they come in the order of their first batches."""
-        problems = self._chains.problems
-        self._release(segment.first)
-        problems += [f"{segment.name} {problem}" for problem in facts.problems]
-        whole = not facts.problems
-        count = segment.last - segment.first + 1
-        if whole and len(facts.batches) != count:
-            problems.append(f"{segment.name} holds {len(facts.batches)} batches, its name says {count}")
-            whole = False
-        if whole and facts.mark != segment.mark:
-            problems.append(
-                f"{segment.name} was changed or renamed: its last batch has the SHA-256"
-                f" {facts.batches[-1][1].hash.hex()}"
-            )
-            whole = False
-        trusted = whole and facts.linked
-        for number, (start, batch) in enumerate(facts.batches[:count], segment.first):
-            place = f"({segment.name}, byte {start})"
-            before = self._held.get(number)
-            if before is not None and before[0].hash != batch.hash:
-                problems.append(
-                    f"batch {number} of store {self.store.hex()} {place} differs from the one in {before[1]}"
-                )
-            if before is None or (trusted and not before[2]):
-                self._held[number] = (batch, place, trusted)
-
-    def finish(self) -> None:
-        """Hand over what is left."""
-        self._release(None)
-
-    def _release(self, before: int | None) -> None:
-        """Hand over the batches that no later segment can hold."""
-        for number in sorted(number for number in self._held if before is None or number < before):
-            batch, place, _ = self._held.pop(number)
-            self._chains.add(self.store, number, batch, place)

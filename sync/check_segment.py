@@ -4,6 +4,7 @@ Nothing here is shared with `eventlog.sync.segment`, which writes segments: the 
 the document.
 """
 
+import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ __all__ = ["SegmentFacts", "check_segment", "last_batch"]
 
 MAGIC = b"EVSEG001"
 LENGTH = struct.Struct(">I")
+PIECE_SIZE = 1 << 20
 # Two frames of 256 MiB, incompressible, and a header: nothing that claims to be more is taken into memory.
 MAX_LENGTH = 2 * (256 << 20) + 4096
 
@@ -66,24 +68,31 @@ def check_segment(file: BinaryIO, size: int, count: Callable[[int], None]) -> Se
 def last_batch(file: BinaryIO, size: int) -> BatchFacts | None:
     """What the last batch of a segment says, or None where its bytes are not those of a segment.
 
-    The batches before it are passed over, so that little is read where the file can seek.
+    The batches before it are passed over.
     """
-    last: tuple[int, int] | None = None
     if file.read(len(MAGIC)) != MAGIC:
         return None
     position = len(MAGIC)
     while position < size:
-        file.seek(position)
         head = file.read(LENGTH.size)
         if len(head) < LENGTH.size:
             return None
         (length,) = LENGTH.unpack(head)
-        last = (position + LENGTH.size, length)
         position += LENGTH.size + length
-    if last is None or position != size or last[1] > MAX_LENGTH:
-        return None
-    file.seek(last[0])
-    return check_batch(file.read(last[1]))
+        if length > MAX_LENGTH or position > size:
+            return None
+        if position == size:
+            return check_batch(file.read(length))
+        _pass_over(file, length)
+    return None
+
+
+def _pass_over(file: BinaryIO, count: int) -> None:
+    if file.seekable():
+        file.seek(count, io.SEEK_CUR)
+        return
+    while count and (piece := file.read(min(count, PIECE_SIZE))):
+        count -= len(piece)
 
 
 def _batches(file: BinaryIO, size: int, count: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:

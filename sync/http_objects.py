@@ -73,6 +73,16 @@ class HttpObjects(ReadOnlyObjects, WebObjects):
         names = [f"{folder}/{one['name'].rpartition('/')[2]}" for one in entries if one["type"] == "file"]
         return {name.rpartition("/")[2]: size for name, size in self._each_size(names).items()}
 
+    def everything(self) -> dict[str, int | None]:
+        """Size by name of every object under the root.
+
+        Raises:
+            NotFound: there is no such folder.
+        """
+        names = super().everything()
+        sizes = self._each_size([name for name, size in names.items() if size is not None])
+        return {name: sizes.get(name) for name in names}
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
         return self._each_size(list(names))

@@ -37,6 +37,8 @@ SWEEP_AGE_SECONDS = 24 * 3600
 LISTING_JOBS = 16
 # Where fewer objects than this are asked for in a folder, each is asked for by itself.
 WORTH_LISTING = 3
+# Folders within folders that are looked into; a remote has two.
+DEEPEST = 4
 
 Result = TypeVar("Result")
 
@@ -103,22 +105,26 @@ class Objects:
         }
 
     def everything(self) -> dict[str, int | None]:
-        """Size by name of every object under the root, however deep; None for what is no plain object.
+        """Size by name of every object under the root; None for what is no plain object, or lies too deep.
 
         Raises:
             NotFound: there is no such folder.
         """
-        with self.errors(""):
-            self._fs.invalidate_cache()
-            if not self._fs.exists(self._root or "/"):
-                raise FileNotFoundError
-            start = f"{self._root.strip('/')}/".lstrip("/")
-            return {
-                path.lstrip("/").removeprefix(start): int(entry["size"] or 0)
-                if entry["type"] == "file"
-                else None
-                for path, entry in self._fs.find(self._root or "/", detail=True).items()
-            }
+        if self.names() is None:
+            raise NotFound(f"{self.shown} is not there")
+        found: dict[str, int | None] = {}
+        folders = [""]
+        for depth in range(DEEPEST + 1):
+            inner = []
+            for folder, entries in zip(folders, _in_threads(self._entries, folders), strict=True):
+                for entry in entries:
+                    name = f"{folder}/{_base(entry['name'])}".lstrip("/")
+                    if entry["type"] == "directory" and depth < DEEPEST:
+                        inner.append(name)
+                    else:
+                        found[name] = int(entry["size"] or 0) if entry["type"] == "file" else None
+            folders = inner
+        return found
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from eventlog.errors import NotFound
 from eventlog.sync.copying import OnBytes, hash_file, opened
 from eventlog.sync.failures import Failure, failure_of
 from eventlog.sync.objects import Objects, Recounted, check_digest
@@ -24,6 +25,23 @@ class PutObjects(Objects):
             for name, entry in entries.items()
             if entry["type"] == "file" and start in name
         }
+
+    def everything(self) -> dict[str, int | None]:
+        """Size by name of every object under the root, in one listing.
+
+        Raises:
+            NotFound: there is none.
+        """
+        start = self._path("") + "/"
+        entries = self._attempt("", lambda: self._found(self._path("")))
+        found: dict[str, int | None] = {
+            name[name.index(start) + len(start) :]: int(entry["size"] or 0)
+            for name, entry in entries.items()
+            if entry["type"] == "file" and start in name
+        }
+        if not found:
+            raise NotFound(f"{self.shown} is not there")
+        return found
 
     def make_root(self) -> None:
         """Nothing: what is put brings its folders with it."""
