@@ -11,7 +11,8 @@ import pytest
 
 from eventlog.store import Store
 from eventlog.sync.bundle import export_bundle
-from tests.cli.running import BASELINE, Run, tick, train
+from tests.cli.running import Run, tick, train
+from tests.sync.machines import rewritten
 
 requires_ssh_keygen = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
 
@@ -236,24 +237,17 @@ def test_a_rewritten_log_with_every_hash_computed_anew_is_caught(
     heads = tmp_path / "heads.txt"
     assert eventlog("head", "-o", str(heads)).code == 0
     with Store.open(tasks, read_only=True) as store:
-        identity = store.id
-    # The same store, with the same id, in which the task had another learning rate.
-    forged = tmp_path / "forged"
+        batches = list(store.batches(store.id))
+    # The same store, with the same id, in whose history a task had another name.
+    forged, remote = tmp_path / "forged", tmp_path / "remote"
     with Store.open(forged) as store:
-        store.id = identity
-        tick(store)
-        train(store, BASELINE, "baseline", learning_rate="0.01", steps=20)
-        store.flush()
-        batches = list(store.batches(identity))
-    remote = tmp_path / "remote"
-    folder = remote / "stores" / identity.hex()
-    folder.mkdir(parents=True)
-    (remote / "eventlog-remote").write_text("eventlog remote 1\n")
-    content = b"EVSEG001" + b"".join(len(one.data).to_bytes(4, "big") + one.data for one in batches)
-    last = batches[-1]
-    (folder / f"{0:012d}-{last.number:012d}-{last.hash.hex()[:16]}.segment").write_bytes(content)
-    shutil.copytree(forged / "blobs", remote / "blobs")
+        shutil.copytree(tasks / "blobs", forged / "blobs", dirs_exist_ok=True)
+        store.admit(rewritten(batches, b"baseline", b"improved"))
+    assert eventlog("sync", str(remote), EVENTLOG_HOME=str(forged)).code == 0
     assert eventlog("verify", str(remote)).code == 0
     outcome = eventlog("verify", str(remote), "--against", str(heads))
     assert outcome.code == 1
-    assert outcome.lines[0].startswith(f"store {identity.hex()} was rewritten: its batch {last.number} has ")
+    last = batches[-1]
+    assert outcome.lines[0].startswith(
+        f"store {last.store.hex()} was rewritten: its batch {last.number} has "
+    )

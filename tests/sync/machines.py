@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from eventlog.batch import Batch
+from eventlog.batch import Batch, encode_batch
 from eventlog.events import (
     ArtifactUploaded,
     Event,
@@ -17,10 +17,11 @@ from eventlog.events import (
     TaskCreated,
     TaskStarted,
     TextReported,
+    encode_event,
 )
 from eventlog.store import Store
 
-__all__ = ["Machine", "absent_from", "batches_of", "blobs_named", "change_batch", "read_remote"]
+__all__ = ["Machine", "absent_from", "batches_of", "blobs_named", "change_batch", "read_remote", "rewritten"]
 
 
 class Machine:
@@ -78,6 +79,26 @@ def blobs_named(batch: Batch) -> set[str]:
         elif isinstance(numbered.event, ExecutionRecorded):
             named.add(numbered.event.diff_blob)
     return named - {""}
+
+
+def rewritten(batches: list[Batch], old: bytes, new: bytes) -> list[Batch]:
+    """The same chain with other words in its events, as many letters long, and every hash computed anew."""
+    made: list[Batch] = []
+    for batch in batches:
+        events = [numbered.event for numbered in batch.events()]
+        data = encode_batch(
+            store=batch.store,
+            number=batch.number,
+            previous=made[-1].hash if made else batch.previous,
+            session=batch.session,
+            first=batch.first,
+            events=[encode_event(event).replace(old, new) for event in events],
+            states=[place for place, event in enumerate(events) if not event.is_report],
+            first_time=batch.first_time,
+            last_time=batch.last_time,
+        )
+        made.append(Batch.read(data))
+    return made
 
 
 def read_remote(root: Path) -> dict[bytes, dict[int, bytes]]:

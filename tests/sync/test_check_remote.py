@@ -96,6 +96,8 @@ def test_a_remote_anywhere_that_fsspec_reaches_is_verified(laptop: Machine, tmp_
     report = verify_remote(objects)
     assert report.problems == []
     assert (report.batches, report.blobs) == (5, 2)
+    ((identity, last),) = heads_of(objects).items()
+    assert {identity: (last.number, last.hash)} == laptop.store.heads()
     (name,) = (name for name in objects.everything() if name.endswith(".segment"))
     objects.put(name, [b"EVSEG001"])
     (line,) = verify_remote(objects).problems[:1]
@@ -297,6 +299,31 @@ def test_a_blob_that_is_said_to_be_absent_is_not_missed(laptop: Machine, remote:
         lines = problems_of(remote)
         assert lines[0].startswith(f"absent/{absent.name} ")
         assert len(lines) == 3
+
+
+def test_lists_of_absent_blobs_that_are_replaced_meanwhile_are_read_again(
+    laptop: Machine, remote: Path
+) -> None:
+    for blob in (remote / "blobs").glob("*/*"):
+        blob.unlink()
+    digests = sorted(laptop.store.blobs)
+    (remote / "absent").mkdir()
+    old, new = (remote / "absent" / (digits * 16) for digits in ("5e", "6f"))
+    old.write_text("".join(f"{digest}\n" for digest in digests))
+
+    class Supplying(FolderObjects):
+        def open(self, name: str):  # type: ignore[no-untyped-def]
+            if name.startswith("absent/") and old.exists():
+                # Another machine supplies one of the blobs, and says what is still lacking.
+                place = remote / "blobs" / digests[0][:2] / digests[0]
+                place.write_bytes(laptop.store.blobs.path(digests[0]).read_bytes())
+                new.write_text(f"{digests[1]}\n")
+                old.unlink()
+            return super().open(name)
+
+    objects = objects_at(remote)
+    report = verify_remote(Supplying(objects._fs, objects._root, objects.shown))
+    assert (report.problems, report.absent) == ([], 1)
 
 
 def test_a_blob_that_only_a_medium_names_has_to_be_there(machine: Machines, remote: Path) -> None:

@@ -22,10 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.batch import Batch, encode_batch
 from eventlog.cli.signatures import NAMESPACE, check_signature, sign
 from eventlog.errors import EventlogError
-from eventlog.events import EVENT_KINDS, encode_event
 from eventlog.kept_heads import KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
 from eventlog.sync import push
@@ -33,9 +31,8 @@ from eventlog.sync.bundle import export_bundle
 from eventlog.sync.check_remote import verify_bundle, verify_remote
 from eventlog.sync.urls import objects_at
 from eventlog.verify import verify
-from tests.sync.machines import Machine, segment_batches
+from tests.sync.machines import Machine, rewritten, segment_batches
 
-STATE_KINDS = {kind for kind in EVENT_KINDS.values() if not kind.is_report}
 BATCH_HEADER = (0, 4, 20, 28, 60, 76, 84, 88, 92, 100, 108, 112, 116, 120, 124)
 KILLED = """
     import os, signal, sys
@@ -330,31 +327,6 @@ def test_whole_files_of_a_store_removed_or_cut_are_named(world: World, tmp_path:
 # A log that was written anew.
 
 
-def rewritten(batches: list[Batch], number: int) -> list[Batch]:
-    """The same chain with one event of a batch left out, and every hash after it computed anew."""
-    made: list[Batch] = []
-    for batch in batches:
-        previous = made[-1].hash if made else batch.previous
-        data = batch.data[:28] + previous + batch.data[60:]
-        if batch.number == number:
-            events = [numbered.event for numbered in batch.events()]
-            states = [place for place, event in enumerate(events) if type(event) in STATE_KINDS]
-            encoded = [encode_event(event).replace(b"baseline", b"improved") for event in events]
-            data = encode_batch(
-                store=batch.store,
-                number=batch.number,
-                previous=previous,
-                session=batch.session,
-                first=batch.first,
-                events=encoded,
-                states=states,
-                first_time=batch.first_time,
-                last_time=batch.last_time,
-            )
-        made.append(Batch.read(data))
-    return made
-
-
 @pytest.mark.parametrize("copy", ["store", "remote", "bundle"])
 def test_a_history_written_anew_is_sound_by_itself_and_caught_by_heads_kept_elsewhere(
     world: World, tmp_path: Path, copy: str
@@ -362,7 +334,7 @@ def test_a_history_written_anew_is_sound_by_itself_and_caught_by_heads_kept_else
     with Store.open(world.home, read_only=True) as store:
         (identity,) = store.heads()
         batches = list(store.batches(identity))
-    forged = rewritten(batches, 0)
+    forged = rewritten(batches, b"baseline", b"improved")
     assert forged[0].data != batches[0].data
     with Store.open(tmp_path / "forged") as store:
         shutil.rmtree(tmp_path / "forged" / "blobs")
