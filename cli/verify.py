@@ -66,11 +66,12 @@ def command(
 
     Nothing is changed, and others may go on writing. What is wrong is named, and the exit code is then 1.
 
-    A log that somebody rewrote, with every hash computed anew, is sound by itself. Only heads kept where he
-    could not reach them show it: keep what `eventlog head -o FILE` writes, and check with --against FILE.
+    A log that was rewritten, with every hash computed anew, is sound by itself. Only heads that were kept out
+    of reach show it: keep what `eventlog head -o FILE` writes, and check with --against FILE.
 
     With --json: home, remote or bundle; sound, stores, segments, batches, events, unknown_events, sessions,
-    journals, blobs, absent_blobs, problems, notes; with --against: against (file, stores), signed_by.
+    journals, blobs, absent_blobs, blobs_read, problems, notes; with --against: against (file, stores),
+    signed_by.
     """
     if (signers or signer) and not against:
         raise click.UsageError("--signers and --signer say who signed the heads: add --against FILE")

@@ -47,6 +47,7 @@ MOST_ABSENT_BYTES = 65 << 16
 SINCE = "since"
 MOST_SINCE_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
+HEAD_WORKERS = 16
 # What is listed and gone has been merged into something larger; what is listed again and gone is missing.
 ATTEMPTS = 5
 # So many objects in a row that cannot be reached, and the remote is taken to be gone.
@@ -170,22 +171,29 @@ def heads_of(objects: Objects) -> dict[bytes, BatchFacts]:
     """
     names = _names(objects)
     _read_marker(objects, names)
-    heads = {}
-    for store, of_store in groupby(names.segments, key=lambda segment: segment.store):
-        segment = max(of_store, key=lambda one: (one.last, one.first))
-        with objects.errors(segment.name), objects.open(segment.name) as file:
-            facts = last_batch(file, segment.size)
-        if (
-            facts is None
-            or (facts.store, facts.number) != (store, segment.last)
-            or not facts.hash.hex().startswith(segment.mark)
-        ):
-            raise DataCorrupt(
-                f"{objects.shown}/{segment.name} does not end with the batch that its name says: run"
-                " `eventlog verify` on it"
-            )
-        heads[store] = facts
-    return heads
+    last = [
+        max(of_store, key=lambda one: (one.last, one.first))
+        for _, of_store in groupby(names.segments, key=lambda segment: segment.store)
+    ]
+    # Most of the time goes into waiting for each of them.
+    with ThreadPoolExecutor(HEAD_WORKERS, "eventlog-heads") as pool:
+        heads = pool.map(lambda segment: _head_of(objects, segment), last)
+        return {segment.store: head for segment, head in zip(last, heads, strict=True)}
+
+
+def _head_of(objects: Objects, segment: SegmentName) -> BatchFacts:
+    with objects.errors(segment.name), objects.open(segment.name) as file:
+        facts = last_batch(file, segment.size)
+    if (
+        facts is None
+        or (facts.store, facts.number) != (segment.store, segment.last)
+        or not facts.hash.hex().startswith(segment.mark)
+    ):
+        raise DataCorrupt(
+            f"{objects.shown}/{segment.name} does not end with the batch that its name says: run"
+            " `eventlog verify` on it"
+        )
+    return facts
 
 
 def _names(objects: Objects) -> Names:
