@@ -168,7 +168,17 @@ class _Export:
             or bool(record.left_out)
             or record.showing is not None
             or not {TASKS, PARAMETERS} <= record.files.keys()
+            or not self._is_whole(heads)
         )
+
+    def _is_whole(self, heads: dict[bytes, Head]) -> bool:
+        """Whether the parts that are there are all of the log: nobody has put back or taken away one."""
+        reached: dict[str, int] = {}
+        for part in self._target.parts():
+            if part.first != reached.get(part.store, 0) or not self._target.is_even(part):
+                return False
+            reached[part.store] = part.last + 1
+        return reached == {store.hex(): head.number + 1 for store, head in heads.items()}
 
     def _write(self, views: Views, heads: dict[bytes, Head], shown: Shown, selection: Selection) -> None:
         record = self._target.record
@@ -196,6 +206,7 @@ class _Export:
             for part in parts
             if part.store == store and part.first <= number <= part.last
         }
+        again |= {part.name for part in parts if not self._target.is_even(part)}
         ids = shown.changed(record.shown)
         if record.showing is not None:
             ids |= shown.changed(record.showing)
@@ -221,9 +232,11 @@ class _Export:
         """The parts of a store that are to be written."""
         name = store.hex()
         parts = [part for part in self._target.parts() if part.store == name]
+        if parts and parts[0].first:
+            yield from plan_parts(name, self._links(store, 0, parts[0].first - 1, head))
         ends = [part.first - 1 for part in parts[1:]]
         for part, end in zip(parts, ends, strict=False):
-            # Between the two, what an export that was running at the same time has not seen.
+            # Between the two lies what an export that was running at the same time has not seen.
             if part.name in again or part.last != end:
                 yield from plan_parts(name, self._links(store, part.first, end, head), part)
         last = parts[-1] if parts else None

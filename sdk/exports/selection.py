@@ -1,6 +1,5 @@
 """What of the log an export shows: the tasks that were chosen, and of each what its last reset left."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,8 @@ class Selection(msgspec.Struct, frozen=True):
         since: only what happened from this time on, in milliseconds since 1970-01-01 UTC.
     """
 
-    projects: Sequence[str] = ()
-    tasks: Sequence[str] = ()
+    projects: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     since: int | None = None
 
     def __str__(self) -> str:

@@ -155,6 +155,11 @@ class Target:
         ]
         return sorted(found, key=lambda part: (part.store, part.first))
 
+    def is_even(self, part: Part) -> bool:
+        """Whether the scalars of a part are of the same batches as its events."""
+        written = self.record.files.get(f"scalars/{part.name}")
+        return written is not None and written.part == part
+
     def digest(self, name: str) -> str:
         """What tells the tasks in a file from what they were; "" if there is none, or nobody knows."""
         written = self.record.files.get(name)
