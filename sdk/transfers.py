@@ -11,7 +11,6 @@ from eventlog.errors import (
     DataCorrupt,
     EventlogError,
     InputInvalid,
-    NotAvailable,
     NotFound,
     RemoteInvalid,
     RemoteUnreachable,
@@ -31,22 +30,6 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _WEB_SECONDS = 60.0
 _WEB = frozenset({"http", "https"})
-# The optional dependencies of eventlog (pyproject.toml) that bring what fsspec needs, by scheme.
-_EXTRAS = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "abfs": "azure",
-    "abfss": "azure",
-    "azure": "azure",
-    "sftp": "sftp",
-    "ssh": "sftp",
-    "http": "http",
-    "https": "http",
-    "webdav": "webdav",
-}
 
 
 def prepare(url: str) -> None:
@@ -138,20 +121,14 @@ def file_system(url: str) -> tuple[Any, str]:
 
     Raises:
         NotAvailable: it needs a package that is not installed.
+        InputInvalid: an option in the URL is none.
         RemoteInvalid: fsspec knows no such protocol.
     """
-    scheme = url.partition("://")[0].lower()
     if "::" in url:
         raise RemoteInvalid(f"{url[:200]} chains several file systems: give the URL of one")
-    import fsspec  # costs tens of milliseconds
+    from eventlog.sync import file_systems
 
-    try:
-        system, place = fsspec.core.url_to_fs(reveal(url))
-    except ImportError as error:
-        extra = _EXTRAS.get(scheme)
-        advice = f"pip install 'eventlog[{extra}]'" if extra else f"install it ({_line(error)})"
-        raise NotAvailable(f"{url} needs a package that is not installed: {advice}") from None
-    return system, place
+    return file_systems.file_system(reveal(url))
 
 
 def local_path(url: str) -> Path | None:

@@ -42,6 +42,7 @@ class S3Objects(PutObjects):
         super().__init__(file_system, root, shown)
         # It is tried again here, with patience.
         file_system.retries = 1
+        self._is_ready = False
 
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object, whole or not at all.
@@ -72,21 +73,35 @@ class S3Objects(PutObjects):
             for upload in self.uploads(bucket, prefix):
                 if upload["Initiated"].timestamp() < oldest:
                     place = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
-                    parts = self._fs.call_s3("list_parts", **place).get("Parts", [])
+                    parts = self.call("list_parts", **place).get("Parts", [])
                     if all(part["LastModified"].timestamp() < oldest for part in parts):
-                        self._fs.call_s3("abort_multipart_upload", **place)
+                        self.call("abort_multipart_upload", **place)
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        """Call a method of S3."""
+        if not self._is_ready:
+            # A server that is asked whether it would take a body, and never answers, would be waited for
+            # without end: aiohttp has no limit there.
+            events = self._fs.connect().meta.events
+            events.register_last("before-send.s3", _without_question, unique_id="eventlog-question")
+            self._is_ready = True
+        return self._fs.call_s3(method, **arguments)
 
     def uploads(self, bucket: str, prefix: str) -> list[dict[str, Any]]:
         """The uploads that were begun and not finished, under a prefix."""
         found: list[dict[str, Any]] = []
         place = {"Bucket": bucket, "Prefix": prefix}
         while True:
-            answer = self._fs.call_s3("list_multipart_uploads", **place)
+            answer = self.call("list_multipart_uploads", **place)
             found += answer.get("Uploads", [])
             if not answer.get("IsTruncated"):
                 return found
             place["KeyMarker"] = answer["NextKeyMarker"]
             place["UploadIdMarker"] = answer["NextUploadIdMarker"]
+
+    def _put(self, name: str, data: bytes) -> None:
+        bucket, key, _ = self._fs.split_path(self._path(name))
+        self.call("put_object", Bucket=bucket, Key=key, Body=data)
 
 
 class _Upload:
@@ -169,7 +184,7 @@ class _Upload:
         found: Parts = {}
         place: dict[str, Any] = dict(self._place)
         while True:
-            answer = self._objects._fs.call_s3("list_parts", **place)
+            answer = self._objects.call("list_parts", **place)
             for part in answer.get("Parts", []):
                 found[part["PartNumber"]] = (part["Size"], part["ETag"])
             if not answer.get("IsTruncated"):
@@ -183,7 +198,7 @@ class _Upload:
     def _call(self, method: str, **arguments: Any) -> Any:
         def call() -> Any:
             try:
-                return self._objects._fs.call_s3(method, **self._place, **arguments)
+                return self._objects.call(method, **self._place, **arguments)
             except Exception as error:
                 if failure_of(error) is Failure.MISSING and "UploadId" in self._place:
                     return None
@@ -196,11 +211,16 @@ class _Upload:
 
     def _abort(self) -> None:
         with contextlib.suppress(Exception):
-            self._objects._fs.call_s3("abort_multipart_upload", **self._place)
+            self._objects.call("abort_multipart_upload", **self._place)
 
 
 class _PartsGone(Exception):
     """The upload is not known any more: it was put together, or removed."""
+
+
+def _without_question(request: Any, **_: Any) -> None:
+    if "Expect" in request.headers:
+        del request.headers["Expect"]
 
 
 def _part_size(size: int) -> int:

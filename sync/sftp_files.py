@@ -92,10 +92,13 @@ class SftpFiles:
 
     def run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
         """Do something with an asyncssh SFTP client, from any thread."""
-        from fsspec.asyn import sync
-
-        result: Result = sync(self._loop, self._run, work)
-        return result
+        future = asyncio.run_coroutine_threadsafe(self._run(work), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # Interrupted while waiting: what the file system does must not go on by itself.
+            future.cancel()
+            raise
 
     # As fsspec's.
 

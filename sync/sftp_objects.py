@@ -18,7 +18,7 @@ PIECE_SIZE = 1 << 20
 # Pieces of one file that are on their way at once.
 PIECES_AT_ONCE = 8
 # After this many bytes the server syncs them to its disk; what was synced is not sent again.
-STRETCH_SIZE = 32 << 20
+STRETCH_SIZE = 8 << 20
 
 
 class SftpObjects(Objects):
@@ -84,6 +84,8 @@ async def _send_stretch(
     finally:
         for one in waiting:
             one.cancel()
+        # What they failed of is known already.
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _check(done: set[asyncio.Future[Any]]) -> None:

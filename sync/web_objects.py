@@ -1,5 +1,6 @@
 """Reading remote objects over HTTP, by httpx: what WebDAV servers and published folders have in common."""
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ class WebObjects(Objects):
         super().__init__(file_system, root, shown)
         # Known from the first answer, which is that to the question for the marker.
         self._has_ranges = True
+        weakref.finalize(self, self._client().close)
 
     def _client(self) -> Any:
         """The httpx client to ask with."""

@@ -36,5 +36,15 @@ class WebdavObjects(WebObjects):
             check_digest(source, hash_file(descriptor, lambda _: None), digest)
 
     def _move(self, temporary: str, name: str) -> None:
-        # The file system of fsspec would have it copied, under the very name that nothing half may have.
-        self._fs.client.move(temporary, self._path(name), overwrite=True)
+        # The file system of fsspec would have it copied, under the very name that nothing half may have. And
+        # servers that are to overwrite what is there remove that first.
+        from webdav4.client import ResourceAlreadyExists
+
+        target = self._path(name)
+        try:
+            self._fs.client.move(temporary, target, overwrite=False)
+        except ResourceAlreadyExists:
+            if self._size(target) == self._size(temporary):
+                self._fs.rm_file(temporary)
+            else:
+                self._fs.client.move(temporary, target, overwrite=True)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,10 @@ def test_what_cannot_be_reached_is_tried_again(task: Task, memory: fsspec.Abstra
     assert memory.cat("/folder/x") == b"later"
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra(task: Task) -> None:
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
     one = put(task, b"x", "s3://bucket/x")
     assert not one.wait()
     assert "pip install 'eventlog[s3]'" in state_of(task, one.url).reason

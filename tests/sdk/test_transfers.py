@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +115,10 @@ def test_a_secret_is_used_and_not_shown(web: str, tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_chain_of_file_systems_and_an_unknown_one_are_refused(tmp_path: Path) -> None:
+def test_a_chain_of_file_systems_and_an_unknown_one_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs.core", None)
     with pytest.raises(RemoteInvalid, match="chains"):
         fetch_file("simplecache::memory://x", tmp_path / "x")
     with pytest.raises(RemoteInvalid, match="nosuch"):

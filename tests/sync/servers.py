@@ -16,7 +16,16 @@ from urllib.request import urlopen
 
 import pytest
 
-__all__ = ["free_port", "gcs_server", "s3_server", "sftp_server", "web_server", "webdav_server"]
+__all__ = [
+    "SftpServer",
+    "azure_server",
+    "free_port",
+    "gcs_server",
+    "s3_server",
+    "sftp_server",
+    "web_server",
+    "webdav_server",
+]
 
 START_SECONDS = 30.0
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -62,6 +71,30 @@ def gcs_server(folder: Path) -> Iterator[str]:
     command += ["--in-memory", "--default-bucket=bucket"]
     with _running(command, folder, lambda: _answers(f"http://127.0.0.1:{port}/storage/v1/b/bucket")):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def azure_server(folder: Path) -> Iterator[str]:
+    """Azurite; gives the connection string of its account, in which there is a container "bucket"."""
+    program = shutil.which("azurite-blob") or os.environ.get("AZURITE_BLOB")
+    if program is None:
+        pytest.skip("azurite is not installed: npm install --global azurite")
+    port = free_port()
+    place = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    command = [program, *place, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    account = "devstoreaccount1"
+    # The key that Azurite's documentation gives to everybody.
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    connection = (
+        f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};"
+        f"BlobEndpoint=http://127.0.0.1:{port}/{account};"
+    )
+    with _running(command, folder, lambda: _answers(f"http://127.0.0.1:{port}/")):
+        from azure.storage.blob import BlobServiceClient
+
+        with BlobServiceClient.from_connection_string(connection) as client:
+            client.create_container("bucket")
+        yield connection
 
 
 @contextlib.contextmanager

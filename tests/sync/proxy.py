@@ -1,0 +1,115 @@
+"""A TCP proxy on loopback that cuts connections after some bytes, holds them up, and is away for a while."""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+
+__all__ = ["Proxy"]
+
+PIECE_SIZE = 1 << 16
+
+
+class Proxy:
+    """A context manager; forwards to a port on loopback.
+
+    Attributes:
+        port: to connect to instead.
+        cut_after: bytes from the client, or to it, after which a connection is reset; None for never.
+        cuts: how many connections are still to be cut.
+        holding: keep what comes, and answer nothing.
+        sent: bytes from clients so far.
+        received: bytes to clients so far.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = 0
+        self.cut_after: int | None = None
+        self.cuts = 0
+        self.holding = threading.Event()
+        self.sent = 0
+        self.received = 0
+        self._target = port
+        self._listener: socket.socket | None = None
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def __enter__(self) -> "Proxy":
+        self.listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self.go_away()
+
+    def listen(self) -> None:
+        """Take connections."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(128)
+        self.port = int(listener.getsockname()[1])
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def go_away(self) -> None:
+        """Refuse connections, and reset those that are open."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        with self._lock:
+            connections = list(self._open)
+        for one in connections:
+            self._reset(one)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                return
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._open |= {client, server}
+            count = [0]
+            for source, target, towards in ((client, server, "sent"), (server, client, "received")):
+                arguments = (source, target, towards, count, (client, server))
+                threading.Thread(target=self._forward, args=arguments, daemon=True).start()
+
+    def _forward(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        towards: str,
+        count: list[int],
+        both: tuple[socket.socket, socket.socket],
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(PIECE_SIZE):
+                while self.holding.is_set() and not self._ended.wait(0.05):
+                    pass
+                with self._lock:
+                    setattr(self, towards, getattr(self, towards) + len(piece))
+                    count[0] += len(piece)
+                    cut = self.cuts > 0 and self.cut_after is not None and count[0] > self.cut_after
+                    self.cuts -= cut
+                if cut:
+                    break
+                target.sendall(piece)
+        for one in both:
+            self._reset(one)
+
+    def _reset(self, one: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(one)
+        with contextlib.suppress(OSError):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
