@@ -134,7 +134,7 @@ def split_options(url: str, protocol: Protocol) -> tuple[str, dict[str, str]]:
 
 
 def _s3(url: str, options: dict[str, str]) -> tuple[Any, str]:
-    import fsspec
+    from s3fs import S3FileSystem
 
     # What fails is tried again here, with patience, so the libraries below do not each do the same.
     config: dict[str, Any] = {
@@ -147,11 +147,12 @@ def _s3(url: str, options: dict[str, str]) -> tuple[Any, str]:
     settings: dict[str, Any] = {
         name: options[name] for name in ("endpoint_url", "profile") if name in options
     }
-    kind = fsspec.get_filesystem_class("s3")
     if _takes_sockets():
         config["connector_args"] = {"socket_factory": _stalling_socket}
-    system = kind(anon=_is_set(options, "anon"), client_kwargs=client, config_kwargs=config, **settings)
-    return system, kind._strip_protocol(url)
+    system = S3FileSystem(
+        anon=_is_set(options, "anon"), client_kwargs=client, config_kwargs=config, **settings
+    )
+    return system, S3FileSystem._strip_protocol(url)
 
 
 def _gcs(url: str, options: dict[str, str]) -> tuple[Any, str]:
@@ -168,15 +169,14 @@ def _gcs(url: str, options: dict[str, str]) -> tuple[Any, str]:
 
 
 def _azure(url: str, options: dict[str, str]) -> tuple[Any, str]:
-    import fsspec
+    from adlfs import AzureBlobFileSystem
 
     settings: dict[str, Any] = dict(options)
     if "anon" in settings:
         settings["anon"] = _is_set(options, "anon")
-    kind = fsspec.get_filesystem_class("abfs")
-    settings = {**kind._get_kwargs_from_urls(url), **settings}
-    system = kind(connection_timeout=CONNECT_SECONDS, read_timeout=STALL_SECONDS, **settings)
-    return system, kind._strip_protocol(url)
+    settings = {**AzureBlobFileSystem._get_kwargs_from_urls(url), **settings}
+    system = AzureBlobFileSystem(connection_timeout=CONNECT_SECONDS, read_timeout=STALL_SECONDS, **settings)
+    return system, AzureBlobFileSystem._strip_protocol(url)
 
 
 def _sftp(url: str, options: dict[str, str]) -> tuple[Any, str]:

@@ -1,5 +1,7 @@
 """Remote objects in a folder that a web server publishes: read from its listings, never written."""
 
+import errno
+import os
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
@@ -37,6 +39,8 @@ class HttpFiles:
         """What a folder's page links to right below it."""
         url = path.rstrip("/") + "/"
         with self.client.stream("GET", url) as answer:
+            if answer.status_code in {404, 410}:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             answer.raise_for_status()
             if "html" not in answer.headers.get("content-type", ""):
                 raise RemoteInvalid(f"{url} has no listing: only a folder that the server lists can be read")

@@ -80,6 +80,7 @@ class SftpFiles:
 
         self._shown = shown(url)
         plain, options = split_options(url, SFTP)
+        self._root = sftp_path(url)
         self._host, self._settings = connect_options(plain, options)
         self._asyncssh: Any = asyncssh
         self._loop = get_loop()
@@ -216,8 +217,8 @@ class SftpFiles:
             if self._open.client is None or self._open.connection.is_closed():
                 try:
                     connection = await self._asyncssh.connect(self._host, **self._settings)
-                except ValueError as error:
-                    # A key file that is none, or a line of known_hosts.
+                except (ValueError, FileNotFoundError) as error:
+                    # A key file that is none, or is not there.
                     raise PermissionError(errno.EACCES, str(error)) from error
                 self._open.connection = connection
                 self._open.client = await connection.start_sftp_client()
@@ -226,7 +227,7 @@ class SftpFiles:
     async def _explain(self, client: Any, error: Exception) -> None:
         """Raise what is behind a failure that the server gives no reason for, if it is a full disk."""
         try:
-            room = await client.statvfs(".")
+            room = await client.statvfs(self._root)
         except Exception:
             return
         if room.bavail * room.frsize < FULL_SIZE:

@@ -1,6 +1,7 @@
 """Real servers on loopback, each a process of its own on a free port."""
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -37,9 +38,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def missing(what: str, how: str) -> None:
+    """Skip a test whose server is not installed; where all have to be there (.ci/run), fail."""
+    if os.environ.get("EVENTLOG_TEST_SERVERS") == "required":
+        pytest.fail(f"{what} is not installed: {how}")
+    pytest.skip(f"{what} is not installed: {how}")
+
+
+def require(*modules: str) -> None:
+    """Skip a test, or fail it, where a module is not installed."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            missing(module, "pip install 'eventlog[test]'")
+
+
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """moto's server; gives its URL."""
+    require("s3fs", "moto", "flask")
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, folder, lambda: _answers(f"http://127.0.0.1:{port}/moto-api/data.json")):
@@ -49,6 +65,7 @@ def s3_server(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def webdav_server(folder: Path, *, user: str = "me", password: str = "pass word") -> Iterator[str]:
     """WsgiDAV on cheroot, serving a folder to one user; gives host and port."""
+    require("webdav4", "wsgidav", "cheroot")
     port = free_port()
     (folder / "served").mkdir(parents=True, exist_ok=True)
     settings = folder / "wsgidav.json"
@@ -66,6 +83,7 @@ def webdav_server(folder: Path, *, user: str = "me", password: str = "pass word"
 @contextlib.contextmanager
 def gcs_server(folder: Path) -> Iterator[str]:
     """gcp-storage-emulator; gives its URL."""
+    require("gcsfs", "gcp_storage_emulator")
     port = free_port()
     command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--host=127.0.0.1", f"--port={port}"]
     command += ["--in-memory", "--default-bucket=bucket"]
@@ -76,9 +94,11 @@ def gcs_server(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def azure_server(folder: Path) -> Iterator[str]:
     """Azurite; gives the connection string of its account, in which there is a container "bucket"."""
+    require("adlfs")
     program = shutil.which("azurite-blob") or os.environ.get("AZURITE_BLOB")
     if program is None:
         pytest.skip("azurite is not installed: npm install --global azurite")
+    assert program is not None
     port = free_port()
     place = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
     command = [program, *place, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence"]
@@ -100,6 +120,7 @@ def azure_server(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def web_server(folder: Path) -> Iterator[str]:
     """Python's own web server, which lists folders and knows no ranges; gives its URL."""
+    require("httpx")
     port = free_port()
     command = [
         sys.executable,
@@ -136,11 +157,13 @@ class SftpServer:
 
 
 @contextlib.contextmanager
-def sftp_server(folder: Path) -> Iterator[SftpServer]:
+def sftp_server(folder: Path, *, read_only: bool = False) -> Iterator[SftpServer]:
     """Debian's sshd, with keys made for it, letting this user in."""
+    require("asyncssh")
     program = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
     if program is None:
-        pytest.skip("sshd is not installed: apt-get install openssh-server")
+        missing("sshd", "apt-get install openssh-server")
+    assert program is not None
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     for name in ("host", "client"):
@@ -162,7 +185,7 @@ def sftp_server(folder: Path) -> Iterator[SftpServer]:
         StrictModes no
         PermitRootLogin yes
         MaxStartups 100
-        Subsystem sftp internal-sftp
+        Subsystem sftp internal-sftp{" -R" if read_only else ""}
         """
     )
     if os.getuid() == 0:
