@@ -98,7 +98,6 @@ def azure_server(folder: Path) -> Iterator[str]:
     program = shutil.which("azurite-blob") or os.environ.get("AZURITE_BLOB")
     if program is None:
         pytest.skip("azurite is not installed: npm install --global azurite")
-    assert program is not None
     port = free_port()
     place = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
     command = [program, *place, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence"]
