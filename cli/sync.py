@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
+from eventlog.cli.watching import Told, watch_sync
 from eventlog.configuration import Configuration
 from eventlog.errors import EventlogError, InputInvalid, NotFound
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# Of blobs that stay behind.
+_NOT_HERE, _NOT_THERE = "are not here", "are not there"
+
 
 @click.command(
     "sync",
@@ -32,6 +37,7 @@ __all__ = ["command"]
         "eventlog sync /media/stick/runs",
         "eventlog sync s3://bucket/runs --push",
         "eventlog sync --project digits --since '2 days ago'",
+        "eventlog sync s3://bucket/runs --watch 30",
     ),
 )
 @click.argument("remote", required=False)
@@ -42,6 +48,13 @@ __all__ = ["command"]
 @time_option("--since", help="Artifacts of the tasks that were active since alone.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="How many transfers at once.")
+@click.option(
+    "--watch",
+    "seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    help="Sync again and again, until Ctrl-C.",
+)
 @as_json
 @click.pass_context
 def command(
@@ -54,6 +67,7 @@ def command(
     since: int | None,
     dry_run: bool,
     jobs: int | None,
+    seconds: float | None,
     as_json: bool,
 ) -> None:
     """Pull what REMOTE has and this store has not, and push the other way round.
@@ -69,14 +83,20 @@ def command(
     Unless only pulling, what waits to be copied to a task's destination (output_uri) goes there first;
     without a remote, that is all that is done.
 
+    With --watch, a round that did something prints one line. A remote that cannot be reached is told once,
+    and tried again, ever less often. With --push, a round with nothing new asks nothing of the remote.
+
     With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes, absent: blobs that stay
     behind), problems; delivered (files, bytes) where something waited. With --dry-run: remote, pull and push
-    (null, or batches, blobs, bytes, stores: a list with id, batches, blobs, bytes), problems.
+    (null, or batches, blobs, bytes, stores: a list with id, batches, blobs, bytes), problems. With --watch,
+    one document in a line for each round, with its time.
     """
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
     url = remote or Configuration.load(context.obj).remote
     chosen = (tasks, project, since) if tasks or project is not None or since is not None else None
+    if dry_run and seconds is not None:
+        raise click.UsageError("--dry-run says what one sync would do: leave out --watch")
     if dry_run:
         from eventlog.cli.dry_run import tell_plan
 
@@ -86,43 +106,56 @@ def command(
         return
     if not url:
         delivered = None if only_pull else _deliver_alone(context)
-        if delivered is None:
+        if delivered is None or seconds is not None:
             raise _no_remote()
         _tell(context, url, delivered, None, None, as_json=as_json)
+    pull, push = not only_push, not only_pull
     try:
-        results = _meet(context.obj, url, chosen, jobs, pull=not only_push, push=not only_pull)
+        with _opened(context.obj, url, pull=pull) as store:
+            if seconds is not None:
+
+                def once() -> Told:
+                    return _told(url, *_meet(store, url, chosen, jobs, pull=pull, push=push))
+
+                watch_sync(store, once, seconds, pulls=pull, as_json=as_json)
+            results = _meet(store, url, chosen, jobs, pull=pull, push=push)
     except KeyboardInterrupt:
-        click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
+        if seconds is None:
+            click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
         sys.stdout.flush()
         # Threads of file systems may wait for a server that is gone, and an orderly exit would wait for them.
         os._exit(130)
     _tell(context, url, *results, as_json=as_json)
 
 
-def _meet(
-    home: Path | None, url: str, chosen: Chosen | None, jobs: int | None, *, pull: bool, push: bool
-) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
-    """Deliver, pull and push; what was done of each."""
+@contextmanager
+def _opened(home: Path | None, url: str, *, pull: bool) -> Iterator["Store"]:
+    """The store; one is made where there is none, if that can be begun with what a remote holds."""
     from eventlog.sync import Remote
 
-    delivered = None
     with ExitStack() as stack:
         try:
             store = stack.enter_context(opened_store(home, write=pull))
         except NotFound:
             if not pull:
                 raise
-            # A store is begun with what a remote holds, not by a slip in the remote's name.
+            # Not by a slip in the remote's name.
             Remote(url).require()
             store = stack.enter_context(opened_store(home, create=True))
-        choice = Choice(store, *chosen) if chosen else None
-        if choice and not pull:
-            choice.check()
-        if push:
-            delivered = _deliver(store)
-        pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push)
-        if choice and pull:
-            choice.check()
+        yield store
+
+
+def _meet(
+    store: "Store", url: str, chosen: Chosen | None, jobs: int | None, *, pull: bool, push: bool
+) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
+    """Deliver, pull and push; what was done of each."""
+    choice = Choice(store, *chosen) if chosen else None
+    if choice and not pull:
+        choice.check()
+    delivered = _deliver(store) if push else None
+    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push)
+    if choice and pull:
+        choice.check()
     return delivered, pulled, pushed
 
 
@@ -140,27 +173,38 @@ def _tell(
     as_json: bool,
 ) -> NoReturn:
     """Print what was done, and exit."""
-    results = (delivered, pulled, pushed)
-    problems = list(dict.fromkeys(line for one in results if one for line in one.problems))
+    told = _told(url, delivered, pulled, pushed)
     if as_json:
-        told = {
-            "remote": url or None,
-            "pulled": _document(pulled),
-            "pushed": _document(pushed),
-            "problems": problems,
-        }
-        if delivered is not None:
-            told["delivered"] = {"files": delivered.completed, "bytes": delivered.bytes}
-        document(told)
+        document({**told.document, "problems": told.problems})
     else:
         if delivered is not None and delivered.completed:
-            line(f"delivered {counted(delivered.completed, 'file')} ({size(delivered.bytes)})")
-        for verb, result, where in (("pulled", pulled, "are not here"), ("pushed", pushed, "are not there")):
+            line(_delivered_words(delivered))
+        for verb, result, where in (("pulled", pulled, _NOT_HERE), ("pushed", pushed, _NOT_THERE)):
             if result is not None:
                 line(f"{verb} {_words(result, where)}")
-        for problem in problems:
+        for problem in told.problems:
             line((problem, "red"))
-    context.exit(1 if problems else 0)
+    context.exit(1 if told.problems else 0)
+
+
+def _told(
+    url: str,
+    delivered: "Resumed | None",
+    pulled: "PullResult | None",
+    pushed: "PushResult | None",
+) -> Told:
+    results = (delivered, pulled, pushed)
+    problems = list(dict.fromkeys(line for one in results if one for line in one.problems))
+    told: dict[str, Any] = {"remote": url or None, "pulled": _document(pulled), "pushed": _document(pushed)}
+    words = []
+    if delivered is not None:
+        told["delivered"] = {"files": delivered.completed, "bytes": delivered.bytes}
+        if delivered.completed:
+            words.append(_delivered_words(delivered))
+    for verb, result, where in (("pulled", pulled, _NOT_HERE), ("pushed", pushed, _NOT_THERE)):
+        if result is not None and (result.batches or result.blobs):
+            words.append(f"{verb} {_words(result, where)}")
+    return Told("; ".join(words), told, problems)
 
 
 def _deliver_alone(context: click.Context) -> "Resumed | None":
@@ -206,6 +250,10 @@ def _transfer(
         if pull:
             return sync.pull(store, url, tell, choose=choice, jobs=jobs), None
         return None, sync.push(store, url, tell, choose=choice, jobs=jobs)
+
+
+def _delivered_words(delivered: "Resumed") -> str:
+    return f"delivered {counted(delivered.completed, 'file')} ({size(delivered.bytes)})"
 
 
 def _words(result: "PullResult | PushResult", where: str) -> str:
