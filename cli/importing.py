@@ -64,6 +64,7 @@ def command(
                 raise
             except EventlogError as error:
                 problems.append(str(error))
+        _push_by_itself(store)
         problems += [problem for one in found for problem in one.problems]
         if as_json:
             document({"imported": [_document(one) for one in found], "problems": problems})
@@ -80,6 +81,15 @@ def _imported(store: "Store", path: Path, into: str, offset: int) -> "Imported":
 
     with progress_bar(f"importing {path.name}", sized=True) as advance:
         return import_session(store, path, previous_task_id=into, iteration_offset=offset, progress=advance)
+
+
+def _push_by_itself(store: "Store") -> None:
+    from eventlog.sdk.stores import is_pushed_by_itself
+
+    if is_pushed_by_itself(store):
+        from eventlog.sdk.auto_sync import push_soon
+
+        push_soon(store)
 
 
 def _show(store: "Store", found: list["Imported"]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from eventlog.cli.moments import iso, local
 from eventlog.cli.printing import document, line
 from eventlog.clock import wall_clock
+from eventlog.errors import RemoteUnreachable
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -39,22 +40,25 @@ def watch_sync(
     """
     from eventlog.sync.watching import Watching
 
-    watching = Watching(store, transfer, seconds, pulls=pulls)
-    was_failing = False
+    watching = Watching(store, transfer, seconds)
+    is_first, was_failing = True, False
     while True:
-        done = watching.round()
-        problems = watching.news()
-        is_back = was_failing and not watching.is_failing
-        was_failing = watching.is_failing
+        done = watching.round(even_if_current=pulls)
+        if is_first and watching.error is not None and not isinstance(watching.error, RemoteUnreachable):
+            raise watching.error
+        news = watching.news()
+        is_back = was_failing and not watching.problems
+        is_first, was_failing = False, bool(watching.problems)
+        did = done is not None and done.words != ""
         if as_json:
-            if problems or (done is not None and done.words) or is_back:
+            if did or news or is_back:
                 told = {} if done is None else done.document
-                document({"time": iso(wall_clock()), **told, "problems": problems}, one_line=True)
+                document({"time": iso(wall_clock()), **told, "problems": news}, one_line=True)
         else:
             at = (f"{local(wall_clock())}  ", "dim")
-            for problem in problems:
+            for problem in news:
                 line(at, (f"{problem}; it is tried again", "red"))
-            if done is not None and done.words:
+            if done is not None and did:
                 line(at, done.words)
             elif is_back:
                 line(at, "all is well again")

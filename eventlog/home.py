@@ -1,15 +1,33 @@
 """The folder of a store: whether there is one, and making it."""
 
 import errno
+import logging
 from pathlib import Path
 
 from eventlog.errors import EventlogError, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.hosts import HOSTS, SHARED, home_around
 
 __all__ = ["is_there", "make_home", "refuse_orphans"]
 
+log = logging.getLogger("eventlog")
+
 FOLDERS = ("log", "journals", "blobs", "views", "temporary")
 # What may lie in a folder that a store is made in.
-KNOWN = {*FOLDERS, "absent", "config.toml", "damaged", "cache", "last_runs", "offline", "ranks"}
+KNOWN = {
+    *FOLDERS,
+    "absent",
+    "auto_sync",
+    "config.toml",
+    "cache",
+    "damaged",
+    "last_runs",
+    "offline",
+    "ranks",
+    HOSTS,
+    SHARED,
+}
+# What file servers put into folders.
+_OF_SERVERS = (".nfs", ".snapshot", ".afs")
 
 
 def is_there(home: Path) -> bool:
@@ -31,14 +49,26 @@ def make_home(home: Path) -> None:
         StoreInvalid: it is not a folder, or holds something else.
         StoreFull, StoreReadOnly: there is no room, or no right.
     """
+    around = home_around(home)
     try:
-        if home.exists():
-            _refuse_foreign(home)
+        for folder in dict.fromkeys((around, home)):
+            if folder.exists():
+                _refuse_foreign(folder)
+        if around is not home:
+            for folder in (around, home.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in FOLDERS:
             (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _unusable(home, error) from None
+    if around is not home and is_there(around):
+        log.warning(
+            "eventlog: %s is on a network file system, or said to be shared, so this host gets a store of its"
+            " own in it; `eventlog import %s` takes in what the one there holds from before",
+            around,
+            around,
+        )
 
 
 def refuse_orphans(home: Path) -> None:
@@ -58,7 +88,11 @@ def refuse_orphans(home: Path) -> None:
 def _refuse_foreign(home: Path) -> None:
     if not home.is_dir():
         raise StoreInvalid(f"{home} is a file, not a folder: set EVENTLOG_HOME to a folder")
-    foreign = sorted(entry.name for entry in home.iterdir() if entry.name not in KNOWN)
+    foreign = sorted(
+        entry.name
+        for entry in home.iterdir()
+        if entry.name not in KNOWN and not entry.name.startswith(_OF_SERVERS)
+    )
     if foreign:
         raise StoreInvalid(
             f"{home} holds other things ({', '.join(foreign[:3])}): set EVENTLOG_HOME to an empty folder"

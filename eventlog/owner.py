@@ -6,12 +6,14 @@ import platform
 import sys
 from typing import Any
 
+from eventlog.hosts import host
+
 __all__ = ["describe_death", "lock_lines", "session_fields"]
 
 
 def lock_lines() -> list[str]:
     """What the owner of a journal writes into its lock: process id, host, boot id."""
-    return [str(os.getpid()), platform.node(), _boot_id()]
+    return [str(os.getpid()), host(), _boot_id()]
 
 
 def session_fields() -> tuple[Any, ...]:
@@ -19,7 +21,7 @@ def session_fields() -> tuple[Any, ...]:
     from eventlog import __version__
 
     return (
-        platform.node(),
+        host(),
         _user(),
         os.getpid(),
         f"eventlog {__version__}",

@@ -11,7 +11,7 @@ import hashlib
 import os
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord
 
-__all__ = ["Head", "SessionRecord", "Store", "batch_key", "encode_head", "get_head", "put_identity"]
+__all__ = ["Head", "SessionRecord", "Store", "at_last", "batch_key", "encode_head", "get_head", "put_identity"]
 
 FORMAT = b"1"
 DATABASES: dict[str, dict[str, Any]] = {"meta": {}, "batches": {}, "heads": {}, "sessions": {}}
@@ -340,9 +340,19 @@ _opening = threading.RLock()
 _open_stores: dict[Path, Store] = {}
 
 
+_at_last: list[Callable[[], object]] = []
+
+
+def at_last(call: Callable[[], object]) -> None:
+    """Call this when the interpreter exits, once every session of this process has ended."""
+    _at_last.append(call)
+
+
 def _close_all() -> None:
     for store in list(_open_stores.values()):
         store.session.close()
+    for call in _at_last:
+        call()
 
 
 def _after_fork() -> None:

@@ -17,6 +17,7 @@ from eventlog.sdk.offline import end_session
 from eventlog.sdk.ranks import leave_word_for_ranks
 from eventlog.sdk.start import start_task
 from eventlog.sdk.stop_watch import StopWatch
+from eventlog.sdk.stores import is_pushed_by_itself
 from eventlog.store import Store
 
 __all__ = ["Run", "changing", "commit"]
@@ -90,6 +91,10 @@ class Run:
             self.watch.start()
         if self.is_open and self.execution is not None:
             self.execution.start()
+        if is_pushed_by_itself(self._store):
+            from eventlog.sdk.auto_sync import watch_over
+
+            watch_over(self._store)
 
     def check_names(self, project: str | None, name: str | None, task_type: str) -> None:
         """Check that this run is the one that is meant; None means any.
@@ -187,6 +192,10 @@ class Run:
                 self.start.project, self.start.name, self.start.task_type, self.task_id
             )
         end_session(self._store)
+        if is_pushed_by_itself(self._store):
+            from eventlog.sdk.auto_sync import ask
+
+            ask(self._store)
 
 
 def commit(store: Store, task_id: str) -> None:

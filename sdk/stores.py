@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from eventlog.configuration import home_folder
 from eventlog.errors import InputInvalid, NotFound, StoreReadOnly
 from eventlog.home import is_there
+from eventlog.hosts import shared_remote
 from eventlog.recovery import recover
 from eventlog.sdk import offline
 from eventlog.sdk.whole_import import import_whole
@@ -25,6 +26,7 @@ __all__ = [
     "close_stores",
     "current_views",
     "find_state",
+    "is_pushed_by_itself",
     "open_store",
     "open_store_at",
     "read_state",
@@ -66,11 +68,22 @@ def open_store_at(home: Path, *, create: bool = False) -> Store:
         store = _stores.get(home)
         if store is None:
             store = _stores[home] = _open(home, create=create)
+            if is_pushed_by_itself(store):
+                from eventlog.sdk import auto_sync  # most stores are not
+
+                auto_sync.note(store)
         if create and store.read_only:
             raise StoreReadOnly(
                 f"the store at {home} cannot be written: make it writable or set EVENTLOG_HOME"
             )
         return store
+
+
+def is_pushed_by_itself(store: Store) -> bool:
+    """Whether what is appended to a store is to be pushed by a process beside this one."""
+    if store.configuration.auto_sync in ("", "off") and shared_remote(store.home) is None:
+        return False
+    return str(store.home) == os.path.realpath(home_folder())
 
 
 def stores_to_search(task_id: str = "") -> list[Store]:
@@ -128,6 +141,10 @@ def current_views(store: Store, *, reports: bool = False) -> "Views":
     if not store.read_only:
         # What a process left that has died since, such as a forked child, and that it has died.
         recover(store)
+        if shared_remote(store.home) is not None:
+            from eventlog.sync.sharing import freshen  # most homes are one host's
+
+            freshen(store)
     with _lock:
         views = _views.get(store)
         if views is None:
@@ -183,8 +200,11 @@ def close_stores() -> None:
 
 
 def _open(home: Path, *, create: bool) -> Store:
+    remote = shared_remote(home)
+    # A host that nothing has run on yet has a store of its own to see what the other hosts recorded.
+    makes = create or (remote is not None and remote.exists())
     try:
-        return Store.open(home, create=create)
+        return Store.open(home, create=makes)
     except StoreReadOnly:
         if create:
             raise

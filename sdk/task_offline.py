@@ -69,20 +69,25 @@ class TaskOffline(TaskBase):
 
         from eventlog.configuration import home_folder
         from eventlog.sdk.importing import import_session
-        from eventlog.sdk.stores import open_store_at
+        from eventlog.sdk.stores import is_pushed_by_itself, open_store_at
 
         if not isinstance(session_folder_zip, (str, os.PathLike)):
             raise InputInvalid(
                 f"a session is imported from the path of its folder or zip file, not from"
                 f" {type(session_folder_zip).__name__}"
             )
+        store = open_store_at(home_folder(), create=True)
         result = import_session(
-            open_store_at(home_folder(), create=True),
+            store,
             Path(session_folder_zip),
             previous_task_id=previous_task_id or "",
             iteration_offset=iteration_offset or 0,
             progress=progress,
         )
+        if is_pushed_by_itself(store):
+            from eventlog.sdk.auto_sync import push_soon
+
+            push_soon(store)
         for problem in result.problems:
             logging.getLogger("eventlog").warning("eventlog: %s", problem)
         return result.task or None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from eventlog.errors import EventlogError, RemoteUnreachable
+from eventlog.errors import EventlogError
 from eventlog.recovery import recover
 from eventlog.store import Head, Store
 
@@ -28,26 +28,24 @@ class Watching(Generic[AnyOutcome]):
     Args:
         transfer: pushes, pulls, or both.
         seconds: how long to wait between two rounds.
-        pulls: it looks for what is new on the remote, so that no round may be left out.
 
     Attributes:
         wait: how many seconds to wait before the next round.
-        heads: of the store, when the last round that left nothing behind began.
+        heads: of the store, when the last round that left nothing behind began; None before that.
+        problems: what the last round left behind, one line each.
+        error: what the last round raised, or None.
     """
 
-    def __init__(
-        self, store: Store, transfer: Callable[[], AnyOutcome], seconds: float, *, pulls: bool
-    ) -> None:
+    def __init__(self, store: Store, transfer: Callable[[], AnyOutcome], seconds: float) -> None:
         self.wait = seconds
         self.heads: dict[bytes, Head] | None = None
+        self.problems: list[str] = []
+        self.error: EventlogError | None = None
         self._store = store
         self._transfer = transfer
         self._seconds = seconds
-        self._pulls = pulls
-        self._is_first = True
         self._failures = 0
         self._told: set[str] = set()
-        self._news: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Watching of {self._store!r}, {self._failures} failures in a row>"
@@ -57,50 +55,39 @@ class Watching(Generic[AnyOutcome]):
         """Whether nothing has been committed to the store since the last round that left nothing behind."""
         return self._store.heads() == self.heads
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether the last round left something behind."""
-        return self._failures > 0
+    def round(self, *, even_if_current: bool) -> AnyOutcome | None:
+        """Commit what dead processes left, and transfer; what goes wrong is in `problems`.
 
-    def round(self) -> AnyOutcome | None:
-        """Commit what dead processes left, and transfer.
+        Args:
+            even_if_current: look for what is new on the remote, though nothing is here.
 
         Returns:
-            What was done; None where there was nothing to do, or where it failed: see `news`.
-
-        Raises:
-            EventlogError: the first round cannot work, and not for want of a network.
+            What was done; None where there was nothing to do, or where it failed.
         """
         if not self._store.read_only:
             recover(self._store)
         heads = self._store.heads()
-        if heads == self.heads and not self._pulls:
+        if heads == self.heads and not even_if_current:
             return None
+        self.error = None
+        outcome = None
         try:
             outcome = self._transfer()
+            self.problems = list(outcome.problems)
         except EventlogError as error:
-            if self._is_first and not isinstance(error, RemoteUnreachable):
-                raise
-            self._note([str(error)])
-            return None
+            self.error = error
+            self.problems = [str(error)]
+        if self.problems:
+            self._failures += 1
         else:
-            self._note(outcome.problems)
-            if not outcome.problems:
-                self.heads = heads
-            return outcome
-        finally:
-            self._is_first = False
-
-    def news(self) -> list[str]:
-        """What is wrong and was not asked for before, each line once until all is well again."""
-        news, self._news = self._news, []
-        return news
-
-    def _note(self, problems: Sequence[str]) -> None:
-        self._failures = self._failures + 1 if problems else 0
+            self.heads = heads
+            self._failures = 0
         longest = max(self._seconds, LONGEST_WAIT_SECONDS)
         self.wait = min(longest, self._seconds * 2.0 ** min(self._failures, 30))
-        if not problems:
-            self._told.clear()
-        self._news = [line for line in dict.fromkeys(problems) if line not in self._told]
-        self._told.update(problems)
+        return outcome
+
+    def news(self) -> list[str]:
+        """Of the problems, those that were not asked for before; each counts once until all is well again."""
+        news = [line for line in self.problems if line not in self._told]
+        self._told = self._told.union(news) if self.problems else set()
+        return news

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,8 +63,9 @@ class Scripts:
         name: str = "script.py",
         environment: Mapping[str, str] | None = None,
         new_group: bool = False,
+        inherits: Sequence[int] = (),
     ) -> Script:
-        """Begin a script; its text may be indented."""
+        """Begin a script; its text may be indented, and it inherits these descriptors."""
         folder = folder or self.folder
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
@@ -77,6 +78,7 @@ class Scripts:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=new_group,
+            pass_fds=inherits,
         )
         script = Script(process, new_group=new_group)
         self._running.append(script)

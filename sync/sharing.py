@@ -1,0 +1,45 @@
+"""What the other hosts that share a home have pushed, pulled before anybody here reads."""
+
+import logging
+import time
+from pathlib import Path
+
+from eventlog.errors import EventlogError
+from eventlog.hosts import shared_remote
+from eventlog.store import Store
+from eventlog.sync.layout import MARKER
+from eventlog.sync.meeting import pull
+
+__all__ = ["freshen"]
+
+log = logging.getLogger("eventlog")
+
+# How old what is here may be.
+SECONDS = 1.0
+
+
+def freshen(store: Store) -> None:
+    """Pull from where the hosts meet that share the home; at most once a second in a process.
+
+    What goes wrong is one warning: whoever reads goes on with what is here. Where the home is not shared, or
+    nothing was pushed yet, this does nothing.
+    """
+    remote = shared_remote(store.home)
+    if remote is None or store.read_only:
+        return
+    if time.monotonic() - _pulled.get(store.home, -SECONDS) < SECONDS or not (remote / MARKER).exists():
+        return
+    try:
+        problems = pull(store, remote).problems
+    except EventlogError as error:
+        problems = [str(error)]
+    _pulled[store.home] = time.monotonic()
+    new = [line for line in problems if line not in _told]
+    if new:
+        _told.update(new)
+        more = f" (and {len(new) - 1} more)" if new[1:] else ""
+        log.warning("eventlog: not all that the other hosts recorded is here: %s%s", new[0], more)
+
+
+_pulled: dict[Path, float] = {}
+_told: set[str] = set()
