@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from eventlog import __version__
+from eventlog.configuration import store_folder
 from eventlog.errors import EventlogError
 
 __all__ = ["command_line", "main"]
@@ -101,7 +102,7 @@ class _Commands(click.Group):
 @click.pass_context
 def command_line(context: click.Context, home: Path | None) -> None:
     """Experiment tracking in which the log is the truth."""
-    context.obj = home.expanduser().absolute() if home else None
+    context.obj = store_folder(home.expanduser().absolute()) if home else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from eventlog.cli.printing import clean, counted
 from eventlog.cli.progress import progress_bar
 from eventlog.configuration import home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreReadOnly
+from eventlog.hosts import shared_remote
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -58,6 +59,9 @@ def opened_store(home: Path | None, *, create: bool = False, write: bool = False
     """
     from eventlog.store import Store
 
+    # A host that nothing has run on yet has a store of its own to see what the other hosts recorded.
+    remote = shared_remote(home or home_folder())
+    create = create or (remote is not None and remote.exists())
     try:
         store = Store.open(home, create=create)
     except NotFound:
@@ -97,6 +101,10 @@ def views_of(store: "Store", *, reports: bool = False) -> "Views":
     """The views of a store, caught up with its log; with the scalars and texts if `reports`."""
     from eventlog.projections import Views
 
+    if shared_remote(store.home) is not None:
+        from eventlog.sync.sharing import freshen  # most homes are one host's
+
+        freshen(store)
     views = Views.open(store)
     catch_up(views, reports=reports)
     return views

@@ -14,6 +14,7 @@ from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, fields, table
 from eventlog.cli.task_page import heading
 from eventlog.errors import EventlogError
+from eventlog.hosts import shared_remote
 
 if TYPE_CHECKING:
     from eventlog.projections import SessionState, Views
@@ -132,7 +133,8 @@ def _chosen(
 
 
 def _look_at_remote(store: "Store") -> _Remote | None:
-    url = store.configuration.remote
+    # Hosts that share a home meet beside their stores.
+    url = store.configuration.remote or str(shared_remote(store.home) or "")
     if not url:
         return None
     from eventlog.sync import unpushed

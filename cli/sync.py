@@ -15,8 +15,9 @@ from eventlog.cli.opening import as_json, examples, opened_store, task_option, t
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.watching import Told, watch_sync
-from eventlog.configuration import Configuration
+from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound
+from eventlog.hosts import shared_remote
 
 if TYPE_CHECKING:
     from eventlog.sdk.delivery import Resumed
@@ -93,7 +94,8 @@ def command(
     """
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
-    url = remote or Configuration.load(context.obj).remote
+    shared = shared_remote(context.obj or home_folder())
+    url = remote or Configuration.load(context.obj).remote or (str(shared) if shared else "")
     chosen = (tasks, project, since) if tasks or project is not None or since is not None else None
     if dry_run and seconds is not None:
         raise click.UsageError("--dry-run says what one sync would do: leave out --watch")

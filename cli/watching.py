@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+import click
+
 from eventlog.cli.moments import iso, local
 from eventlog.cli.printing import document, line
 from eventlog.clock import wall_clock
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from eventlog.store import Store
 
 __all__ = ["Told", "watch_sync"]
+
+INTERRUPTED = 130
 
 
 class Told(NamedTuple):
@@ -64,4 +68,8 @@ def watch_sync(
                 line(at, "all is well again")
         # Whoever reads a pipe wants each line as it comes.
         sys.stdout.flush()
-        time.sleep(watching.wait)
+        try:
+            time.sleep(watching.wait)
+        except KeyboardInterrupt:
+            # Between two rounds nothing is left half done.
+            click.get_current_context().exit(INTERRUPTED)

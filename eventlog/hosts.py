@@ -15,6 +15,7 @@ __all__ = ["HOSTS", "SHARED", "home_around", "host", "host_folder", "is_on_netwo
 HOSTS = "hosts"
 SHARED = "shared"
 VARIABLE = "EVENTLOG_HOST"
+MOUNTS = "/proc/self/mountinfo"
 # As the kernels call them. Of what is mounted through FUSE, those that reach beyond the machine.
 # fmt: off
 NETWORK_FILE_SYSTEMS = frozenset({
@@ -90,7 +91,7 @@ def _device(folder: Path) -> int | None:
 def _type_of_device(number: str) -> str:
     """The type of the mounted file system with a device's number, or ""; see proc_pid_mountinfo(5)."""
     try:
-        with open("/proc/self/mountinfo", errors="surrogateescape") as file:
+        with open(MOUNTS, errors="surrogateescape") as file:
             for line in file:
                 place, _, rest = line.partition(" - ")
                 if place.split()[2] == number:

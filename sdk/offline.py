@@ -119,10 +119,10 @@ def begin_session(folder: Path) -> Store:
     Raises:
         StoreFull, StoreReadOnly, StoreInvalid, ConfigurationInvalid: it cannot be opened.
     """
-    from eventlog.configuration import FILE_NAME
+    from eventlog.configuration import FILE_NAME, settings_file
     from eventlog.sdk.stores import open_store_at
 
-    settings = home_folder() / FILE_NAME
+    settings = settings_file(home_folder())
     if not (folder / "log").exists() and settings.is_file():
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

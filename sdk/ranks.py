@@ -5,7 +5,8 @@ A launcher (torchrun, `accelerate launch`, mpirun, srun) starts the same script 
 made of what all ranks of this run share and no other run does; the others wait for it.
 
 A word counts if its rank 0 was alive when this process was started: one that an earlier run left, with the
-same address and port, does not.
+same address and port, does not. That of a rank 0 on another host, which has another store in a home that they
+share, counts once its task has arrived here.
 """
 
 import hashlib
@@ -21,8 +22,11 @@ import msgspec
 
 from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import EventlogError
+from eventlog.hosts import home_around
+from eventlog.journal import JournalLock
 from eventlog.sdk.main_task import has_main_task, leave_task_of_rank_0, main_task_store, task_of_main_process
-from eventlog.sdk.stores import open_store_at
+from eventlog.sdk.names import check_id
+from eventlog.sdk.stores import open_store_at, read_state
 from eventlog.store import Store
 
 __all__ = ["Rank", "follow_rank_0", "leave_word_for_ranks"]
@@ -50,6 +54,7 @@ _RUNS = (
 _NO_NAME = frozenset({"", "none"})
 _ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 _POLL_SECONDS = 0.02
+_ARRIVAL_SECONDS = 0.2
 _DAY = 86_400.0
 
 
@@ -123,10 +128,17 @@ def follow_rank_0() -> None:
     while time.monotonic() < deadline:
         word = _read(path)
         if word is not None and word != seen:
-            if _counts(word):
+            if _is_elsewhere(word):
+                # What it says of its task arrives some time later.
+                if _counts_elsewhere(word):
+                    leave_task_of_rank_0(word.task, _home())
+                    return
+                time.sleep(_ARRIVAL_SECONDS)
+            elif _counts(word):
                 leave_task_of_rank_0(word.task, Path(word.home))
                 return
-            seen = word
+            else:
+                seen = word
         time.sleep(_POLL_SECONDS)
     log.warning(
         "eventlog: rank %d waited %g seconds for the task of rank 0, and there is none in %s: it gets one."
@@ -160,6 +172,32 @@ def _counts(word: Word) -> bool:
     except (EventlogError, ValueError):
         return False
     return record is not None and record.last_time >= _started() * 1000
+
+
+def _is_elsewhere(word: Word) -> bool:
+    """Whether a word is of another host that shares the home, which it may know by another path."""
+    there = Path(word.home)
+    return home_around(there) is not there and there.name != _home().name
+
+
+def _counts_elsewhere(word: Word) -> bool:
+    """Whether the rank 0 that left a word on another host was alive, and its task has arrived here."""
+    try:
+        store = open_store_at(_home(), create=True)
+        session = bytes.fromhex(word.session)
+        # Raises where it has not arrived.
+        read_state(store, check_id(word.task))
+        with suppress(OSError):
+            if JournalLock.is_taken(_home().parent / Path(word.home).name / "journals" / session.hex()):
+                return True
+        record = store.record_of(session)
+    except (EventlogError, ValueError):
+        return False
+    return record is not None and record.last_time >= _started() * 1000
+
+
+def _home() -> Path:
+    return Path(os.path.realpath(home_folder()))
 
 
 def _started() -> float:
@@ -198,7 +236,7 @@ def _run(environment: Mapping[str, str]) -> str:
 def _path(rank: Rank, number: int) -> Path:
     """The file for the first, second … task of each rank; a hash, since names never become paths."""
     name = hashlib.sha256(f"{rank.run}\n{number}".encode(errors="surrogateescape")).hexdigest()[:32]
-    return home_folder() / "ranks" / name
+    return home_around(home_folder()) / "ranks" / name
 
 
 def _read(path: Path) -> Word | None:
