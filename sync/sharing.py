@@ -7,7 +7,7 @@ from pathlib import Path
 from eventlog.errors import EventlogError
 from eventlog.hosts import shared_remote
 from eventlog.store import Store
-from eventlog.sync.layout import MARKER
+from eventlog.sync.layout import MARKER, STORES, parse_segment
 from eventlog.sync.meeting import pull
 
 __all__ = ["freshen"]
@@ -30,7 +30,7 @@ def freshen(store: Store) -> None:
     if time.monotonic() - _pulled.get(store.home, -SECONDS) < SECONDS or not (remote / MARKER).exists():
         return
     try:
-        problems = pull(store, remote).problems
+        problems = pull(store, remote).problems if _has_news(store, remote) else []
     except EventlogError as error:
         problems = [str(error)]
     _pulled[store.home] = time.monotonic()
@@ -39,6 +39,25 @@ def freshen(store: Store) -> None:
         _told.update(new)
         more = f" (and {len(new) - 1} more)" if new[1:] else ""
         log.warning("eventlog: not all that the other hosts recorded is here: %s%s", new[0], more)
+
+
+def _has_news(store: Store, remote: Path) -> bool:
+    """Whether names on the remote say that it has what is not here, or cannot be read, which a pull explains.
+
+    As a pull lists them, but without fsspec, whose import takes longer than all else where nothing is new.
+    """
+    heads = store.heads()
+    try:
+        for folder in (remote / STORES).iterdir():
+            for path in folder.iterdir():
+                segment = parse_segment(f"{folder.name}/{path.name}", 0)
+                if segment is not None:
+                    head = heads.get(segment.store)
+                    if head is None or segment.last > head.number:
+                        return True
+    except OSError:
+        return True
+    return False
 
 
 _pulled: dict[Path, float] = {}
