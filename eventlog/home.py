@@ -20,6 +20,7 @@ KNOWN = {
     "config.toml",
     "cache",
     "damaged",
+    "edits",
     "last_runs",
     "offline",
     "ranks",

@@ -34,7 +34,16 @@ from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord
 
-__all__ = ["Head", "SessionRecord", "Store", "at_last", "batch_key", "encode_head", "get_head", "put_identity"]
+__all__ = [
+    "Head",
+    "SessionRecord",
+    "Store",
+    "at_last",
+    "batch_key",
+    "encode_head",
+    "get_head",
+    "put_identity",
+]
 
 FORMAT = b"1"
 DATABASES: dict[str, dict[str, Any]] = {"meta": {}, "batches": {}, "heads": {}, "sessions": {}}

@@ -52,12 +52,10 @@ class Target(msgspec.Struct, frozen=True):
     Attributes:
         url: of the remote.
         every: how many seconds are between two pushes; "close" for one when a process ends.
-        is_shared: it is where hosts meet that share a home.
     """
 
     url: str
     every: float | str
-    is_shared: bool
 
 
 def targets_of(store: Store) -> list[Target]:
@@ -67,11 +65,11 @@ def targets_of(store: Store) -> list[Target]:
     shared = shared_remote(store.home)
     found = []
     if shared is not None and every != "off":
-        found.append(Target(str(shared), every or _SHARED_SECONDS, True))
+        found.append(Target(str(shared), every or _SHARED_SECONDS))
     if remote and every not in _OFF:
         # As `eventlog sync` takes it; the watcher is in another folder.
         url = remote if "://" in remote else str(Path(remote).expanduser().absolute())
-        found.append(Target(url, every, False))
+        found.append(Target(url, every))
     return found
 
 
@@ -163,7 +161,7 @@ def _spawn(home: Path, target: Target) -> None:
         # Nothing in the script's folder stands in for a module.
         *(sys.executable, "-P", "-c", _PROGRAM),
         str(Path(eventlog.__file__).parent.parent),
-        *(str(home), seconds, "pull" if target.is_shared else "push"),
+        *(str(home), seconds),
     ]
     settings: dict[str, Any] = {
         "setsigdef": [getattr(signal, one) for one in _SPAWN_SIGNALS],

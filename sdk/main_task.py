@@ -116,13 +116,16 @@ def task_of_main_process(store: Store) -> str:
     if not task or process == str(os.getpid()) or home != str(store.home):
         return ""
     try:
-        return task if read_soon(store, task).status == "in_progress" or process == _RANK_0 else ""
+        return task if read_soon(store, task, here=True).status == "in_progress" or process == _RANK_0 else ""
     except NotFound:
         return ""
 
 
-def read_soon(store: Store, task: str) -> "TaskState":
+def read_soon(store: Store, task: str, *, here: bool = False) -> "TaskState":
     """What a task is now, or as soon as the process that begins it has committed that.
+
+    Args:
+        here: as of `read_state`.
 
     Raises:
         NotFound: there is no such task, in the time that a commit takes.
@@ -130,7 +133,7 @@ def read_soon(store: Store, task: str) -> "TaskState":
     deadline = time.monotonic() + store.configuration.commit_interval_seconds + _COMMIT_SECONDS
     while True:
         try:
-            return read_state(store, check_id(task))
+            return read_state(store, check_id(task), here=here)
         except NotFound:
             if time.monotonic() > deadline:
                 raise

@@ -34,7 +34,7 @@ def store_of_model(model_id: object) -> tuple[Store, "ModelState"]:
     stores = stores_to_search()
     for store in stores:
         with contextlib.suppress(NotFound):
-            state = current_views(store).model(model_id)
+            state = current_views(store, about="").model(model_id)
             store.session.observe(state.changed)
             return store, state
     raise no_model(plain_text(model_id)[:200], stores[-1])
@@ -84,7 +84,11 @@ def find_models(
     wanted = [check_text("a tag", tag) for tag in ([tags] if isinstance(tags, str) else tags or [])]
     found: dict[str, tuple[Store, ModelState]] = {}
     for store in stores_to_search():
-        states = [state for state in current_views(store).models(query) if matches_tags(state.tags, wanted)]
+        states = [
+            state
+            for state in current_views(store, about="").models(query)
+            if matches_tags(state.tags, wanted)
+        ]
         store.session.observe(max((state.changed for state in states), default=0))
         for state in states:
             found.setdefault(state.id, (store, state))
@@ -109,7 +113,7 @@ def known_model(weights: str | Path, *, load_archived: bool = True) -> "tuple[St
         queries.append(ModelQuery(blob=digest, include_archived=load_archived))
     for query in queries:
         for store in stores:
-            found = current_views(store).models(query)
+            found = current_views(store, about="").models(query)
             if found:
                 best = min(found, key=lambda state: state.is_archived)
                 store.session.observe(best.changed)
@@ -133,7 +137,7 @@ def model_of_file(digest: str, size: int, url: str, task_id: str) -> "tuple[Stor
         for store in stores_to_search():
             found = [
                 state
-                for state in current_views(store).models(query)
+                for state in current_views(store, about="").models(query)
                 if digest in {state.blob, state.digest}
                 or (not (state.blob or state.digest) and state.size in {0, size} and state.made_by != task_id)
             ]

@@ -40,12 +40,12 @@ class Project:
 
 def has_project(store: Store, name: str) -> bool:
     """Whether a task is in it, or in a project nested below it."""
-    return bool(current_views(store).find(TaskQuery(project=name, project_prefix=True, limit=1)))
+    return bool(current_views(store, about="").find(TaskQuery(project=name, project_prefix=True, limit=1)))
 
 
 def find_project(store: Store, name: str) -> Project:
     """One project, which may be empty."""
-    rows = current_views(store).find(TaskQuery(project=name, project_prefix=True))
+    rows = current_views(store, about="").find(TaskQuery(project=name, project_prefix=True))
     return _project(name, rows)
 
 
@@ -76,7 +76,7 @@ def all_projects(store: Store, filters: dict[str, Any]) -> list[Project]:
             " name, id, order_by, page, page_size"
         )
     members: dict[str, list[TaskRow]] = {}
-    for row in current_views(store).find():
+    for row in current_views(store, about="").find():
         for name in _with_those_above(row.project):
             members.setdefault(name, []).append(row)
     found = [_project(name, rows) for name, rows in members.items()]

@@ -190,12 +190,14 @@ class _Lazy:
         if name.startswith("_"):
             raise AttributeError(name)
         if "_data" not in self.__dict__:
-            self.__dict__["_data"] = task_data(self._store, current_views(self._store).task(self.id))
+            self.__dict__["_data"] = task_data(
+                self._store, current_views(self._store, about=self.id).task(self.id)
+            )
         return getattr(self.__dict__["_data"], name)
 
 
 def _find(store: Store, query: TaskQuery) -> list[TaskRow]:
-    rows = current_views(store).find(query)
+    rows = current_views(store, about="").find(query)
     # What is appended from here on orders after what was seen.
     store.session.observe(max((row.changed for row in rows), default=0))
     return rows
@@ -203,7 +205,7 @@ def _find(store: Store, query: TaskQuery) -> list[TaskRow]:
 
 def _project_pattern(store: Store, names: list[str]) -> str:
     """A pattern for projects: the very one where there is such a one, as in ClearML; else where it occurs."""
-    views = current_views(store)
+    views = current_views(store, about="")
     patterns = []
     for name in names:
         is_one = bool(views.find(TaskQuery(project=name, limit=1)))

@@ -87,11 +87,13 @@ class Word(msgspec.Struct, frozen=True):
     Attributes:
         task, home: its task, and the store that it is in.
         session: the session that reports to it, in hexadecimal.
+        store: the id of that store, in hexadecimal.
     """
 
     task: str
     home: str
     session: str
+    store: str = ""
 
 
 def leave_word_for_ranks(store: Store, task: str) -> None:
@@ -102,12 +104,13 @@ def leave_word_for_ranks(store: Store, task: str) -> None:
     if rank is None or rank.number != 0 or has_main_task() or store.session.id is None:
         return
     _begun += 1
+    word = Word(task, str(store.home), store.session.id.hex(), store.id.hex())
     path = _path(rank, _begun)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.touch(mode=0o600)
-        partial.write_bytes(msgspec.json.encode(Word(task, str(store.home), store.session.id.hex())))
+        partial.write_bytes(msgspec.json.encode(word))
         partial.replace(path)
         _sweep(path.parent)
 
@@ -182,11 +185,14 @@ def _is_elsewhere(word: Word) -> bool:
 
 def _counts_elsewhere(word: Word) -> bool:
     """Whether the rank 0 that left a word on another host was alive, and its task has arrived here."""
+    from eventlog.sync.sharing import freshen_stores
+
     try:
         store = open_store_at(_home(), create=True)
         session = bytes.fromhex(word.session)
+        freshen_stores(store, {bytes.fromhex(word.store)})
         # Raises where it has not arrived.
-        read_state(store, check_id(word.task))
+        read_state(store, check_id(word.task), here=True)
         with suppress(OSError):
             if JournalLock.is_taken(_home().parent / Path(word.home).name / "journals" / session.hex()):
                 return True

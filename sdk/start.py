@@ -122,7 +122,8 @@ def _go_on(
     last_runs = LastRuns(store)
     # Two processes that are given one task take turns, so that only one of them starts it.
     with last_runs.choose("", task, ""):
-        state = read_soon(store, task)
+        # That of rank 0 has arrived, and of other tasks of other hosts this one needs to know nothing.
+        state = read_soon(store, task, here=not may_own)
         if state.status == "published":
             raise InputInvalid(
                 f"task {task} is published and does not run any more: run a copy of it, from Task.clone"
@@ -186,7 +187,7 @@ def _last_task(store: Store, project: str, name: str, task_type: str) -> str:
     noted = LastRuns(store).last_task(project, name, task_type)
     if noted:
         try:
-            state = read_state(store, noted)
+            state = read_state(store, noted, here=True)
         except NotFound:
             pass
         else:

@@ -125,11 +125,13 @@ def store_for_task(
     return session_for(project, name, reuse, last)
 
 
-def current_views(store: Store, *, reports: bool = False) -> "Views":
+def current_views(store: Store, *, reports: bool = False, about: str | None = None) -> "Views":
     """The views of a store, with all that is committed and all that this process has appended.
 
     Args:
         reports: scalars and text too, not only what tasks are.
+        about: the id of the task that is asked about, or "" for all: where other hosts share the home, what
+            they know of it is pulled first, unless it runs in this process. None for what is here.
 
     Raises:
         StoreFull, StoreReadOnly: what was appended, or the views, cannot be written.
@@ -141,7 +143,7 @@ def current_views(store: Store, *, reports: bool = False) -> "Views":
     if not store.read_only:
         # What a process left that has died since, such as a forked child, and that it has died.
         recover(store)
-        if shared_remote(store.home) is not None:
+        if about is not None and shared_remote(store.home) is not None and not _runs_here(about):
             from eventlog.sync.sharing import freshen  # most homes are one host's
 
             freshen(store)
@@ -153,13 +155,16 @@ def current_views(store: Store, *, reports: bool = False) -> "Views":
     return views
 
 
-def read_state(store: Store, task_id: str) -> "TaskState":
+def read_state(store: Store, task_id: str, *, here: bool = False) -> "TaskState":
     """What a task is now. What this process appends from here on orders after what it has seen.
+
+    Args:
+        here: by what is here, whatever other hosts that share the home know of it.
 
     Raises:
         NotFound: there is no such task.
     """
-    state = current_views(store).task(task_id)
+    state = current_views(store, about=None if here else task_id).task(task_id)
     store.session.observe(state.changed)
     return state
 
@@ -197,6 +202,11 @@ def close_stores() -> None:
         for store in _stores.values():
             store.close()
         _stores.clear()
+
+
+def _runs_here(task_id: str) -> bool:
+    """Whether a task is that of this process, or of the one that started it: as `main_task.py` leaves it."""
+    return task_id != "" and f":{task_id}:" in os.environ.get("EVENTLOG_MAIN_TASK", "")
 
 
 def _open(home: Path, *, create: bool) -> Store:

@@ -222,7 +222,7 @@ class TaskData:
         from eventlog.sdk.scalars import last_iteration
         from eventlog.sdk.stores import current_views
 
-        return last_iteration(current_views(self._store, reports=True), self.id)
+        return last_iteration(current_views(self._store, reports=True, about=self.id), self.id)
 
     @cached_property
     def last_metrics(self) -> "LastMetrics":
@@ -230,7 +230,7 @@ class TaskData:
         from eventlog.sdk.last_metrics import last_metrics_of
         from eventlog.sdk.stores import current_views
 
-        return last_metrics_of(current_views(self._store, reports=True), self.id)
+        return last_metrics_of(current_views(self._store, reports=True, about=self.id), self.id)
 
     def to_dict(self) -> dict[str, Any]:
         """What the task was given, as `Task.export_task`, with its status and times."""

@@ -30,25 +30,29 @@ class TaskReports(TaskBase):
         """
         from eventlog.sdk.scalars import reported_scalars
 
-        return reported_scalars(current_views(self._store, reports=True), self._id, max_samples, x_axis)
+        return reported_scalars(
+            current_views(self._store, reports=True, about=self._id), self._id, max_samples, x_axis
+        )
 
     def get_all_reported_scalars(self, x_axis: str = "iter") -> dict[str, dict[str, dict[str, list[Any]]]]:
         """The curves with every point of them; `x_axis` as of `get_reported_scalars`."""
         from eventlog.sdk.scalars import reported_scalars
 
-        return reported_scalars(current_views(self._store, reports=True), self._id, None, x_axis)
+        return reported_scalars(
+            current_views(self._store, reports=True, about=self._id), self._id, None, x_axis
+        )
 
     def get_last_scalar_metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """The curves at a glance: ``{title: {series: {"last": …, "min": …, "max": …}}}``."""
         from eventlog.sdk.scalars import last_metrics
 
-        return last_metrics(current_views(self._store, reports=True), self._id)
+        return last_metrics(current_views(self._store, reports=True, about=self._id), self._id)
 
     def get_last_iteration(self) -> int:
         """The largest iteration that a scalar, a plot, an image or another medium was reported for, or 0."""
         from eventlog.sdk.scalars import last_iteration
 
-        return last_iteration(current_views(self._store, reports=True), self._id)
+        return last_iteration(current_views(self._store, reports=True, about=self._id), self._id)
 
     def get_reported_plots(self, max_iterations: int | None = None) -> list[dict[str, Any]]:
         """The plots, the last iteration first; the last report of each title, series and iteration.
@@ -66,7 +70,7 @@ class TaskReports(TaskBase):
         """
         from eventlog.sdk.reported import reported_plots
 
-        views = current_views(self._store, reports=True)
+        views = current_views(self._store, reports=True, about=self._id)
         return reported_plots(self._store, views, self._id, max_iterations)
 
     def get_debug_samples(
@@ -87,7 +91,7 @@ class TaskReports(TaskBase):
         """
         from eventlog.sdk.reported import debug_samples
 
-        views = current_views(self._store, reports=True)
+        views = current_views(self._store, reports=True, about=self._id)
         return debug_samples(self._store, views, self._id, title, series, n_last_iterations)
 
     def get_reported_console_output(self, number_of_reports: int = 1) -> list[str]:
@@ -101,5 +105,5 @@ class TaskReports(TaskBase):
         """
         from eventlog.sdk.reported import console_output
 
-        lines = current_views(self._store, reports=True).text(self._id)
+        lines = current_views(self._store, reports=True, about=self._id).text(self._id)
         return console_output(self._store, lines, number_of_reports)

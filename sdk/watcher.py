@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from eventlog.errors import EventlogError, NotFound
 from eventlog.home import is_there
+from eventlog.hosts import shared_remote
+from eventlog.sdk.edits import leave_words, sweep_words, words_about
 from eventlog.sdk.watcher_folder import Attempt, WatcherFolder
 
 if TYPE_CHECKING:
     from eventlog.store import Store
-    from eventlog.sync import PushResult, SyncResult
+    from eventlog.sync import PushResult
 
 __all__ = ["AT_CLOSE", "Watcher", "main"]
 
@@ -40,11 +42,11 @@ _PATIENCE_SECONDS = 900.0
 
 
 def main() -> None:
-    """Be the watcher that the command line tells: home, seconds or "inf", "pull" or "push".
+    """Be the watcher that the command line tells: home, seconds or "inf".
 
     The remote's URL, which may have a password in it, is in ``EVENTLOG_REMOTE``.
     """
-    home, seconds, direction = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    home, seconds = Path(sys.argv[1]), float(sys.argv[2])
     url = os.environ["EVENTLOG_REMOTE"]
     folder = WatcherFolder(home, url)
     _leave_the_script(folder)
@@ -55,7 +57,7 @@ def main() -> None:
 
     try:
         with Store.open(home, create=False) as store:
-            Watcher(store, url, folder, seconds, pulls=direction == "pull").run()
+            Watcher(store, url, folder, seconds).run()
     except EventlogError as error:
         _say(str(error))
         folder.note(Attempt("the remote", -1, time.time_ns(), str(error)))
@@ -67,29 +69,25 @@ class Watcher:
     Args:
         folder: where it meets those whose log it pushes; it holds the lock there.
         seconds: between two pushes, or `AT_CLOSE`.
-        pulls: pull as well, now and then, so that what is asked of a task elsewhere arrives.
     """
 
-    def __init__(
-        self, store: "Store", url: str, folder: WatcherFolder, seconds: float, *, pulls: bool
-    ) -> None:
-        from eventlog.sync.remote import Remote
+    def __init__(self, store: "Store", url: str, folder: WatcherFolder, seconds: float) -> None:
+        from eventlog.sync import Remote, push
         from eventlog.sync.watching import Watching
 
         self._store = store
-        self._url = url
         self._folder = folder
         self._seconds = seconds
-        self._pulls = pulls
         self._shown = Remote(url).url
-        self._watching: Watching[PushResult | SyncResult] = Watching(store, self._transfer, _RETRY_SECONDS)
+        self._watching: Watching[PushResult] = Watching(store, lambda: push(store, url), _RETRY_SECONDS)
         self._live: set[bytes] = set()
         # What was asked for before, and not tried.
         asked, last = folder.asked(), folder.last()
         self._asked = asked if last.began >= asked else 0
+        self._edits = _Edits(store, last.pushed) if url == str(shared_remote(store.home)) else None
         self._ended = False
         self._interval = seconds
-        self._looked = self._pulled = -float("inf")
+        self._looked = -float("inf")
         self._alone_since = time.monotonic()
         self._tried = self._alone_since if seconds == AT_CLOSE else -float("inf")
 
@@ -126,15 +124,12 @@ class Watcher:
         if live:
             self._alone_since = now
         self._live = live
+        if self._edits is not None:
+            self._edits.hear(live)
 
     @property
     def _is_asked(self) -> bool:
         return self._folder.asked() != self._asked
-
-    @property
-    def _is_time_to_pull(self) -> bool:
-        # Less often than it pushes: it lists what all hosts have pushed.
-        return self._pulls and time.monotonic() - self._pulled >= 3 * self._seconds
 
     def _is_due(self) -> bool:
         if self._is_asked or self._ended:
@@ -142,14 +137,12 @@ class Watcher:
         since = time.monotonic() - self._tried
         if self._watching.problems:
             return since >= self._watching.wait
-        if self._is_time_to_pull:
-            return True
         return (since >= self._interval or not self._live) and not self._watching.is_current
 
     def _round(self) -> None:
         self._asked, self._ended = self._folder.asked(), False
         began = time.time_ns()
-        done = self._watching.round(even_if_current=self._is_time_to_pull)
+        done = self._watching.round(even_if_current=False)
         self._tried = time.monotonic()
         self._interval = min(self._seconds, self._interval * 2)
         for line in self._watching.news():
@@ -157,17 +150,11 @@ class Watcher:
         heads = self._watching.heads or {}
         pushed = heads[self._store.id].number if self._store.id in heads else -1
         problem = self._watching.problems[0] if self._watching.problems else ""
+        if self._edits is not None and not problem:
+            self._edits.tell(pushed)
         self._folder.note(Attempt(self._shown, pushed, began, problem))
-        if done is not None and (count := _pushed(done)):
-            _say(f"pushed {count} batches")
-
-    def _transfer(self) -> "PushResult | SyncResult":
-        from eventlog import sync
-
-        if self._is_time_to_pull:
-            self._pulled = time.monotonic()
-            return sync.synchronise(self._store, self._url)
-        return sync.push(self._store, self._url)
+        if done is not None and done.batches:
+            _say(f"pushed {done.batches} batches")
 
     def _is_over(self) -> bool:
         if self._live or self._is_asked:
@@ -186,10 +173,43 @@ class Watcher:
         return not self._folder.take(_LOCK_SECONDS)
 
 
-def _pushed(done: "PushResult | SyncResult") -> int:
-    from eventlog.sync import SyncResult
+class _Edits:
+    """What hosts that share the home tell each other of tasks that one edits and another runs."""
 
-    return (done.push if isinstance(done, SyncResult) else done).batches
+    def __init__(self, store: "Store", told: int) -> None:
+        self._store = store
+        self._told = told
+        self._heard: dict[tuple[str, bytes], int] = {}
+        # Tasks and the sessions that run them.
+        self._run = {(record.session, task) for record in store.sessions() for task in record.open_tasks}
+        sweep_words(store.home)
+
+    def tell(self, pushed: int) -> None:
+        """Leave word of what was pushed up to a batch about tasks that its session does not run."""
+        from eventlog.events import TaskStarted
+
+        about = set()
+        for batch in self._store.batches(self._store.id, self._told + 1, pushed):
+            found = [numbered.event for numbered in batch.state_events()] if batch.states else []
+            self._run |= {(batch.session, event.task) for event in found if isinstance(event, TaskStarted)}
+            about |= {
+                event.task for event in found if event.task and (batch.session, event.task) not in self._run
+            }
+        self._told = pushed
+        leave_words(self._store, sorted(about))
+
+    def hear(self, live: set[bytes]) -> None:
+        """Pull the stores that have something new about tasks that run here."""
+        from eventlog.sync.sharing import freshen_stores
+
+        stores = set()
+        for session, task in self._run:
+            for store, when in words_about(self._store, task).items() if session in live else ():
+                if self._heard.get((task, store)) != when:
+                    self._heard[task, store] = when
+                    stores.add(store)
+        if stores:
+            freshen_stores(self._store, stores)
 
 
 def _leave_the_script(folder: WatcherFolder) -> None:

@@ -1,6 +1,7 @@
 """How copies of the log meet: push, pull, and the two together."""
 
 import os
+from collections.abc import Container
 
 from eventlog.errors import DataCorrupt, StoreForked, StoreFull, StoreReadOnly
 from eventlog.store import Store
@@ -67,6 +68,7 @@ def pull(
     *,
     choose: Choose | None = None,
     jobs: int | None = None,
+    stores: Container[bytes] | None = None,
 ) -> PullResult:
     """Let into this store what a remote holds of any store and is not here.
 
@@ -78,6 +80,7 @@ def pull(
         progress: is told how far it has got, about twenty times a second, from any thread.
         choose: which blobs travel now; by default all. The log always travels whole.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+        stores: the ids of those to be let in; by default all.
 
     Returns:
         What was let in. What was damaged or missing is among its problems; the rest was let in.
@@ -89,7 +92,10 @@ def pull(
     with Remote(url) as remote:
         remote.require()
         tally = Tally("pull", progress)
-        Puller(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs).pull()
+        holdings = remote.holdings()
+        if stores is not None:
+            holdings = {store_id: segments for store_id, segments in holdings.items() if store_id in stores}
+        Puller(store, remote, holdings, tally, choose=choose, jobs=jobs).pull()
         remember(store, url, remote)
     return tally.result(PullResult)
 

@@ -11,7 +11,7 @@ import pytest
 from eventlog import Task, hosts
 from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import ConfigurationInvalid
-from eventlog.store import Store
+from eventlog.store import Head, Store
 from tests.sdk.scripts import Script, Scripts, poll
 from tests.sdk.watched import end_watchers
 
@@ -53,8 +53,15 @@ def seen(what: Callable[[Task], object]) -> Task:
     return poll(look)
 
 
+def heads_on(home: Path, host: str) -> dict[bytes, Head]:
+    (folder,) = (home / "hosts").glob(f"{host}-*")
+    with Store.open(folder) as store:
+        return store.heads()
+
+
 def test_the_login_node_sees_what_runs_on_a_compute_node(scripts: Scripts, shared: Path) -> None:
-    script = scripts.start(TRAIN + WAIT, str(shared.parent / "go"), environment=on("node1"))
+    text = TRAIN + "task.upload_artifact('numbers', {'a': 1})\n" + WAIT
+    script = scripts.start(text, str(shared.parent / "go"), environment=on("node1"))
     task_id = script.line()
     task = seen(lambda task: task.get_parameters() and task.get_reported_scalars())
     assert (task.id, task.status) == (task_id, "in_progress")
@@ -63,6 +70,22 @@ def test_the_login_node_sees_what_runs_on_a_compute_node(scripts: Scripts, share
     assert script.wait() == 0, script.err
     assert script.err == ""
     assert seen(lambda task: task.status == "completed").id == task_id
+    # The log alone came by itself.
+    assert task.artifacts["numbers"].get() == {"a": 1}
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_the_command_line_sees_it_too(scripts: Scripts, shared: Path, is_named: bool) -> None:
+    script = scripts.start(TRAIN, environment=on("node1"))
+    assert script.wait() == 0, script.err
+    run = "import sys; from eventlog.cli.main import main; main(sys.argv[1:])"
+    where = ["--home", str(shared)] if is_named else []
+    home = "/nowhere" if is_named else str(shared)
+    listed = scripts.start(run, *where, "ls", environment=on("login", EVENTLOG_HOME=home))
+    assert listed.wait() == 0, listed.err
+    assert "a run" in listed.out
+    assert "completed" in listed.out
+    assert listed.err == ""
 
 
 def test_a_script_that_was_killed_on_a_compute_node_has_failed(scripts: Scripts, shared: Path) -> None:
@@ -73,6 +96,8 @@ def test_a_script_that_was_killed_on_a_compute_node_has_failed(scripts: Scripts,
 
 
 def test_a_task_is_edited_and_stopped_from_another_host(scripts: Scripts, shared: Path) -> None:
+    another = scripts.start(TRAIN + "Task.current_task().delete()\n", environment=on("node2"))
+    assert another.wait() == 0, another.err
     script = scripts.start(TRAIN + WAIT, str(shared.parent / "go"), environment=on("node1"))
     task_id = script.line()
     seen(lambda task: task.status == "in_progress")
@@ -81,6 +106,8 @@ def test_a_task_is_edited_and_stopped_from_another_host(scripts: Scripts, shared
     assert edit.wait() == 0, edit.err
     assert script.wait() == -signal.SIGTERM, script.err
     assert seen(lambda task: task.status == "stopped").id == task_id
+    # What is no business of the node is not there; the login node has all of it.
+    assert {host: len(heads_on(shared, host)) for host in ("node1", "login")} == {"node1": 2, "login": 3}
 
 
 def test_ranks_on_several_hosts_add_to_one_task_that_the_first_ends(scripts: Scripts, shared: Path) -> None:
