@@ -24,8 +24,8 @@ def test_the_batches_with_reports_of_a_task_are_known(tmp_path: Path):
     log.add(1, [created(3, OTHER)])
     log.add(1, [events.TextReported(4, TASK, "half way\n"), events.TextReported(5, OTHER, "begun\n")])
     views = views_of(tmp_path / "home", log.batches)
-    assert views.report_batches(TASK) == [(log.id, 0), (log.id, 2)]
-    assert views.report_batches(OTHER) == [(log.id, 2)]
+    assert [(one.store, one.number) for one in views.report_batches(TASK)] == [(log.id, 0), (log.id, 2)]
+    assert [one.number for one in views.report_batches(OTHER)] == [2]
     assert views.report_batches("0" * 32) == []
     close(views)
 
