@@ -203,9 +203,7 @@ class Objects:
 
     def remove(self, name: str) -> None:
         """Delete an object, if it is there."""
-        with self.errors(name, writing=True):
-            with contextlib.suppress(FileNotFoundError):
-                self._fs.rm_file(self._path(name))
+        self._attempt(name, lambda: self._remove(self._path(name)), writing=True)
 
     def settle(self) -> None:
         """Return once everything put so far will outlast a power cut."""
@@ -231,6 +229,13 @@ class Objects:
             with self._fs.open(temporary, "wb") as file:
                 found = copy_hashing(descriptor, lambda piece: file.write(bytes(piece)), progress)
             check_digest(source, found, digest)
+
+    def _remove(self, path: str) -> None:
+        try:
+            self._fs.rm_file(path)
+        except Exception as error:
+            if failure_of(error) is not Failure.MISSING:
+                raise
 
     def _move(self, temporary: str, name: str) -> None:
         self._fs.mv(temporary, self._path(name))

@@ -113,6 +113,17 @@ def test_a_file_is_put_with_its_hash_checked(objects: Objects, tmp_path: Path, s
     assert not objects.files("temporary")
 
 
+def test_what_is_removed_is_gone_and_may_be_removed_again(objects: Objects) -> None:
+    objects.make_root()
+    objects.put("stores/ab/x", [b"1"])
+    objects.put("stores/ab/y", [b"1"])
+    for _ in range(2):
+        objects.remove("stores/ab/x")
+        assert objects.files_in_folders("stores") == {"ab/y": 1}
+    with pytest.raises(NotFound):
+        objects.start("stores/ab/x", 1)
+
+
 def test_a_write_that_fails_half_way_leaves_nothing(objects: Objects) -> None:
     def pieces() -> Iterator[bytes]:
         yield b"half"

@@ -234,5 +234,6 @@ def test_a_folder_that_a_web_server_publishes_is_pulled_from(
         assert batches_of(cluster.store) == batches_of(laptop.store)
         assert set(cluster.store.blobs) == set(laptop.store.blobs)
         assert pull(cluster.store, remote).bytes == 0
+        assert len(objects_at(remote).everything()) == 4
         assert "can only be read" in refusal(remote, RemoteInvalid)
         assert "is not there" in refusal(f"{url}/nowhere", way=pull)
