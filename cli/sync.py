@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # Of blobs that stay behind.
-_NOT_HERE, _NOT_THERE = "are not here", "are not there"
+_NOT_HERE, _NOT_THERE = "not here", "not on it"
+# After everything was asked for.
+_NOT_THERE_YET = "not on it yet"
 
 
 @click.command(
@@ -127,7 +129,7 @@ def command(
         sys.stdout.flush()
         # Threads of file systems may wait for a server that is gone, and an orderly exit would wait for them.
         os._exit(130)
-    _tell(context, url, *results, as_json=as_json)
+    _tell(context, url, *results, chosen=chosen is not None, as_json=as_json)
 
 
 @contextmanager
@@ -172,6 +174,7 @@ def _tell(
     pulled: "PullResult | None",
     pushed: "PushResult | None",
     *,
+    chosen: bool = False,
     as_json: bool,
 ) -> NoReturn:
     """Print what was done, and exit."""
@@ -181,7 +184,8 @@ def _tell(
     else:
         if delivered is not None and delivered.completed:
             line(_delivered_words(delivered))
-        for verb, result, where in (("pulled", pulled, _NOT_HERE), ("pushed", pushed, _NOT_THERE)):
+        not_here = _NOT_HERE if chosen else _NOT_THERE_YET
+        for verb, result, where in (("pulled", pulled, not_here), ("pushed", pushed, _NOT_THERE)):
             if result is not None:
                 line(f"{verb} {_words(result, where)}")
         for problem in told.problems:
@@ -264,7 +268,9 @@ def _words(result: "PullResult | PushResult", where: str) -> str:
         words = (
             f"{counted(result.batches, 'batch')} and {counted(result.blobs, 'blob')} ({size(result.bytes)})"
         )
-    return words + (f"; {counted(result.absent, 'blob')} {where}" if result.absent else "")
+    if not result.absent:
+        return words
+    return f"{words}; {counted(result.absent, 'blob')} {'is' if result.absent == 1 else 'are'} {where}"
 
 
 def _document(result: "PullResult | PushResult | None") -> dict[str, Any] | None:

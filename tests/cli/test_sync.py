@@ -280,7 +280,7 @@ def test_a_dry_run_counts_what_is_absent_and_would_be_supplied(
     eventlog("sync", remote, "--task", "digits/baseline")
     outcome = eventlog("sync", remote, "--dry-run")
     assert outcome.lines[1].startswith("would push 0 batches and 5 blobs")
-    eventlog("sync", remote, **second)
+    assert eventlog("sync", remote, **second).lines[0].endswith("; 5 blobs are not on it yet")
     eventlog("sync", remote)
     outcome = eventlog("sync", remote, "--dry-run", **second)
     assert outcome.lines[0].startswith("would pull 0 batches and 5 blobs")

@@ -50,6 +50,7 @@ def small_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventlog.sync.pusher.SEGMENT_SIZE", MIB)
     monkeypatch.setattr("eventlog.sync.puller.SEGMENT_SIZE", MIB)
     monkeypatch.setattr("eventlog.sync.read_ahead.AHEAD_SIZE", MIB)
+    monkeypatch.setattr("eventlog.sync.compaction.FULL_SIZE", 0)
 
 
 def test_a_large_blob_never_lies_in_memory(machine: Machines, remote: Path) -> None:
@@ -163,6 +164,7 @@ def test_many_stores_are_pushed_and_pulled_at_once(
         assert late.heads().keys() == set(stores)
 
 
+@pytest.mark.usefixtures("small_bound")
 def test_segments_passed_over_do_not_stop_those_behind_them(machine: Machines, remote: Path) -> None:
     """What was fetched ahead of a store that turns out to be damaged makes room for others."""
     laptop, desktop, cluster = machine("laptop"), machine("desktop"), machine("cluster")
