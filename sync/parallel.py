@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from eventlog.sync.copying import OnBytes
 
-__all__ = ["SMALL_JOBS", "SMALL_SIZE", "in_parallel", "run_all"]
+__all__ = ["SLICE_SECONDS", "SMALL_JOBS", "SMALL_SIZE", "in_parallel", "run_all"]
 
 # Small blobs spend their time waiting, for the disk to sync or the network to answer; large ones fill
 # what there is of both, and more of them at once would only make a disk seek.
@@ -17,6 +17,8 @@ SMALL_JOBS = 16
 LARGE_JOBS = 4
 # How long an interrupted user is kept waiting for threads to notice.
 PATIENCE_SECONDS = 0.5
+# A signal that comes just before a wait does not end it, so nobody waits for longer than this.
+SLICE_SECONDS = 0.2
 
 Item = TypeVar("Item")
 
@@ -88,7 +90,8 @@ def run_all(
         if not threads:
             work_on()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(SLICE_SECONDS)
     except KeyboardInterrupt:
         stop.set()
         _let_notice(threads)

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from eventlog.batch import Batch
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.layout import Segment
-from eventlog.sync.parallel import SMALL_JOBS, SMALL_SIZE
+from eventlog.sync.parallel import SLICE_SECONDS, SMALL_JOBS, SMALL_SIZE
 
 __all__ = ["ReadAhead"]
 
@@ -94,7 +94,7 @@ class ReadAhead:
                     self._waiting.remove(segment)
                 return None
             while fetched.data is None and fetched.error is None:
-                self._changed.wait()
+                self._changed.wait(SLICE_SECONDS)
             self._release(segment)
         if fetched.error is not None:
             raise fetched.error

@@ -291,10 +291,10 @@ def test_a_dry_run_counts_what_is_absent_and_would_be_supplied(
 # Stopping.
 
 STUCK = """
-import sys, threading
+import os, sys, threading
 from eventlog.sync.folder_objects import FolderObjects
 def stuck(self, *arguments):
-    print("stuck", flush=True)
+    os.write(1, b"stuck\\n")
     threading.Event().wait()
 setattr(FolderObjects, sys.argv.pop(1), stuck)
 from eventlog.cli.main import main
@@ -319,10 +319,13 @@ def test_ctrl_c_stops_at_once_whatever_hangs(
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline() == "stuck\n"
-        process.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        assert process.wait(30) == 130
-        assert time.monotonic() - started < 1.5
-        assert process.stderr.read() == "eventlog: interrupted; the next sync goes on from here\n"
+        try:
+            assert process.stdout.readline() == "stuck\n"
+            process.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            assert process.wait(30) == 130
+            assert time.monotonic() - started < 1.5
+            assert process.stderr.read() == "eventlog: interrupted; the next sync goes on from here\n"
+        finally:
+            process.kill()
     assert eventlog("sync", remote, **(second if where == "copy" else {})).code == 0
