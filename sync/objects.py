@@ -188,6 +188,10 @@ class Objects:
         data = b"".join(pieces)
         self._attempt(name, lambda: self._put(name, data), writing=True)
 
+    def replace(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write what may have other bytes by now (nothing of a remote has) in the place of what is there."""
+        self.put(name, pieces)
+
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object, whole or not at all.
 

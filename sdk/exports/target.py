@@ -177,7 +177,7 @@ class Target:
     def write_record(self) -> None:
         """Write down what the record says by now."""
         self.objects.settle()
-        self.objects.put(RECORD, [msgspec.json.encode(self.record)])
+        self.objects.replace(RECORD, [msgspec.json.encode(self.record)])
         self.objects.settle()
 
     def note(self, name: str, written: Written) -> None:
@@ -262,7 +262,7 @@ class TargetFile:
         self._writer.close()
         size = self._path.stat().st_size
         with self._path.open("rb") as file:
-            self._target.objects.put(self.name, iter(lambda: file.read(_PIECE), b""))
+            self._target.objects.replace(self.name, iter(lambda: file.read(_PIECE), b""))
         self._target.note(self.name, Written(size, self._part, digest))
 
 
