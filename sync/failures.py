@@ -12,9 +12,9 @@ from enum import Enum, auto
 from typing import Any
 
 from eventlog.blobs import NO_RIGHT, NO_ROOM
-from eventlog.errors import RemoteUnreachable
+from eventlog.errors import EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
 
-__all__ = ["Failure", "Passing", "failure_of", "first_line"]
+__all__ = ["Failure", "Passing", "failure_of", "first_line", "told"]
 
 
 class Passing(RemoteUnreachable):
@@ -141,6 +141,53 @@ def failure_of(error: BaseException) -> Failure:
             if failure is not None:
                 return failure
     return Failure.OTHER
+
+
+def told(error: Exception, shown: str, name: str, *, rights: str, writing: bool) -> EventlogError:
+    """The error of the tree that says in one line what an error means for a remote, and what to do.
+
+    Args:
+        shown: what to call the remote.
+        name: of the object; "" for the remote itself.
+        rights: what to do where it refuses.
+        writing: it was to be written, not read.
+    """
+    where = f"{shown}/{name}" if name else shown
+    reason = first_line(error)
+    if not isinstance(error, OSError):
+        reason = f"{type(error).__name__}: {reason}"
+    cannot = f"{where} cannot be {'written' if writing else 'read'} ({reason})"
+    match failure_of(error):
+        case Failure.BUCKET_MISSING:
+            return RemoteUnreachable(
+                f"{shown} cannot be used, as its bucket is not there: check the name, or create it"
+            )
+        case Failure.MISSING if writing:
+            return RemoteUnreachable(f"{cannot}: check that the remote is still there, and sync again")
+        case Failure.MISSING:
+            return NotFound(f"{where} is not there")
+        case Failure.MISPLACED:
+            return RemoteInvalid(
+                f"{where} cannot be used: a file is where a folder should be; name another folder"
+            )
+        case Failure.FORBIDDEN:
+            return RemoteUnreachable(f"{cannot}: {rights}")
+        case Failure.FULL:
+            return RemoteUnreachable(f"{cannot}: make room there, and sync again")
+        case Failure.HOST_UNKNOWN:
+            return RemoteUnreachable(f"{shown} cannot be reached ({reason}): check the host's name")
+        case Failure.HOST_KEY:
+            return RemoteUnreachable(
+                f"{shown} is not trusted ({reason}): check its key, and connect once with ssh to accept it"
+            )
+        case Failure.CERTIFICATE:
+            return RemoteUnreachable(
+                f"{shown} is not trusted ({reason}): check its certificate, and the URL's protocol"
+            )
+        case Failure.PASSING:
+            return Passing(f"{where} does not answer ({reason}): check the network, and sync again")
+        case _:
+            return RemoteUnreachable(f"{cannot}: check that it is there, and sync again")
 
 
 def first_line(error: BaseException) -> str:

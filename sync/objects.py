@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from eventlog.blobs import BlobWriter
-from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
+from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid
 from eventlog.sync.copying import OnBytes, copy_hashing, opened
-from eventlog.sync.failures import Failure, Passing, failure_of, first_line
+from eventlog.sync.failures import Failure, failure_of, told
 from eventlog.sync.layout import TEMPORARY, is_temporary
 from eventlog.sync.parallel import run_all
 from eventlog.sync.patience import Patience
@@ -368,46 +368,8 @@ class Objects:
         except EventlogError:
             raise
         except Exception as error:
-            where = f"{self.shown}/{name}" if name else self.shown
-            raise self._said(where, error, writing=writing) from None
-
-    def _said(self, where: str, error: Exception, *, writing: bool) -> EventlogError:
-        reason = first_line(error)
-        if not isinstance(error, OSError):
-            reason = f"{type(error).__name__}: {reason}"
-        cannot = f"{where} cannot be {'written' if writing else 'read'} ({reason})"
-        match failure_of(error):
-            case Failure.BUCKET_MISSING:
-                return RemoteUnreachable(
-                    f"{self.shown} cannot be used, as its bucket is not there: check the name, or create it"
-                )
-            case Failure.MISSING if writing:
-                return RemoteUnreachable(f"{cannot}: check that the remote is still there, and sync again")
-            case Failure.MISSING:
-                return NotFound(f"{where} is not there")
-            case Failure.MISPLACED:
-                return RemoteInvalid(
-                    f"{where} cannot be used: a file is where a folder should be; name another folder"
-                )
-            case Failure.FORBIDDEN:
-                return RemoteUnreachable(f"{cannot}: {self.advice_on_rights}")
-            case Failure.FULL:
-                return RemoteUnreachable(f"{cannot}: make room there, and sync again")
-            case Failure.HOST_UNKNOWN:
-                return RemoteUnreachable(f"{self.shown} cannot be reached ({reason}): check the host's name")
-            case Failure.HOST_KEY:
-                return RemoteUnreachable(
-                    f"{self.shown} is not trusted ({reason}): check its key, and connect once with ssh to"
-                    " accept it"
-                )
-            case Failure.CERTIFICATE:
-                return RemoteUnreachable(
-                    f"{self.shown} is not trusted ({reason}): check its certificate, and the URL's protocol"
-                )
-            case Failure.PASSING:
-                return Passing(f"{where} does not answer ({reason}): check the network, and sync again")
-            case _:
-                return RemoteUnreachable(f"{cannot}: check that it is there, and sync again")
+            rights = self.advice_on_rights
+            raise told(error, self.shown, name, rights=rights, writing=writing) from None
 
 
 class Recounted:
