@@ -11,6 +11,7 @@ import pytest
 
 from eventlog.errors import EventlogError, InputInvalid, NotAvailable, RemoteInvalid, RemoteUnreachable
 from eventlog.sync import Remote, pull, push, synchronise
+from eventlog.sync.sftp_files import sftp_path
 from eventlog.sync.urls import objects_at
 from tests.sync.machines import Machine, batches_of
 from tests.sync.servers import SftpServer, sftp_server, web_server
@@ -188,6 +189,19 @@ def test_a_remote_that_is_full_takes_the_rest_when_there_is_room(
     assert push(machine("laptop").store, url).problems == []
     assert pull(machine("cluster").store, url).problems == []
     assert batches_of(machine("cluster").store) == batches_of(machine("laptop").store)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sftp://host/data/my%20runs/", "/data/my runs"),
+        ("sftp://host/~/runs", "runs"),
+        ("sftp://host/~", "."),
+        ("sftp://host", "/"),
+    ],
+)
+def test_a_path_over_sftp_may_begin_at_home(url: str, path: str) -> None:
+    assert sftp_path(url) == path
 
 
 @pytest.mark.parametrize(
