@@ -1,5 +1,6 @@
 """`eventlog status`: where the store is, what it holds, and what has not left it yet."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +15,8 @@ from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, fields, table
 from eventlog.cli.task_page import heading
 from eventlog.errors import EventlogError
-from eventlog.hosts import shared_remote
+from eventlog.hosts import HOSTS, home_around, shared_remote
+from eventlog.journal import JournalLock
 
 if TYPE_CHECKING:
     from eventlog.projections import SessionState, Views
@@ -47,7 +49,8 @@ def command(home: Path | None, as_json: bool) -> None:
     With --json: home, store, bytes (log, journals, blobs, views), batches, events, views_behind_batches
     (before this command folded them), stores (a list with id, own, batches, head), sessions (alive, a list
     with id, host, user, process, started, tasks; and the numbers of those that ended, died, which is without
-    closing, or are elsewhere), remote, unpushed_batches (null if not known), remote_problems.
+    closing, or are elsewhere), remote, unpushed_batches (null if not known), remote_problems, waiting (of
+    hosts that share the home, by host, the number of dead sessions whose last events are not committed).
     """
     with opened_store(home) as store:
         views, behind = _catch_up(store)
@@ -122,6 +125,7 @@ def _facts(
         "remote": remote.url if remote else None,
         "unpushed_batches": remote.batches if remote else None,
         "remote_problems": remote.problems if remote else [],
+        "waiting": _waiting(store.home),
     }
 
 
@@ -144,6 +148,22 @@ def _look_at_remote(store: "Store") -> _Remote | None:
     except EventlogError as error:
         return _Remote(url, None, [str(error)])
     return _Remote(url, missing.batches, missing.problems)
+
+
+def _waiting(home: Path) -> dict[str, int]:
+    """On the other hosts that share a home, the dead sessions that left journals, as on a node that died.
+
+    Nobody but that host may commit them.
+    """
+    around = home_around(home)
+    found: dict[str, int] = {}
+    if around is not home:
+        for journal in sorted((around / HOSTS).glob("*/journals/*")):
+            folder = journal.parent.parent
+            with contextlib.suppress(OSError):
+                if folder != home and not JournalLock.is_taken(journal):
+                    found[folder.name] = found.get(folder.name, 0) + 1
+    return found
 
 
 def disk_usage(folder: Path) -> int:
@@ -188,6 +208,9 @@ def _print(facts: Mapping[str, Any]) -> None:
         ],
         2,
     )
+    if facts["waiting"]:
+        heading("Waiting on other hosts, to be committed there by whatever runs next")
+        fields([(host, counted(count, "dead session")) for host, count in facts["waiting"].items()], 2)
     if sessions["alive"]:
         heading("Alive")
         _print_alive(sessions["alive"])

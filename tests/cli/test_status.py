@@ -35,6 +35,7 @@ def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
         "remote",
         "unpushed_batches",
         "remote_problems",
+        "waiting",
     ]
     with Store.open(tasks) as store:
         assert document["store"] == store.id.hex()

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,24 @@ def test_a_script_that_was_killed_on_a_compute_node_has_failed(scripts: Scripts,
     assert script.wait() == -signal.SIGKILL
     task = seen(lambda task: task.status == "failed")
     assert "node1 was killed" in task.data.status_reason
+
+
+def test_what_a_node_that_died_left_is_named(scripts: Scripts, shared: Path) -> None:
+    def run(host: str, *arguments: str) -> str:
+        text = "import sys; from eventlog.cli.main import main; main(sys.argv[1:])"
+        ran = scripts.start(text, *arguments, environment=on(host))
+        assert ran.wait() == 0, ran.err
+        return ran.out
+
+    assert scripts.start(TRAIN, environment=on("node1")).wait() == 0
+    # No watcher survives it.
+    text = TRAIN + "os.kill(os.getpid(), signal.SIGKILL)\n"
+    script = scripts.start(text, environment=on("node1", EVENTLOG_AUTO_SYNC="off"))
+    assert script.wait() == -signal.SIGKILL
+    assert "1 dead session" in run("login", "status")
+    run("node1", "sync")
+    assert "dead session" not in run("login", "status")
+    assert Counter(task.status for task in Task.get_tasks()) == {"completed": 1, "failed": 1}
 
 
 def test_a_task_is_edited_and_stopped_from_another_host(scripts: Scripts, shared: Path) -> None:
