@@ -14,6 +14,7 @@ from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import Choose, NamedBlobs, all_named
 from eventlog.sync.results import Tally
+from eventlog.sync.upgrading import blobs_overlooked, note_kinds
 
 if TYPE_CHECKING:
     from eventlog.sync.puller import Source
@@ -27,6 +28,9 @@ class Fetcher:
     Args:
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+
+    Attributes:
+        missing: blobs that the remote should have, and neither has nor lists as absent.
     """
 
     def __init__(
@@ -42,9 +46,15 @@ class Fetcher:
         self._tried: set[str] = set()
         # Named by what was let in, and not on the remote.
         self._not_there: set[str] = set()
+        self._overlooked: set[str] | None = None
+        self.missing: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Fetcher from {self._remote!r} into {self._store!r}>"
+
+    def begin(self) -> None:
+        """Look for what an older version has overlooked, before more is let in."""
+        self._overlooked = blobs_overlooked(self._store)
 
     def fetch_named(self, named: Iterable[NamedBlobs]) -> None:
         """See to the blobs that batches name, which are let in next.
@@ -57,6 +67,9 @@ class Fetcher:
         if self._choose is None:
             self._not_there |= self._fetch(required - self._tried, possible - self._tried) & required
             absent = self._lacking(required)
+            if doubtful := self._lacking(possible):
+                # What is listed as absent there is a blob, whatever the event is that names it.
+                absent |= doubtful & self._remote.absent.digests()
         else:
             # What is chosen is known once the log is here; till then all of it is absent.
             absent = required | self._remote.blob_sizes(possible).keys()
@@ -72,13 +85,17 @@ class Fetcher:
             RemoteUnreachable: the remote broke off.
             StoreFull, StoreReadOnly: the store cannot take them.
         """
+        if self._overlooked is not None:
+            self._absent_here.add(self._overlooked)
+            note_kinds(self._store)
         wanted = self._wanted()
         if wanted or self._not_there:
             listed_there = self._remote.absent.digests()
             # What was put there since, or before its list was deleted, is found when asked for again.
             suspect = (wanted | self._not_there) - listed_there
             gone = self._fetch(suspect)
-            for digest in sorted(gone if covers_log else gone & self._not_there):
+            self.missing = gone if covers_log else gone & self._not_there
+            for digest in sorted(self.missing):
                 self._tally.add_blob_problem(
                     f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent: push to it"
                     " from a store that has it"

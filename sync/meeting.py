@@ -123,13 +123,16 @@ def synchronise(
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
     with Remote(url) as remote:
         holdings = _holdings(remote)
+        puller = Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs)
         try:
-            Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs).pull()
+            puller.pull()
         except (StoreFull, StoreReadOnly) as error:
             pulling.problems.append(str(error))
         if not remote.is_read_only:
             _flush(store, pushing)
             remote.prepare()
+            # So that whoever has them supplies them.
+            remote.absent.add(puller.missing)
             _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
         remember(store, url, remote)
     pushed = None if remote.is_read_only else pushing.result(PushResult)

@@ -99,9 +99,10 @@ class Sender:
                 path = self._store.blobs.path(digest)
                 size = path.stat().st_size
             except (BlobMissing, OSError) as error:
-                if digest not in there and digest in named.required:
+                is_listed = digest not in there and self._is_listed_here(digest)
+                if digest not in there and (digest in named.required or is_listed):
                     outgoing.absent.add(digest)
-                    if not self._is_listed_here(digest):
+                    if not is_listed:
                         self._tally.add_blob_problem(f"{error}; what names it is pushed without it")
             else:
                 # One of another size is not whole, as a folder on a stick that was pulled out may hold.

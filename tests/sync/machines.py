@@ -1,15 +1,20 @@
 """Machines with real stores, and a reader of remotes that takes nothing from `eventlog.sync`."""
 
+import contextlib
 import hashlib
 import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Union
+from unittest.mock import patch
 
 import lmdb
+import msgspec
 
 from eventlog.batch import Batch, encode_batch
 from eventlog.events import (
+    EVENT_KINDS,
     ArtifactUploaded,
     Event,
     ExecutionRecorded,
@@ -22,6 +27,10 @@ from eventlog.events import (
 from eventlog.store import Store
 
 __all__ = ["Machine", "absent_from", "batches_of", "blobs_named", "change_batch", "read_remote", "rewritten"]
+
+
+# What an older version does not know: events with blobs, edits, and reports are among them.
+NEWER = frozenset({"ArtifactUploaded", "ParametersSet", "TextReported", "TaskRenamed"})
 
 
 class Machine:
@@ -63,6 +72,18 @@ class Machine:
     def reopen(self) -> None:
         self.store.close()
         self.store = Store.open(self.home)
+
+
+@contextlib.contextmanager
+def older_program() -> Iterator[None]:
+    """What follows is done by an older version, which does not know all kinds of event."""
+    known: Any = Union[tuple(kind for name, kind in EVENT_KINDS.items() if name not in NEWER)]
+    with (
+        patch("eventlog.events._decoder", msgspec.msgpack.Decoder(list[known])),
+        patch("eventlog.events._one_decoder", msgspec.msgpack.Decoder(known)),
+        patch("eventlog.sync.upgrading.KINDS", "older"),
+    ):
+        yield
 
 
 def batches_of(store: Store) -> dict[bytes, list[bytes]]:
