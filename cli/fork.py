@@ -117,11 +117,10 @@ def _print(result: "ForkResult", url: str, *, dry_run: bool) -> None:
         after = f"after batch {fork.common}" if fork.common >= 0 else "from its first batch on"
         line(f"store {fork.store.hex()} has two histories {after}")
         line(f"  here:  {_words(fork.here)}")
-        line(f"  there: {_words(fork.there)}")
+        if fork.there is not None:
+            line(f"  there: {_words(fork.there)}")
         if fork.parted is not None:
             line(f"  what is here is store {fork.parted.store.hex()} now")
-        elif not dry_run:
-            line(f"  what is there is store {fork.there.becomes.hex()} already")
     if result.deleted:
         line(f"deleted {counted(result.deleted, 'segment')} on {url}, whose batches are there under a new id")
     if not result.forks and not result.deleted and not result.problems:
@@ -140,7 +139,7 @@ def _document(fork: "Fork") -> dict[str, Any]:
         "store": fork.store.hex(),
         "common": fork.common,
         "here": _side(fork.here),
-        "there": _side(fork.there),
+        "there": fork.there and _side(fork.there),
         "parted": None if fork.parted is None else fork.parted.store.hex(),
     }
 

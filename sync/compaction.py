@@ -119,9 +119,11 @@ class _Compactor:
 
     def _merge(self, run: list[Segment]) -> Segment:
         first, last = run[0].first, run[-1].last
+        merged = Segment(first, last, run[-1].mark, self._copy_of, sum(one.size for one in run))
         batches = self._store.batches(self._copy_of, first, last)
-        links = list(confirmed(batches, self._copy_of, first, last, run[-1].ends_with))
-        return self._remote.put_segment(self._copy_of, [batch for batch, _ in links], links[-1][1])
+        chain = confirmed(batches, self._copy_of, first, last, run[-1].ends_with)
+        self._remote.put_chain(merged, (batch for batch, _ in chain))
+        return merged
 
     def _delete_within(self, outer: list[Segment]) -> None:
         inner = sorted({one for one in self._segments for other in outer if _lies_within(one, other)})

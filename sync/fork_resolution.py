@@ -8,14 +8,16 @@ side that has become a store which is there too, batch for batch, are deleted.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from eventlog.batch import Batch
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, StoreForked, StoreNewer
 from eventlog.events import SessionStarted
-from eventlog.fork import Parted, Rechaining, derived_store, part, session_start
+from eventlog.fork import Destination, Parted, derived_store, part, session_start, start_in
 from eventlog.store import Head, Store
 from eventlog.sync.compaction import merge_small
 from eventlog.sync.forks import hash_of
-from eventlog.sync.layout import Segment, uncovered
+from eventlog.sync.layout import Holdings, Segment, uncovered
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher
 from eventlog.sync.remote import Remote
@@ -50,14 +52,14 @@ class Fork:
         store: its id.
         common: number of the last batch that both have; -1 for none.
         here: the side in this store.
-        there: the side on the remote.
+        there: the side on the remote; None if only here there are batches that have a new id elsewhere.
         parted: what became of the side here, or None if it stays as it is.
     """
 
     store: bytes
     common: int
     here: Side
-    there: Side
+    there: Side | None
     parted: Parted | None = None
 
 
@@ -128,17 +130,9 @@ def resolve_forks(
 
 
 def _part(store: Store, fork: Fork, named: bytes | None) -> Parted | None:
-    heads = store.heads()
-    if fork.here.becomes in heads or fork.store == named:
+    if fork.store in (store.id, named):
         return part(store, fork.store, fork.common)
-    if fork.there.becomes in heads:
-        return None
-    if fork.store == store.id:
-        return part(store, fork.store, fork.common)
-    raise StoreForked(
-        f"store {fork.store.hex()} has two histories after batch {fork.common}, and is another machine's: run"
-        " `eventlog fork` there, on one of the two, and then here; or here with --store, if neither is left"
-    )
+    return part(store, fork.store, fork.common, create=False)
 
 
 def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCallback | None) -> None:
@@ -157,7 +151,9 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
             result.problems.append(f"{remote.url} keeps batches of store {copy_of.hex()} twice: {error}")
     pulling = Tally("pull", progress)
     holdings = remote.holdings()
-    Puller(store, remote, holdings, pulling).pull()
+    puller = Puller(store, remote, holdings, pulling)
+    puller.pull()
+    remote.absent.add(puller.missing)
     again = Tally("push", progress)
     Pusher(store, remote, holdings, again, pulled=True).push()
     # Of a fork that stays, it has been said why.
@@ -170,14 +166,21 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
 
 
 def _find(store: Store, remote: Remote, copy_of: bytes, segments: list[Segment]) -> Fork | None:
-    """The fork between what is here and on a remote of a store, if there is one."""
-    head = store.heads()[copy_of]
+    """The fork between what is here and on a remote of a store, if there is one that is not resolved."""
     heads = store.heads()
-    for side in _read_sides(store, remote, copy_of, head, segments):
-        common = side.first.number - 1
-        if common < head.number and (side.chain.store not in heads or not side.is_moved):
-            return Fork(copy_of, common, _here(store, copy_of, common, head), side.described())
-    return None
+    head = heads[copy_of]
+    places = _read_sides(store, remote, copy_of, head, segments)
+    # What somebody else has given a new id is not what is here any more.
+    moved = next(
+        (one.number for one in store.batches(copy_of) if derived_store(one.hash) in heads), head.number + 1
+    )
+    unresolved = [place for place in places.values() if not place.is_here and place.common < head.number]
+    if not unresolved and moved > head.number:
+        return None
+    there = max(unresolved, key=lambda place: place.batch.number, default=None)
+    common = moved - 1 if there is None else min(there.common, moved - 1)
+    side = None if there is None else there.described()
+    return Fork(copy_of, common, _here(store, copy_of, common, head), side)
 
 
 def _here(store: Store, copy_of: bytes, common: int, head: Head) -> Side:
@@ -191,87 +194,81 @@ def _here(store: Store, copy_of: bytes, common: int, head: Head) -> Side:
     )
 
 
-class _SideThere:
-    """A side of a fork on a remote: batches that are not what is here under their numbers.
+class _Place:
+    """A batch on a remote that is not what is here under its number, and where it goes.
 
     Attributes:
-        first: its first batch.
-        chain: what it becomes.
-        is_moved: whether all of it that was read is here, as the store that it becomes.
-        segments: those that hold batches of it.
+        batch: the batch, without what it holds.
+        common: number of the last batch before it that is here as well.
+        first: hash of the first one after that.
+        destination: where the batches up to this one go.
+        is_here: whether it is here, as the batch of another store.
     """
 
-    def __init__(self, store: Store, first: Batch) -> None:
-        self._store = store
-        self._starts: dict[bytes, SessionStarted] = {}
-        self._last = first
-        self._batches = 0
-        self.first = first
-        self.chain = Rechaining(first, self._start_of)
-        self.is_moved = True
-        self.segments: set[Segment] = set()
+    def __init__(
+        self, before: "_Place | None", batch: Batch, digest: bytes, destination: Destination
+    ) -> None:
+        self.common: int = before.common if before else batch.number - 1
+        self.first: bytes = before.first if before else digest
+        self.destination = destination
+        self.is_here: bool = (before is None or before.is_here) and destination.take(batch) is not None
+        self.batch = msgspec.structs.replace(batch, data=b"")
 
     def __repr__(self) -> str:
-        return f"<_SideThere of {self._batches} batches from {self.first!r} on>"
-
-    def take(self, batch: Batch) -> None:
-        """Take in the next batch."""
-        if batch.first == 0:
-            started = batch.events()[0].event
-            if isinstance(started, SessionStarted):
-                self._starts[batch.session] = started
-        for new in self.chain.take(batch):
-            there = next(self._store.batches(self.chain.store, new.number, new.number), None)
-            self.is_moved &= there is not None and there.data == new.data
-        self._last = batch
-        self._batches += 1
+        return f"<_Place of {self.batch!r}>"
 
     def described(self) -> Side:
-        host = self._start_of(self._last.session).host
-        return Side(self._batches, self._last.last_time, host, self.chain.store)
-
-    def _start_of(self, session: bytes) -> SessionStarted:
-        if session not in self._starts:
-            self._starts[session] = session_start(self._store, self.first.store, session)
-        return self._starts[session]
+        return Side(
+            self.batch.number - self.common,
+            self.batch.last_time,
+            self.destination.start_of(self.batch.session).host,
+            derived_store(self.first),
+        )
 
 
 def _read_sides(
     store: Store, remote: Remote, copy_of: bytes, head: Head, segments: Iterable[Segment]
-) -> list[_SideThere]:
-    """The sides of a store on a remote that are not here, from the segments that differ by name.
+) -> dict[bytes, _Place]:
+    """The batches of a store on a remote that are not here, by hash, from segments that differ by name.
 
     Raises:
         DataCorrupt: the batch with which one begins is not there.
     """
-    sides: list[_SideThere] = []
-    # By the hashes of their batches, and of their last ones.
-    of_batch: dict[bytes, _SideThere] = {}
-    at_end: dict[bytes, _SideThere] = {}
+    starts: dict[bytes, SessionStarted] = {}
+
+    def find(of_store: bytes, number: int) -> bytes | None:
+        return next((batch.data for batch in store.batches(of_store, number, number)), None)
+
+    def start_of(session: bytes) -> SessionStarted:
+        if session not in starts:
+            starts[session] = session_start(store, copy_of, session)
+        return starts[session]
+
+    places: dict[bytes, _Place] = {}
     for segment in sorted(segments):
         if segment.last <= head.number and segment.ends_with(hash_of(store, copy_of, segment.last, head)):
             continue
         for batch, digest in _readable(remote, segment):
-            side = of_batch.get(digest)
-            if side is None:
-                if batch.number <= head.number and digest == hash_of(store, copy_of, batch.number, head):
-                    continue
-                side = at_end.pop(batch.previous, None)
-                if side is None:
-                    if batch.number and (
-                        batch.number > head.number + 1
-                        or batch.previous != hash_of(store, copy_of, batch.number - 1, head)
-                    ):
-                        raise DataCorrupt(
-                            f"{remote.url} has batch {batch.number} of another history of store"
-                            f" {copy_of.hex()}, and lacks those before it: push to it from where they are"
-                        )
-                    side = _SideThere(store, batch)
-                    sides.append(side)
-                side.take(batch)
-                of_batch[digest] = at_end[digest] = side
-            side.segments.add(segment)
-    return sides
+            number = batch.number
+            is_common = number <= head.number and digest == hash_of(store, copy_of, number, head)
+            if is_common or digest in places:
+                continue
+            if batch.first == 0:
+                starts[batch.session] = start_in(batch)
+            before = places.get(batch.previous)
+            if before is not None:
+                destination = before.destination.copy()
+            elif number == 0 or (
+                number <= head.number + 1 and batch.previous == hash_of(store, copy_of, number - 1, head)
+            ):
+                destination = Destination(find, start_of, create=False)
+            else:
+                raise DataCorrupt(
+                    f"{remote.url} has batch {number} of another history of store {copy_of.hex()}, and lacks"
+                    " those before it: push to it from where they are"
+                )
+            places[digest] = _Place(before, batch, digest, destination)
+    return places
 
 
 def _readable(remote: Remote, segment: Segment) -> Iterator[tuple[Batch, bytes]]:
@@ -285,30 +282,36 @@ def _readable(remote: Remote, segment: Segment) -> Iterator[tuple[Batch, bytes]]
 
 
 def _clear(store: Store, remote: Remote, copy_of: bytes) -> int:
-    """Delete the segments of a store on a remote whose batches are there as another store's."""
+    """Delete the segments of a store on a remote whose batches are there as other stores'."""
     head = store.heads()[copy_of]
     segments = remote.segments_of(copy_of)
-    deleted = 0
-    for side in _read_sides(store, remote, copy_of, head, segments):
-        if not side.is_moved or uncovered(remote.segments_of(side.chain.store), side.chain.head.number):
+    places = _read_sides(store, remote, copy_of, head, segments)
+    there: dict[bytes, list[Segment]] = {}
+    doomed = []
+    common = -1
+    for segment in segments:
+        if segment.last <= head.number and segment.ends_with(hash_of(store, copy_of, segment.last, head)):
             continue
-        common = side.first.number - 1
-        kept = [segment for segment in segments if segment not in side.segments]
-        for first, last in uncovered(kept, common):
-            # One that is deleted holds batches of both.
-            links = list(
-                confirmed(
-                    store.batches(copy_of, first, last),
-                    copy_of,
-                    first,
-                    last,
-                    hash_of(store, copy_of, last, head).__eq__,
-                )
-            )
-            kept.append(remote.put_segment(copy_of, [batch for batch, _ in links], links[-1][1]))
+        own = [places[digest] for _, digest in _readable(remote, segment) if digest in places]
+        for place in own:
+            if place.destination.store not in there:
+                there[place.destination.store] = remote.segments_of(place.destination.store)
+        if own and all(place.is_here and _is_there(place, there) for place in own):
+            doomed.append(segment)
+            common = max(common, own[0].common)
+    kept = [segment for segment in segments if segment not in doomed]
+    for first, last in uncovered(kept, common):
+        # One that is deleted holds batches of both.
+        ends = hash_of(store, copy_of, last, head)
+        links = list(confirmed(store.batches(copy_of, first, last), copy_of, first, last, ends.__eq__))
+        remote.put_segment(copy_of, [batch for batch, _ in links], ends)
+    if doomed:
         remote.settle()
-        for segment in side.segments:
-            remote.objects.remove(segment.object)
-            deleted += 1
-        segments = kept
-    return deleted
+    for segment in doomed:
+        remote.objects.remove(segment.object)
+    return len(doomed)
+
+
+def _is_there(place: _Place, there: Holdings) -> bool:
+    destination = place.destination
+    return not uncovered(there[destination.store], destination.head.number)

@@ -11,7 +11,7 @@ from eventlog.errors import DataCorrupt, StoreForked
 from eventlog.store import Head, Store
 from eventlog.sync.layout import Segment
 
-__all__ = ["check_agreement", "forked", "hash_of", "moved"]
+__all__ = ["check_agreement", "forked", "hash_of", "moved", "moved_here"]
 
 
 def check_agreement(store: Store, copy_of: bytes, head: Head | None, segments: Iterable[Segment]) -> None:
@@ -57,6 +57,14 @@ def moved(copy_of: bytes, number: int, becomes: bytes) -> StoreForked:
     return StoreForked(
         f"store {copy_of.hex()} has two histories on this remote, and the one from batch {number} on is store"
         f" {becomes.hex()} since: run `eventlog fork` with this remote, so that it is there only once"
+    )
+
+
+def moved_here(copy_of: bytes, number: int, becomes: bytes) -> StoreForked:
+    """The error that says that batches here are of a side of a fork that has a new id since."""
+    return StoreForked(
+        f"store {copy_of.hex()} has two histories, and what is here from batch {number} on is store"
+        f" {becomes.hex()} since: run `eventlog fork` with this remote, so that it is here only once"
     )
 
 

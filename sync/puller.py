@@ -98,6 +98,11 @@ class Puller:
     def __repr__(self) -> str:
         return f"<Puller from {self.remote!r} into {self.store!r}>"
 
+    @property
+    def missing(self) -> set[str]:
+        """The blobs that the remote should have, and neither has nor lists as absent."""
+        return self._blobs.missing
+
     def pull(self) -> None:
         """Let in every store's batches that are not here; what cannot be is told among the problems.
 
@@ -109,6 +114,7 @@ class Puller:
             raise StoreReadOnly(f"the store at {self.store.home} is open for reading alone: it can only push")
         heads = self.store.heads()
         self._here = heads.keys()
+        self._blobs.begin()
         # Small stores are let in together, so that none of them waits for the network, or the disk, alone.
         wave: list[Arrived] = []
         size = 0

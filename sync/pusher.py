@@ -1,13 +1,14 @@
 """Pushing: what a store holds and a remote does not, blobs first, then the batches that name them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from eventlog.batch import Batch
 from eventlog.errors import DataCorrupt, StoreForked, StoreNewer
+from eventlog.fork import derived_store
 from eventlog.store import Head, Store
-from eventlog.sync.forks import check_agreement
+from eventlog.sync.forks import check_agreement, moved_here
 from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, uncovered
 from eventlog.sync.parallel import SMALL_JOBS, run_all
 from eventlog.sync.references import Choose, NamedBlobs, named_blobs
@@ -121,7 +122,8 @@ class Pusher:
         """The batches that the remote lacks, in runs that make a segment each; damage is a problem."""
         planned = []
         # Read after the remote was listed, so that what another process pushed meanwhile is no surprise.
-        for copy_of, head in sorted(self.store.heads().items()):
+        heads = self.store.heads()
+        for copy_of, head in sorted(heads.items()):
             with self._problems():
                 segments = self.holdings.get(copy_of, [])
                 ranges = lacking(self.store, copy_of, head, segments, pulled=self.pulled)
@@ -130,10 +132,16 @@ class Pusher:
         for copy_of, head, ranges in planned:
             with self._problems():
                 for first, last in ranges:
-                    yield from _runs(self._checked(copy_of, first, last, head))
+                    yield from _runs(self._checked(copy_of, first, last, head, heads.keys()))
 
-    def _checked(self, copy_of: bytes, first: int, last: int, head: Head) -> Iterator[Leaving]:
-        """The batches of a range, each proved by its hash to be what was committed."""
+    def _checked(
+        self, copy_of: bytes, first: int, last: int, head: Head, here: Set[bytes]
+    ) -> Iterator[Leaving]:
+        """The batches of a range, each proved by its hash to be what was committed.
+
+        Args:
+            here: the stores that are here.
+        """
         try:
             last_hash = head.hash
             if last < head.number:
@@ -141,6 +149,8 @@ class Pusher:
                 last_hash = successor.previous
             batches = self.store.batches(copy_of, first, last)
             for batch, digest in confirmed(batches, copy_of, first, last, last_hash.__eq__):
+                if (becomes := derived_store(digest)) in here:
+                    raise moved_here(copy_of, batch.number, becomes)
                 yield Leaving(batch, digest, named_blobs(batch))
         except (DataCorrupt, StoreNewer) as error:
             raise DataCorrupt(
@@ -183,7 +193,7 @@ def _runs(links: Iterator[Leaving]) -> Iterator[list[Leaving]]:
         failure: Exception | None = None
         try:
             link = next(links, None)
-        except DataCorrupt as error:
+        except (DataCorrupt, StoreForked) as error:
             link, failure = None, error
         if link is not None:
             run.append(link)

@@ -174,8 +174,12 @@ class Remote:
         segment = Segment(
             batches[0].number, batches[-1].number, last_hash.hex()[:16], store, segment_size(batches)
         )
-        self.objects.put(segment.object, segment_pieces(batches))
+        self.put_chain(segment, batches)
         return segment
+
+    def put_chain(self, segment: Segment, batches: Iterable[Batch]) -> None:
+        """Write a segment whose batches come one by one, whole or not at all."""
+        self.objects.put(segment.object, segment_pieces(batches))
 
     def blob_sizes(self, digests: Iterable[str]) -> dict[str, int]:
         """The sizes, in bytes, of those of these blobs that it holds."""

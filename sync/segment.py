@@ -5,7 +5,7 @@ committed.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from eventlog.batch import MAX_BATCH_SIZE, Batch
@@ -20,7 +20,7 @@ LENGTH = struct.Struct(">I")
 MAX_LENGTH = 2 * MAX_BATCH_SIZE + 4096
 
 
-def segment_pieces(batches: Sequence[Batch]) -> Iterator[bytes]:
+def segment_pieces(batches: Iterable[Batch]) -> Iterator[bytes]:
     """The bytes of a segment of these batches, piece by piece."""
     yield MAGIC
     for batch in batches:
