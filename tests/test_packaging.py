@@ -61,7 +61,12 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
                 imported.add((node.module or "").partition(".")[0])
     declared = import_names(PROJECT["project"]["dependencies"])
     extras = PROJECT["project"]["optional-dependencies"]
-    optional = import_names(extras["hocon"] + extras["mlflow"] + extras["plots"])
+    of_remotes = [line for kind in ("azure", "gcs", "http", "s3", "sftp", "webdav") for line in extras[kind]]
+    # fsspec imports it.
+    not_imported = {"aiohttp"}
+    optional = import_names(extras["hocon"] + extras["mlflow"] + extras["plots"] + of_remotes) - not_imported
+    # What s3fs is made of.
+    optional |= {"aiobotocore", "botocore"}
     # What is of their types is read and written with them; whoever has such a value has the package.
     callers_own = {"hydra", "matplotlib", "numpy", "omegaconf", "pandas"}
     assert imported - sys.stdlib_module_names - {"eventlog"} - callers_own - optional == declared
