@@ -200,7 +200,7 @@ class _Upload:
             try:
                 return self._objects.call(method, **self._place, **arguments)
             except Exception as error:
-                if failure_of(error) is Failure.MISSING and "UploadId" in self._place:
+                if "UploadId" in self._place and (failure_of(error) is Failure.MISSING or self._is_gone()):
                     return None
                 raise
 
@@ -208,6 +208,14 @@ class _Upload:
         if answer is None:
             raise _PartsGone
         return answer
+
+    def _is_gone(self) -> bool:
+        """Whether the upload is not known any more: some servers then fail, where others say so."""
+        try:
+            self._objects.call("list_parts", **self._place, MaxParts=1)
+        except Exception as error:
+            return failure_of(error) is Failure.MISSING
+        return False
 
     def _abort(self) -> None:
         with contextlib.suppress(Exception):
