@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol
@@ -51,7 +51,8 @@ class ReadAhead:
         self._waiting = deque(segment for segment in order if segment.size < SMALL_SIZE)
         self._jobs = min(jobs or SMALL_JOBS, len(self._waiting)) if len(self._waiting) > 1 else 0
         # Those begun, in their order, and not yet read.
-        self._begun: dict[Segment, _Fetched] = {}
+        # A plain dictionary would take ever longer to find its first entry.
+        self._begun: OrderedDict[Segment, _Fetched] = OrderedDict()
         self._held = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -86,8 +87,8 @@ class ReadAhead:
         with self._changed:
             # Those before it were passed over, as when their store turned out to be damaged.
             place = self._places.get(segment, 0)
-            for earlier in [one for one in self._begun if self._places[one] < place]:
-                self._release(earlier)
+            while self._begun and self._places[first := next(iter(self._begun))] < place:
+                self._release(first)
             fetched = self._begun.get(segment)
             if fetched is None:
                 if segment in self._waiting:
