@@ -18,7 +18,7 @@ from eventlog.store import Head, Store
 from eventlog.sync.compaction import merge_small
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import Holdings, Segment, uncovered
-from eventlog.sync.puller import Puller
+from eventlog.sync.puller import BEFORE_FIRST, Puller
 from eventlog.sync.pusher import Pusher
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import ProgressCallback, Tally
@@ -144,7 +144,7 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
     pusher.push()
     merge_small(store, remote, holdings, pusher.put)
     remote.settle()
-    for copy_of in sorted(holdings.keys() & store.heads().keys()):
+    for copy_of in sorted(holdings):
         try:
             result.deleted += _clear(store, remote, copy_of)
         except EventlogError as error:
@@ -283,7 +283,8 @@ def _readable(remote: Remote, segment: Segment) -> Iterator[tuple[Batch, bytes]]
 
 def _clear(store: Store, remote: Remote, copy_of: bytes) -> int:
     """Delete the segments of a store on a remote whose batches are there as other stores'."""
-    head = store.heads()[copy_of]
+    # Where two copies parted before their first batch, nobody may have the store itself any more.
+    head = store.heads().get(copy_of, BEFORE_FIRST)
     segments = remote.segments_of(copy_of)
     places = _read_sides(store, remote, copy_of, head, segments)
     there: dict[bytes, list[Segment]] = {}

@@ -124,6 +124,28 @@ def test_a_copy_that_never_had_a_batch_in_common_gets_its_id_too(machine: Machin
     other.close()
 
 
+def test_a_store_of_which_every_copy_got_a_new_id_leaves_the_remote(machine: Machines, remote: Path) -> None:
+    laptop = machine("laptop")
+    other = clone(laptop, "clone")
+    old = laptop.id
+    laptop.train()
+    other.train()
+    push(other.store, remote)
+    assert resolve_forks(laptop.store, str(remote)).problems == []
+    report(other, 1, 1.0)
+    push(laptop.store, remote.parent / "between")
+    with Machine(remote.parent / "third").store as third:
+        pull(third, remote)
+        assert resolve_forks(third, str(remote), named=old).problems == []
+    part(other.store, old, -1)
+    for _ in range(2):
+        for one in (laptop, other):
+            resolve_forks(one.store, str(remote))
+    assert old not in read_remote(remote)
+    assert synchronise(other.store, remote).problems == []
+    other.close()
+
+
 def test_a_session_that_went_on_in_both_copies_is_two_sessions_afterwards(
     machine: Machines, remote: Path
 ) -> None:
