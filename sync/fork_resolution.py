@@ -109,9 +109,9 @@ def resolve_forks(
         # The store that a side has become may come with it.
         Puller(store, remote, remote.holdings(), Tally("pull", progress)).pull()
     holdings = remote.holdings()
-    for copy_of in sorted(holdings.keys() & store.heads().keys()):
+    for copy_of in sorted(store.heads()):
         try:
-            fork = _find(store, remote, copy_of, holdings[copy_of])
+            fork = _find(store, remote, copy_of, holdings.get(copy_of, []))
             if fork is None:
                 continue
             if not dry_run:
