@@ -293,11 +293,13 @@ def _clear(store: Store, remote: Remote, copy_of: bytes) -> int:
     for segment in segments:
         if segment.last <= head.number and segment.ends_with(hash_of(store, copy_of, segment.last, head)):
             continue
-        own = [places[digest] for _, digest in _readable(remote, segment) if digest in places]
+        read = [digest for _, digest in _readable(remote, segment)]
+        own = [places[digest] for digest in read if digest in places]
         for place in own:
             if place.destination.store not in there:
                 there[place.destination.store] = remote.segments_of(place.destination.store)
-        if own and all(place.is_here and _is_there(place, there) for place in own):
+        is_whole = len(read) == segment.last - segment.first + 1
+        if own and is_whole and all(place.is_here and _is_there(place, there) for place in own):
             doomed.append(segment)
             common = max(common, own[0].common)
     kept = [segment for segment in segments if segment not in doomed]
