@@ -58,9 +58,12 @@ def main() -> None:
     try:
         with Store.open(home, create=False) as store:
             Watcher(store, url, folder, seconds).run()
-    except EventlogError as error:
+    except Exception as error:
+        # Whoever waits for it is told, and does not wait longer.
+        folder.note(Attempt("the remote", folder.last().pushed, time.time_ns(), str(error)))
+        if not isinstance(error, EventlogError):
+            raise
         _say(str(error))
-        folder.note(Attempt("the remote", -1, time.time_ns(), str(error)))
 
 
 class Watcher:
@@ -84,6 +87,7 @@ class Watcher:
         # What was asked for before, and not tried.
         asked, last = folder.asked(), folder.last()
         self._asked = asked if last.began >= asked else 0
+        self._pushed = last.pushed
         self._edits = _Edits(store, last.pushed) if url == str(shared_remote(store.home)) else None
         self._ended = False
         self._interval = seconds
@@ -115,10 +119,9 @@ class Watcher:
         self._looked = now
         if not is_there(self._store.home):
             raise NotFound(f"the store at {self._store.home} is gone")
+        recover(self._store)
         live = self._store.live_sessions()
-        if self._live - live:
-            self._ended = True
-            recover(self._store)
+        self._ended |= bool(self._live - live)
         if live - self._live and self._seconds != AT_CLOSE:
             self._interval = min(self._seconds, _FIRST_SECONDS)
         if live:
@@ -147,12 +150,13 @@ class Watcher:
         self._interval = min(self._seconds, self._interval * 2)
         for line in self._watching.news():
             _say(line)
-        heads = self._watching.heads or {}
-        pushed = heads[self._store.id].number if self._store.id in heads else -1
+        head = (self._watching.heads or {}).get(self._store.id)
+        if head is not None:
+            self._pushed = head.number
         problem = self._watching.problems[0] if self._watching.problems else ""
         if self._edits is not None and not problem:
-            self._edits.tell(pushed)
-        self._folder.note(Attempt(self._shown, pushed, began, problem))
+            self._edits.tell(self._pushed)
+        self._folder.note(Attempt(self._shown, self._pushed, began, problem))
         if done is not None and done.batches:
             _say(f"pushed {done.batches} batches")
 
@@ -202,9 +206,10 @@ class _Edits:
         """Pull the stores that have something new about tasks that run here."""
         from eventlog.sync.sharing import freshen_stores
 
+        records = [self._store.record_of(session) for session in live]
         stores = set()
-        for session, task in self._run:
-            for store, when in words_about(self._store, task).items() if session in live else ():
+        for task in {task for record in records if record is not None for task in record.open_tasks}:
+            for store, when in words_about(self._store, task).items():
                 if self._heard.get((task, store)) != when:
                     self._heard[task, store] = when
                     stores.add(store)
