@@ -26,6 +26,7 @@ NAMES = (
     "sync_artifacts",
     "sync_events",
     "sync_nothing",
+    "auto_sync",
     "console",
     "add_scalar",
     "savefig",

@@ -31,6 +31,7 @@ log = logging.getLogger("eventlog")
 # Where hosts that share a home meet.
 _SHARED_SECONDS = 5.0
 _OFF = ("", "off")
+_SPAWN_SECONDS = 0.1
 _POLL_SECONDS = 0.02
 _TELL_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
@@ -98,7 +99,7 @@ def watch_over(store: Store) -> None:
     if noted is None:
         return
     try:
-        threading.Thread(target=noted.start, name="eventlog-auto-sync", daemon=True).start()
+        threading.Thread(target=noted.start_soon, name="eventlog-auto-sync", daemon=True).start()
     except RuntimeError:
         # The interpreter is ending, and `_finish` will see to it.
         pass
@@ -136,6 +137,11 @@ class _Noted:
         """The number of the last batch of the store's own."""
         head = self.store.heads().get(self.store.id)
         return -1 if head is None else head.number
+
+    def start_soon(self) -> None:
+        """Start them once `Task.init` has returned: spawning holds up the interpreter for milliseconds."""
+        time.sleep(_SPAWN_SECONDS)
+        self.start()
 
     def start(self) -> None:
         """Start the watchers that are not there."""
