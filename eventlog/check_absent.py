@@ -1,9 +1,10 @@
 """What verify finds in a store's absent lists: the blobs that are known not to be there."""
 
-import os
 import re
 import stat
 from pathlib import Path
+
+from eventlog.check_blobs import entries
 
 __all__ = ["read_absent"]
 
@@ -16,7 +17,7 @@ def read_absent(folder: Path) -> tuple[set[str], list[str]]:
     """The blobs that are known not to be here, and what is wrong with the lists that say so."""
     absent: set[str] = set()
     problems = []
-    for entry in _entries(folder):
+    for entry in entries(folder):
         name = f"absent/{entry.name}"
         status = entry.stat(follow_symlinks=False)
         if not LIST.fullmatch(entry.name) or not stat.S_ISREG(status.st_mode):
@@ -37,11 +38,3 @@ def read_absent(folder: Path) -> tuple[set[str], list[str]]:
             else:
                 absent.update(digests)
     return absent, problems
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["check_blobs", "list_blobs"]
+__all__ = ["check_blobs", "entries", "list_blobs"]
 
 PIECE_SIZE = 1 << 20
 FOLDER = re.compile("[0-9a-f]{2}")
@@ -18,11 +18,11 @@ DIGEST = re.compile("[0-9a-f]{64}")
 def list_blobs(folder: Path) -> tuple[dict[str, int], list[str]]:
     """Sizes of the blobs by digest, and what in their folder is none."""
     sizes, foreign = {}, []
-    for inner in _entries(folder):
+    for inner in entries(folder):
         if not FOLDER.fullmatch(inner.name) or not inner.is_dir(follow_symlinks=False):
             foreign.append(f"blobs/{inner.name} is not a folder of blobs")
             continue
-        for entry in _entries(Path(inner.path)):
+        for entry in entries(Path(inner.path)):
             status = entry.stat(follow_symlinks=False)
             if DIGEST.fullmatch(entry.name) and entry.name[:2] == inner.name and stat.S_ISREG(status.st_mode):
                 sizes[entry.name] = status.st_size
@@ -57,9 +57,10 @@ def check_blobs(folder: Path, digests: Iterable[str], count: Callable[[int], Non
         return [problem for problem in pool.map(check, digests) if problem]
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name; nothing where there is none."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
