@@ -31,7 +31,7 @@ log = logging.getLogger("eventlog")
 # Where hosts that share a home meet.
 _SHARED_SECONDS = 5.0
 _OFF = ("", "off")
-_SPAWN_SECONDS = 0.1
+_SPAWN_SECONDS = 0.02
 _POLL_SECONDS = 0.02
 _TELL_SECONDS = 2.0
 _LOOK_SECONDS = 1.0

@@ -70,8 +70,11 @@ def test_parameters_are_on_the_remote_while_the_script_runs(
 
 
 def test_the_last_words_of_a_killed_script_arrive(scripts: Scripts, remote: Path, elsewhere: Path) -> None:
-    text = TRAIN + "logger.report_scalar('loss', 'train', value=77, iteration=99)\n"
-    script = scripts.start(text + "os.killpg(0, signal.SIGKILL)\n", new_group=True)
+    text = TRAIN + WAIT + "logger.report_scalar('loss', 'train', value=77, iteration=99)\n"
+    go = remote.parent / "go"
+    script = scripts.start(text + "os.killpg(0, signal.SIGKILL)\n", str(go), new_group=True)
+    poll(lambda: watchers(scripts.home))
+    go.touch()
     assert script.wait() == -signal.SIGKILL
     state = see(elsewhere, remote, lambda state: state.status == "failed")
     assert last_scalar(elsewhere, state.id) == 77

@@ -14,7 +14,7 @@ from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import ConfigurationInvalid
 from eventlog.store import Head, Store
 from tests.sdk.scripts import Script, Scripts, poll
-from tests.sdk.watched import end_watchers
+from tests.sdk.watched import end_watchers, watchers
 
 TRAIN = """
 import os, signal, sys, time
@@ -90,7 +90,11 @@ def test_the_command_line_sees_it_too(scripts: Scripts, shared: Path, is_named: 
 
 
 def test_a_script_that_was_killed_on_a_compute_node_has_failed(scripts: Scripts, shared: Path) -> None:
-    script = scripts.start(TRAIN + "os.killpg(0, signal.SIGKILL)\n", environment=on("node1"), new_group=True)
+    text = TRAIN + WAIT + "os.killpg(0, signal.SIGKILL)\n"
+    go = shared.parent / "go"
+    script = scripts.start(text, str(go), environment=on("node1"), new_group=True)
+    poll(lambda: watchers(shared))
+    go.touch()
     assert script.wait() == -signal.SIGKILL
     task = seen(lambda task: task.status == "failed")
     assert "node1 was killed" in task.data.status_reason
@@ -104,6 +108,7 @@ def test_what_a_node_that_died_left_is_named(scripts: Scripts, shared: Path) -> 
         return ran.out
 
     assert scripts.start(TRAIN, environment=on("node1")).wait() == 0
+    poll(lambda: not watchers(shared))
     # No watcher survives it.
     text = TRAIN + "os.kill(os.getpid(), signal.SIGKILL)\n"
     script = scripts.start(text, environment=on("node1", EVENTLOG_AUTO_SYNC="off"))
