@@ -100,8 +100,14 @@ def resolve_forks(
         StoreForked: processes are writing to the store.
         StoreFull, StoreReadOnly: the store cannot be written.
     """
-    remote = Remote(url)
-    remote.require()
+    with Remote(url) as remote:
+        remote.require()
+        return _resolve(store, remote, named, progress, dry_run=dry_run)
+
+
+def _resolve(
+    store: Store, remote: Remote, named: bytes | None, progress: ProgressCallback | None, *, dry_run: bool
+) -> ForkResult:
     result = ForkResult()
     if not dry_run:
         # What this process has appended belongs to the side that is here.
@@ -137,30 +143,30 @@ def _part(store: Store, fork: Fork, named: bytes | None) -> Parted | None:
 
 def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCallback | None) -> None:
     """Push what there is now, delete what the remote has twice, and take in the other sides."""
-    remote.prepare()
+    if not remote.is_read_only:
+        remote.prepare()
+        holdings = remote.holdings()
+        pusher = Pusher(store, remote, holdings, Tally("push", progress), pulled=True)
+        pusher.push()
+        merge_small(store, remote, holdings, pusher.put)
+        remote.settle()
+        for copy_of in sorted(holdings):
+            try:
+                result.deleted += _clear(store, remote, copy_of)
+            except EventlogError as error:
+                result.problems.append(f"{remote.url} keeps batches of store {copy_of.hex()} twice: {error}")
     holdings = remote.holdings()
-    pushing = Tally("push", progress)
-    pusher = Pusher(store, remote, holdings, pushing, pulled=True)
-    pusher.push()
-    merge_small(store, remote, holdings, pusher.put)
-    remote.settle()
-    for copy_of in sorted(holdings):
-        try:
-            result.deleted += _clear(store, remote, copy_of)
-        except EventlogError as error:
-            result.problems.append(f"{remote.url} keeps batches of store {copy_of.hex()} twice: {error}")
-    pulling = Tally("pull", progress)
-    holdings = remote.holdings()
+    pulling, pushing = Tally("pull", progress), Tally("push", progress)
     puller = Puller(store, remote, holdings, pulling)
     puller.pull()
-    remote.absent.add(puller.missing)
-    again = Tally("push", progress)
-    Pusher(store, remote, holdings, again, pulled=True).push()
+    if not remote.is_read_only:
+        remote.absent.add(puller.missing)
+        Pusher(store, remote, holdings, pushing, pulled=True).push()
     # Of a fork that stays, it has been said why.
     told = [copy_of.hex() for copy_of in holdings if any(copy_of.hex() in one for one in result.problems)]
     result.problems += [
         problem
-        for problem in dict.fromkeys(pulling.problems + again.problems)
+        for problem in dict.fromkeys(pulling.problems + pushing.problems)
         if not any(name in problem for name in told)
     ]
 
