@@ -112,7 +112,7 @@ def test_segments_are_fetched_ahead_up_to_a_bound_and_read_in_their_order(
 def test_what_is_merged_never_lies_in_memory(machine: Machines, remote: Path) -> None:
     laptop = machine("laptop")
     for _ in range(5):
-        write(laptop, 14, 500_000)
+        write(laptop, 11, 500_000)
         with at_most(19 * MIB):
             push(laptop.store, remote)
     assert max(path.stat().st_size for path in remote.glob("stores/*/*")) > 19 * MIB

@@ -20,6 +20,7 @@ from eventlog.fork import part
 from eventlog.projections import Views
 from eventlog.store import Store
 from eventlog.sync import pull, push, resolve_forks, synchronise
+from eventlog.sync.bundle import export_bundle
 from eventlog.verify import verify
 from tests.sync.machines import Machine, batches_of, read_remote
 from tests.sync.test_forks import clone
@@ -240,6 +241,19 @@ def test_who_holds_the_side_that_got_a_new_id_follows(pair: Pair, machine: Machi
     assert batches_of(cluster.store)[old] == batches_of(laptop.store)[old]
     assert cluster.id not in (old, other.id)
     assert sound(cluster)
+
+
+def test_a_fork_with_a_bundle_is_resolved_here(pair: Pair, tmp_path: Path) -> None:
+    laptop, other = pair
+    old = other.id
+    report(laptop, 10, 1.0)
+    export_bundle(laptop.store, tmp_path / "runs.zip")
+    report(other, 20, 2.0)
+    result = resolve_forks(other.store, str(tmp_path / "runs.zip"))
+    assert result.problems == []
+    assert [fork.store for fork in result.forks] == [old]
+    assert other.id != old
+    assert batches_of(other.store)[old] == batches_of(laptop.store)[old]
 
 
 def test_where_neither_copy_is_left_any_machine_may_say_so(
