@@ -25,6 +25,7 @@ NAMES = (
     "get_tasks",
     "sync_artifacts",
     "sync_events",
+    "sync_s3",
     "sync_nothing",
     "auto_sync",
     "console",
