@@ -13,11 +13,12 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import GrowingHash
 
 __all__ = ["BlobWriter", "Blobs", "sweep_temporary"]
@@ -44,6 +45,7 @@ class Blobs:
         self.temporary = home / "temporary"
         # What this process knows to outlast a power cut: a script may put the same picture again and again.
         self._synced: set[str] = set()
+        self._synced_folders: set[Path] = set()
 
     def __repr__(self) -> str:
         return f"<Blobs at {self.folder}>"
@@ -103,15 +105,42 @@ class Blobs:
             writer.take(source, path, progress)
         return writer.digest, writer.size
 
-    def writer(self, *, expected: str | None = None, resumable: bool = False) -> "BlobWriter":
+    @contextlib.contextmanager
+    def together(self) -> Iterator[GroupSync]:
+        """A group for `writer`, as a context manager: small blobs written into it are kept at its end.
+
+        Raises:
+            StoreFull, StoreReadOnly: they cannot be kept.
+        """
+        placed: list[str] = []
+
+        def place(path: Path, digest: str) -> None:
+            self._move(path, digest)
+            placed.append(digest)
+
+        with GroupSync(place, lambda: _store_errors(self.home)) as group:
+            yield group
+        self.settle(placed)
+
+    def settle(self, digests: Iterable[str]) -> None:
+        """Return once these blobs, which are here, will outlast a power cut, whoever has put them."""
+        unsynced = [digest for digest in digests if digest not in self._synced]
+        if unsynced:
+            with _store_errors(self.home):
+                self._sync_folders(unsynced)
+
+    def writer(
+        self, *, expected: str | None = None, resumable: bool = False, group: GroupSync | None = None
+    ) -> "BlobWriter":
         """A file to write a blob to, as a context manager; at its end the blob is kept.
 
         Args:
             expected: the SHA-256 that the bytes must have; others are thrown away with DataCorrupt.
             resumable: go on after the bytes that an earlier writer of the same blob left when it was cut off;
                 the writer's `size` says how many they are.
+            group: made by `together`, which a small blob then is kept with.
         """
-        return BlobWriter(self, expected, resumable=resumable and expected is not None)
+        return BlobWriter(self, expected, resumable=resumable and expected is not None, group=group)
 
     def admit_file(self, path: Path, digest: str) -> None:
         """Makes a file in `temporary`, such as one fetched from a remote, a blob, and takes it away.
@@ -145,36 +174,38 @@ class Blobs:
         except OSError:
             return False
         # Another process may have renamed it in a moment ago, and not yet synced the folders.
-        if digest not in self._synced:
-            with _store_errors(self.home):
-                self._sync_folders(digest)
+        self.settle([digest])
         return True
 
-    def _admit(self, file: int, path: Path, digest: str, size: int) -> None:
+    def _admit(self, file: int, path: Path, digest: str, size: int, group: GroupSync | None = None) -> None:
         if self._holds(digest, size):
             path.unlink(missing_ok=True)
             return
         os.fchmod(file, 0o400)
+        if group is not None and size < GROUPED_SIZE:
+            group.add(file, path, digest, size)
+            return
         os.fsync(file)
-        place = self._place(digest)
-        _make_folder(place.parent)
-        path.rename(place)
-        self._sync_folders(digest)
+        self._move(path, digest)
+        self._sync_folders([digest])
 
-    def _sync_folders(self, digest: str) -> None:
-        for folder in (self._place(digest).parent, self.folder, self.home):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            except OSError as error:
-                # A read-only file system has nothing to sync; some others cannot sync a folder.
-                if error.errno not in (errno.EROFS, errno.EINVAL):
-                    raise
-            finally:
-                os.close(descriptor)
-        if len(self._synced) >= MOST_REMEMBERED:
+    def _move(self, path: Path, digest: str) -> None:
+        place = self._place(digest)
+        if _make_folder(place.parent):
+            self._synced_folders.discard(place.parent)
+        path.rename(place)
+
+    def _sync_folders(self, digests: list[str]) -> None:
+        """Have the names of these blobs, and of the folders on the way to them, outlast a power cut."""
+        inner = {self._place(digest).parent for digest in digests}
+        folders = set(inner)
+        if not inner <= self._synced_folders:
+            folders |= {self.folder, self.home}
+        sync_folders(folders)
+        self._synced_folders |= inner
+        if len(self._synced) + len(digests) > MOST_REMEMBERED:
             self._synced.clear()
-        self._synced.add(digest)
+        self._synced.update(digests[:MOST_REMEMBERED])
 
 
 class BlobWriter:
@@ -187,12 +218,15 @@ class BlobWriter:
         size: bytes written so far.
     """
 
-    def __init__(self, blobs: Blobs, expected: str | None, *, resumable: bool = False) -> None:
+    def __init__(
+        self, blobs: Blobs, expected: str | None, *, resumable: bool = False, group: GroupSync | None = None
+    ) -> None:
         self.digest = ""
         self.size = 0
         self._blobs = blobs
         self._expected = expected
         self._resumable = resumable
+        self._group = group
         self._path = blobs.temporary / f"blob-{os.urandom(12).hex()}"
 
     def __repr__(self) -> str:
@@ -219,7 +253,7 @@ class BlobWriter:
                 if self._expected is not None:
                     _check_digest(digest, self._expected)
                 with _store_errors(self._blobs.home):
-                    self._blobs._admit(self._file, self._path, digest, self.size)
+                    self._blobs._admit(self._file, self._path, digest, self.size, self._group)
                 self.digest = digest
         finally:
             if not self.digest and not (self._resumable and _may_go_on(error)):
@@ -352,9 +386,12 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _make_folder(folder: Path) -> bool:
+    """Makes a folder, if it is not there; returns whether it was not."""
+    if folder.is_dir():
+        return False
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return True
 
 
 @contextlib.contextmanager

@@ -4,12 +4,15 @@ What is hashed is what is in the file, so a source that changes meanwhile cannot
 """
 
 import errno
+import functools
 import hashlib
 import os
 import queue
 import threading
+from collections.abc import Callable
+from typing import cast
 
-__all__ = ["GrowingHash"]
+__all__ = ["GrowingHash", "begin_write_back"]
 
 PIECE_SIZE = 1 << 20
 # Below this a thread costs more than it gives.
@@ -53,7 +56,7 @@ class GrowingHash:
         if self._thread is not None:
             self._ends.put(end)
         if end - self._asked >= WRITE_BACK_SIZE:
-            _begin_write_back(self._file, self._asked, end - self._asked)
+            begin_write_back(self._file, self._asked, end - self._asked)
             self._asked = end
 
     def hash_to(self, end: int) -> None:
@@ -96,13 +99,21 @@ class GrowingHash:
             self._error = error
 
 
-def _begin_write_back(file: int, offset: int, size: int) -> None:
+def begin_write_back(file: int, offset: int, size: int) -> None:
     """Have the kernel begin to write these bytes to the disk, without waiting for it, where it can be asked.
 
     POSIX_FADV_DONTNEED begins it too, but then waits for every processor.
     """
+    call = _sync_file_range()
+    if call is not None:
+        call(file, offset, size, SYNC_FILE_RANGE_WRITE)
+
+
+@functools.cache
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
     import ctypes  # not needed by processes that keep nothing large
 
     call = getattr(ctypes.CDLL(None), "sync_file_range", None)
     if call is not None:
-        call(file, ctypes.c_int64(offset), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
+        call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return cast("Callable[[int, int, int, int], int] | None", call)

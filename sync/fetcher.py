@@ -63,7 +63,10 @@ class Fetcher:
             RemoteUnreachable: the remote broke off.
             StoreFull, StoreReadOnly: the store cannot take them.
         """
-        required, possible = map(self._lacking, all_named(named))
+        every = all_named(named)
+        required, possible = map(self._lacking, every)
+        # Somebody may have put them here a moment ago, and been killed.
+        self._store.blobs.settle(every.required - required)
         if self._choose is None:
             self._not_there |= self._fetch(required - self._tried, possible - self._tried) & required
             absent = self._lacking(required)
@@ -147,14 +150,16 @@ class Fetcher:
         def fetch(digest: str, count: OnBytes) -> None:
             try:
                 resumable = sizes[digest] >= RESUMABLE_SIZE
-                with self._store.blobs.writer(expected=digest, resumable=resumable) as writer:
+                with blobs.writer(expected=digest, resumable=resumable, group=group) as writer:
                     self._remote.copy_blob(digest, sizes[digest], writer, count)
             except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable) as error:
                 self._note(digest, error, is_told=digest in digests)
             else:
                 self._tally.add(blobs=1)
 
-        in_parallel(fetch, sizes, self._count_bytes, self._jobs)
+        blobs = self._store.blobs
+        with blobs.together() as group:
+            in_parallel(fetch, sizes, self._count_bytes, self._jobs)
         return asked - sizes.keys()
 
     def _note(self, digest: str, error: EventlogError, *, is_told: bool) -> None:

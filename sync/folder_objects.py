@@ -1,16 +1,18 @@
 """Remote objects in a folder: of a local disk, of a stick, or of a share that is mounted."""
 
 import contextlib
-import errno
 import os
+import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
+from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
+from eventlog.sync.layout import TEMPORARY
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.resuming import own_name
 
@@ -26,6 +28,7 @@ class FolderObjects(Objects):
     def __init__(self, file_system: Any, root: str, shown: str) -> None:
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
+        self._group: GroupSync | None = None
 
     def make_root(self) -> None:
         """Make the folder itself, in one that is there.
@@ -137,35 +140,59 @@ class FolderObjects(Objects):
         Raises:
             DataCorrupt: the file's bytes have another hash, or cannot be read.
         """
-        with (
-            self.errors(name, writing=True),
-            opened(source) as descriptor,
-            own_name(descriptor, digest) as own,
-            self._placed(name, own) as temporary,
-            _Target(temporary) as target,
-        ):
-            if not target.there and reflink(descriptor, target.descriptor):
-                found = hash_file(target.descriptor, progress)
-            else:
-                found = copy_hashing(descriptor, target.write, progress)
-            check_digest(source, found, digest)
+        with self.errors(name, writing=True), opened(source) as descriptor:
+            group = self._group
+            if group is not None and os.fstat(descriptor).st_size < GROUPED_SIZE:
+                self._put_together(group, name, source, descriptor, digest, progress)
+                return
+            with (
+                own_name(descriptor, digest) as own,
+                self._placed(name, own) as temporary,
+                _Target(temporary) as target,
+            ):
+                check_digest(source, _copy(descriptor, target, progress), digest)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """A block in which small files that are put are under their names only at its end."""
+        with GroupSync(self._move_in, lambda: self.errors("", writing=True)) as group:
+            self._group = group
+            try:
+                yield
+            finally:
+                self._group = None
 
     def settle(self) -> None:
         """Return once everything put so far will outlast a power cut."""
         with self._lock:
             folders, self._unsynced = self._unsynced, set()
-        # The deepest first; the names of files that were synced when written.
-        for folder in sorted(folders, key=len, reverse=True):
-            with self.errors(folder, writing=True):
-                descriptor = os.open(self._path(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                except OSError as error:
-                    # Some file systems cannot sync a folder.
-                    if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                        raise
-                finally:
-                    os.close(descriptor)
+        with self.errors("", writing=True):
+            sync_folders(Path(self._path(folder)) for folder in folders)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            status = Path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def _put_together(
+        self, group: GroupSync, name: str, source: Path, descriptor: int, digest: str, progress: OnBytes
+    ) -> None:
+        self._make_folder(TEMPORARY)
+        temporary = self._path(f"{TEMPORARY}/{secrets.token_hex(16)}")
+        try:
+            with _Target(temporary) as target:
+                check_digest(source, _copy(descriptor, target, progress), digest)
+                target.hand_over(group, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _move_in(self, temporary: Path, name: str) -> None:
+        self._make_folder(name.rpartition("/")[0])
+        self._move(str(temporary), name)
 
     def _move(self, temporary: str, name: str) -> None:
         Path(temporary).replace(self._path(name))
@@ -175,6 +202,13 @@ class FolderObjects(Objects):
                 self._unsynced.add(folder)
                 folder = folder.rpartition("/")[0]
             self._unsynced.add("")
+
+
+def _copy(source: int, target: "_Target", progress: OnBytes) -> str:
+    """Copy what an open file holds, by reflink where the file system can, and return its SHA-256."""
+    if not target.there and reflink(source, target.descriptor):
+        return hash_file(target.descriptor, progress)
+    return copy_hashing(source, target.write, progress)
 
 
 class _Target:
@@ -190,6 +224,7 @@ class _Target:
         self._path = path
         self._written = 0
         self._asked = 0
+        self._group: GroupSync | None = None
 
     def __enter__(self) -> "_Target":
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -200,12 +235,17 @@ class _Target:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:
+            if kind is None and self._group is None:
                 if 0 < self._written < self.there:
                     os.ftruncate(self.descriptor, self._written)
                 os.fsync(self.descriptor)
         finally:
             os.close(self.descriptor)
+
+    def hand_over(self, group: GroupSync, name: str) -> None:
+        """Leave it to a group to sync the file, and to place it."""
+        group.add(self.descriptor, Path(self._path), name, self._written)
+        self._group = group
 
     def write(self, piece: memoryview) -> None:
         """Append a piece, whole."""

@@ -19,6 +19,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -204,6 +205,10 @@ class Objects:
         """
         recounted = Recounted(progress)
         self._attempt(name, lambda: self._put_file(name, source, digest, recounted), progress, writing=True)
+
+    def together(self) -> AbstractContextManager[None]:
+        """A block in which files may be put that are under their names only at its end; one at a time."""
+        return contextlib.nullcontext()
 
     def remove(self, name: str) -> None:
         """Delete an object, if it is there."""

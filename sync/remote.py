@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -185,6 +185,10 @@ class Remote:
         """The sizes, in bytes, of those of these blobs that it holds."""
         names = {blob_object(digest): digest for digest in digests}
         return {names[name]: size for name, size in self.objects.sizes(names).items()}
+
+    def together(self) -> AbstractContextManager[None]:
+        """A block in which blobs are put that need to be there only at its end, which is faster."""
+        return self.objects.together()
 
     def put_blob(self, digest: str, source: Path, progress: OnBytes) -> None:
         """Write a blob from a file, if the file's bytes have its hash.

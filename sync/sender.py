@@ -127,7 +127,8 @@ class Sender:
             else:
                 self._tally.add(blobs=1)
 
-        in_parallel(put, sizes, lambda count: self._tally.add(bytes=count), self._jobs)
+        with self._remote.together():
+            in_parallel(put, sizes, lambda count: self._tally.add(bytes=count), self._jobs)
         self._there |= (outgoing.there | sizes.keys()) - outgoing.absent
 
     def _is_listed_here(self, digest: str) -> bool:

@@ -1,0 +1,195 @@
+"""Files that are synced to the disk together, and only then come under their names.
+
+A sync for each small file costs a commit of the file system's journal, or at least a flush of the disk's
+cache, each time. Of files that were all written before, the first sync makes the commit for the others too,
+and flushes that are asked for at once become one.
+"""
+
+import contextlib
+import errno
+import os
+import resource
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, TypeVar
+
+from eventlog.growing_hash import begin_write_back
+
+__all__ = ["GROUPED_SIZE", "GroupSync", "sync_folders"]
+
+# Larger files gain nothing from company.
+GROUPED_SIZE = 4 << 20
+MOST_FILES = 128
+MOST_BYTES = 64 << 20
+# The part of all files that a process may have open, of which a group and the one before it take two.
+OPEN_PART = 8
+SYNC_JOBS = 16
+# Some file systems cannot sync a folder, and a read-only one has nothing to sync.
+NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+
+Item = TypeVar("Item")
+
+
+class Written(NamedTuple):
+    """A file that is written and not synced.
+
+    Attributes:
+        descriptor: keeps it open, so that what goes wrong with writing it to the disk is told to its sync.
+        path: where it is.
+        name: what it is to be called.
+    """
+
+    descriptor: int
+    path: Path
+    name: str
+
+
+class GroupSync:
+    """Takes files that are written, and gives them to `place` once they are on the disk. A context manager.
+
+    That is when there are many of them, and when the block ends. When it ends with an exception, those that
+    were not placed are removed. Any thread may add files.
+
+    Args:
+        place: moves a file, by its path and its name, to where it belongs. It need not sync the folder.
+        errors: a context manager in which files are synced and placed; says what went wrong.
+    """
+
+    def __init__(
+        self, place: Callable[[Path, str], None], errors: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._place = place
+        self._errors = errors
+        self._most_files = max(1, min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_PART))
+        self._waiting: list[Written] = []
+        self._bytes = 0
+        self._is_open = True
+        self._lock = threading.Lock()
+        # One group at a time; meanwhile the next one is written.
+        self._placing = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<GroupSync of {len(self._waiting)} files>"
+
+    def __enter__(self) -> "GroupSync":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._is_open = False
+        with self._placing:
+            waiting = self._taken()
+            if kind is None:
+                self._sync_and_place(waiting)
+            else:
+                _remove(waiting)
+
+    def add(self, descriptor: int, path: Path, name: str, size: int) -> None:
+        """Take a file over, which nobody writes to any more.
+
+        Args:
+            descriptor: of the file; it is still to be closed by whoever has opened it.
+            path: where it is.
+            name: what `place` gets.
+            size: in bytes.
+
+        Raises:
+            Exception: a file of the group cannot be synced or placed; those that were not are removed.
+            ValueError: the block has ended.
+        """
+        begin_write_back(descriptor, 0, size)
+        with self._lock:
+            if not self._is_open:
+                raise ValueError("no file can be added once the block has ended")
+            self._waiting.append(Written(os.dup(descriptor), path, name))
+            self._bytes += size
+        if self._is_full():
+            with self._placing:
+                # Another thread may have seen to it meanwhile.
+                if self._is_full():
+                    self._sync_and_place(self._taken())
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES
+
+    def _taken(self) -> list[Written]:
+        with self._lock:
+            waiting, self._waiting, self._bytes = self._waiting, [], 0
+        return waiting
+
+    def _sync_and_place(self, files: list[Written]) -> None:
+        placed = 0
+        try:
+            with self._errors():
+                _in_threads(lambda file: os.fsync(file.descriptor), files)
+                for file in files:
+                    self._place(file.path, file.name)
+                    placed += 1
+        finally:
+            _remove(files[placed:])
+            for file in files[:placed]:
+                os.close(file.descriptor)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Return once the names in these folders will outlast a power cut, where folders can be synced at all."""
+    _in_threads(_sync_folder, list(folders))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove(files: Iterable[Written]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.path.unlink(missing_ok=True)
+        os.close(file.descriptor)
+
+
+def _in_threads(work: Callable[[Item], None], items: list[Item]) -> None:
+    """Do something to every item, several at once; the first error is raised when all threads are done."""
+    waiting = deque(items)
+    errors: list[Exception] = []
+
+    def work_on() -> None:
+        while waiting and not errors:
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                work(item)
+            except Exception as error:
+                errors.append(error)
+
+    threads = []
+    # The first alone commits for the others.
+    if waiting:
+        work(waiting.popleft())
+    for _ in range(min(SYNC_JOBS, len(items) // 4)):
+        thread = threading.Thread(target=work_on, name="eventlog-group-sync", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            break
+        threads.append(thread)
+    work_on()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
