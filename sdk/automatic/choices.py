@@ -3,9 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.automatic.monitor_options import MonitorOptions
@@ -30,7 +28,7 @@ _OTHER_NAMES = {"pytorch_lightning": "lightning", "pytorch-lightning": "lightnin
 _PART_OF = {"joblib": "scikit", "keras": "tensorflow", "lightning": "pytorch"}
 
 
-class Choices(msgspec.Struct, frozen=True):
+class Choices(NamedTuple):
     """What is logged without being asked for, each as `Task.init` takes it.
 
     Attributes:

@@ -3,9 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from eventlog.errors import InputInvalid
 from eventlog.sdk.names import shown
@@ -29,7 +27,7 @@ _SAMPLE = 1.0
 _SHORTEST = 0.05
 
 
-class MonitorOptions(msgspec.Struct, frozen=True):
+class MonitorOptions(NamedTuple):
     """How often the machine is watched, and what of its memory counts.
 
     Attributes:

@@ -17,6 +17,7 @@ class Proxy:
         port: to connect to instead.
         cut_after: bytes from the client, or to it, after which a connection is reset; None for never.
         cuts: how many connections are still to be cut.
+        leave_after: bytes to clients, all together, after which it goes away; None for never.
         holding: keep what comes, and answer nothing.
         sent: bytes from clients so far.
         received: bytes to clients so far.
@@ -26,6 +27,7 @@ class Proxy:
         self.port = 0
         self.cut_after: int | None = None
         self.cuts = 0
+        self.leave_after: int | None = None
         self.holding = threading.Event()
         self.sent = 0
         self.received = 0
@@ -100,7 +102,11 @@ class Proxy:
                     count[0] += len(piece)
                     cut = self.cuts > 0 and self.cut_after is not None and count[0] > self.cut_after
                     self.cuts -= cut
-                if cut:
+                    leaves = self.leave_after is not None and self.received > self.leave_after
+                if leaves:
+                    self.leave_after = None
+                    self.go_away()
+                if cut or leaves:
                     break
                 target.sendall(piece)
         for one in both:

@@ -191,22 +191,14 @@ def test_a_pull_that_was_cut_off_fetches_only_the_rest(
     laptop.upload(os.urandom(40 << 20))
     assert push(laptop.store, route.direct).problems == []
 
-    leaving = threading.Thread(target=lambda: _leave_after(route.proxy, 36 << 20), daemon=True)
-    leaving.start()
+    route.proxy.leave_after = 36 << 20
     with monkeypatch.context() as patch:
         patch.setattr(patience_module, "KNOWN_SECONDS", 0.1)
         with pytest.raises(RemoteUnreachable, match="sync again"):
             pull(cluster.store, route.url)
-    leaving.join(30)
     assert list(cluster.store.blobs) == []
     route.proxy.listen()
     before = route.proxy.received
     assert pull(cluster.store, route.url).problems == []
     assert route.proxy.received - before < 36 << 20
     assert held(cluster) == held(laptop)
-
-
-def _leave_after(proxy: Proxy, received: int) -> None:
-    while proxy.received < received:
-        time.sleep(0.002)
-    proxy.go_away()
