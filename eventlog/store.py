@@ -353,15 +353,17 @@ _at_last: list[Callable[[], object]] = []
 
 
 def at_last(call: Callable[[], object]) -> None:
-    """Call this when the interpreter exits, once every session of this process has ended."""
+    """Call this when the interpreter exits, once all sessions of this process have ended; the latest first."""
     _at_last.append(call)
 
 
 def _close_all() -> None:
-    for store in list(_open_stores.values()):
-        store.session.close()
-    for call in _at_last:
-        call()
+    try:
+        for store in list(_open_stores.values()):
+            store.session.close()
+    finally:
+        for call in reversed(_at_last):
+            call()
 
 
 def _after_fork() -> None:

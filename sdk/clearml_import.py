@@ -13,13 +13,15 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, invalidate_caches
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from eventlog.errors import InputInvalid, NotAvailable
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 __all__ = ["FOLDER", "fill", "install_as_clearml"]
 
@@ -86,15 +88,20 @@ def fill(name: str) -> None:
     )
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Finds the submodules of `clearml`, and loads them."""
+class _Finder:
+    """Finds the submodules of `clearml`, and loads them.
+
+    Of no class of `importlib.abc`, whose import costs milliseconds, and is not needed for it.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if not _is_known(fullname):
             return None
-        return ModuleSpec(fullname, self, origin=str(Path(FOLDER, "clearml.py")), is_package=True)
+        return ModuleSpec(
+            fullname, cast("Loader", self), origin=str(Path(FOLDER, "clearml.py")), is_package=True
+        )
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None

@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 
 # Its exit, which closes the session, must be registered before those below, to come after them.
-import eventlog.store  # noqa: F401
+import eventlog.store
 from eventlog.events import Event, TaskCompleted, TaskFailed, TaskStopped
 from eventlog.sdk.plain_text import plain_text
 
@@ -56,7 +56,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 COMPLETED = Outcome(TaskCompleted)
-_INTERRUPTED = Outcome(TaskStopped, ("KeyboardInterrupt",))
 
 
 class Lifecycle:
@@ -198,13 +197,8 @@ class Lifecycle:
 
     def finish(self) -> None:
         """End the task as the process ends."""
-        outcome = self.outcome()
-        try:
-            self._end(outcome, False)
-            self.release()
-        finally:
-            if outcome == _INTERRUPTED:
-                _stay_interrupted()
+        self._end(self.outcome(), False)
+        self.release()
 
 
 _listening: Lifecycle | None = None
@@ -282,13 +276,26 @@ def at_fork_end(end: Callable[[], object], priority: int) -> None:
 
 
 def _stay_interrupted() -> None:
-    """Have the process end by SIGINT, as it does where nobody caught an interrupt.
+    """Have the process end by SIGINT where nobody caught an interrupt, as it does without eventlog.
 
     CPython forgets that nobody did when any text is executed afterwards, as happens in the import of a module
     with a named tuple, and would exit with 1. It notes it again where such a text is interrupted.
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        exec("raise KeyboardInterrupt")
+    trace = getattr(sys, "last_traceback", None)
+    if (
+        getattr(sys, "last_type", None) is KeyboardInterrupt
+        and trace is not None
+        # At a prompt, the last interrupt ended one command alone.
+        and not hasattr(sys, "ps1")
+        and trace.tb_frame.f_back is None
+        and _ended_by_exception(trace.tb_frame)
+    ):
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")
+
+
+# Called once the sessions are closed, whose end may import something.
+eventlog.store.at_last(_stay_interrupted)
 
 
 def _outermost_frame() -> FrameType | None:
@@ -312,7 +319,7 @@ def _outcome_of(kind: type[BaseException], error: BaseException, trace: Tracebac
     if isinstance(error, SystemExit):
         return _outcome_of_status(error.code)
     if issubclass(kind, KeyboardInterrupt):
-        return _INTERRUPTED
+        return Outcome(TaskStopped, ("KeyboardInterrupt",))
     import traceback
 
     try:
