@@ -353,7 +353,7 @@ _at_last: list[Callable[[], object]] = []
 
 
 def at_last(call: Callable[[], object]) -> None:
-    """Call this when the interpreter exits, once all sessions of this process have ended; the latest first."""
+    """Call this when the interpreter exits, once all sessions of it have ended; the latest first."""
     _at_last.append(call)
 
 
