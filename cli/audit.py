@@ -13,7 +13,7 @@ from eventlog.cli.naming import resolve
 from eventlog.cli.opening import at_option, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import counted, document_text, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.signatures import FILE, write_signed
+from eventlog.cli.signatures import FILE, signature_path, write_signed
 
 __all__ = ["command"]
 
@@ -46,6 +46,7 @@ FORMATS = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".js
     metavar="KEY",
     help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
 )
+@click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(
@@ -55,6 +56,7 @@ def command(
     output: Path | None,
     kind: str | None,
     key: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Report what happened in a task, and prove it: its history (who did what, where and when), code,
@@ -83,9 +85,11 @@ def command(
     if output is None:
         sys.stdout.write(text)
     else:
-        write_signed(output, text.encode("utf-8", "replace"), key, FILE)
+        write_signed(output, text.encode("utf-8", "replace"), key, FILE, force=force)
         files = counted(len(facts.files), "file")
         line(f"wrote {output}: {counted(facts.counts.total(), 'event')}, {files}")
+        if key:
+            line(f"signed with {key}: {signature_path(output)}")
         for problem in facts.problems:
             line((problem, "red"))
     context.exit(1 if facts.problems else 0)

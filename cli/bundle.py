@@ -10,7 +10,7 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
-from eventlog.errors import InputInvalid
+from eventlog.errors import InputInvalid, RemoteUnreachable
 
 if TYPE_CHECKING:
     from eventlog.sync.results import Progress
@@ -74,7 +74,14 @@ def create(
         raise InputInvalid(f"{file} is there already: name another file, or replace it with --force")
     if not file.absolute().parent.is_dir():
         raise InputInvalid(f"{file} cannot be made, as there is no folder {file.absolute().parent}")
-    known = known_to(since) if since is not None else NOTHING
+    try:
+        known = known_to(since) if since is not None else NOTHING
+    except RemoteUnreachable:
+        if since is None or "://" in since or Path(since).exists():
+            raise
+        raise InputInvalid(
+            f"{since} is not there: --since takes a bundle, a remote or heads; --active-since takes a time"
+        ) from None
     with opened_store(context.obj) as store:
         choosing = tasks or project is not None or active_since is not None
         choice = Choice(store, tasks, project, active_since) if choosing else None

@@ -36,10 +36,11 @@ __all__ = ["command"]
     metavar="KEY",
     help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
 )
+@click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
 @as_json
 @click.pass_obj
 def command(
-    home: Path | None, copy: str | None, output: Path | None, key: Path | None, as_json: bool
+    home: Path | None, copy: str | None, output: Path | None, key: Path | None, force: bool, as_json: bool
 ) -> None:
     """Print the head of every store in a copy of the log: its id, the number of its last batch, and that
     batch's SHA-256, which covers all that came before.
@@ -57,7 +58,7 @@ def command(
     heads = Copy.named(copy, home).heads(described=as_json or drawn())
     content = heads_text({store: (head.number, head.hash) for store, head in heads.items()})
     if output:
-        write_signed(output, content.encode(), key, NAMESPACE)
+        write_signed(output, content.encode(), key, NAMESPACE, force=force)
     if as_json:
         document([_document(store, head) for store, head in sorted(heads.items())])
     elif output:

@@ -32,17 +32,27 @@ def signature_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
-def write_signed(path: Path, content: bytes, key: Path | None, namespace: str) -> None:
+def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *, force: bool) -> None:
     """Write a file whole, and beside it its signature, if there is a key; neither, if that cannot sign.
 
+    Args:
+        force: replace a file that is signed, and its signature.
+
     Raises:
-        InputInvalid, NotAvailable: as of `sign`.
+        InputInvalid, NotAvailable: as of `sign`; or the file is there, and signed.
         OSError: the file cannot be written.
     """
+    signed = signature_path(path)
+    if path.exists() and signed.exists() and not force:
+        raise InputInvalid(
+            f"{path} is there already, and signed: name another file, or replace it with --force"
+        )
     signature = sign(content, key, namespace) if key is not None else None
+    # A signature of something else would look like proof of a forgery.
+    signed.unlink(missing_ok=True)
     write_whole(path, content)
     if signature is not None:
-        write_whole(signature_path(path), signature)
+        write_whole(signed, signature)
 
 
 def sign(data: bytes, key: Path, namespace: str) -> bytes:

@@ -50,6 +50,9 @@ _NOT_THERE_YET = "not on it yet"
 @task_option("--task", "-t", "tasks", multiple=True, help="Artifacts of this task alone; can be repeated.")
 @time_option("--since", help="Artifacts of the tasks that were active since alone.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
+@click.option(
+    "--new", "anew", is_flag=True, help="Begin REMOTE anew, though it was there before and is gone."
+)
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="How many transfers at once.")
 @click.option(
     "--watch",
@@ -69,6 +72,7 @@ def command(
     tasks: tuple[str, ...],
     since: int | None,
     dry_run: bool,
+    anew: bool,
     jobs: int | None,
     seconds: float | None,
     as_json: bool,
@@ -119,10 +123,10 @@ def command(
             if seconds is not None:
 
                 def once() -> Told:
-                    return _told(url, *_meet(store, url, chosen, jobs, pull=pull, push=push))
+                    return _told(url, *_meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew))
 
                 watch_sync(store, once, seconds, pulls=pull, as_json=as_json)
-            results = _meet(store, url, chosen, jobs, pull=pull, push=push)
+            results = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew)
     except KeyboardInterrupt:
         if seconds is None:
             click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
@@ -150,14 +154,21 @@ def _opened(home: Path | None, url: str, *, pull: bool) -> Iterator["Store"]:
 
 
 def _meet(
-    store: "Store", url: str, chosen: Chosen | None, jobs: int | None, *, pull: bool, push: bool
+    store: "Store",
+    url: str,
+    chosen: Chosen | None,
+    jobs: int | None,
+    *,
+    pull: bool,
+    push: bool,
+    anew: bool,
 ) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
     """Deliver, pull and push; what was done of each."""
     choice = Choice(store, *chosen) if chosen else None
     if choice and not pull:
         choice.check()
     delivered = _deliver(store) if push else None
-    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push)
+    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew)
     if choice and pull:
         choice.check()
     return delivered, pulled, pushed
@@ -240,7 +251,14 @@ def _deliver(store: "Store") -> "Resumed | None":
 
 
 def _transfer(
-    store: "Store", url: str, choice: Choice | None, jobs: int | None, *, pull: bool, push: bool
+    store: "Store",
+    url: str,
+    choice: Choice | None,
+    jobs: int | None,
+    *,
+    pull: bool,
+    push: bool,
+    anew: bool,
 ) -> tuple["PullResult | None", "PushResult | None"]:
     from eventlog import sync
 
@@ -251,11 +269,11 @@ def _transfer(
                 advance(progress.bytes, progress.bytes_total, f"{progress.direction}ing")
 
         if pull and push:
-            both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs)
+            both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs, anew=anew)
             return both.pull, both.push
         if pull:
             return sync.pull(store, url, tell, choose=choice, jobs=jobs), None
-        return None, sync.push(store, url, tell, choose=choice, jobs=jobs)
+        return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew)
 
 
 def _delivered_words(delivered: "Resumed") -> str:

@@ -151,5 +151,5 @@ def _counts(report: "Report | RemoteReport", *, quick: bool) -> list[str]:
         words.append(counted(journals, "journal"))
     words.append(counted(report.blobs, "blob") + " (not read)" * quick)
     if absent:
-        words.append(f"{counted(absent, 'blob')} absent, as is said there")
+        words.append(f"{counted(absent, 'blob')} absent (known not to be here)")
     return words

@@ -30,10 +30,12 @@ class Known(NamedTuple):
     Attributes:
         holdings: of each store, one segment from its first batch on.
         absent: SHA-256 of blobs that are named in these, and that it is known not to have.
+        blobs: SHA-256 of blobs that it is known to have.
     """
 
     holdings: Holdings
     absent: frozenset[str] = frozenset()
+    blobs: frozenset[str] = frozenset()
 
 
 NOTHING = Known({})
@@ -59,7 +61,8 @@ def known_to(other: str) -> Known:
         # A bundle that goes on from another one was for a side that has both.
         lasts = {store: max(segments, key=lambda one: one.last) for store, segments in held.items()}
         holdings = {store: [_up_to(store, last.last, last.mark)] for store, last in lasts.items()}
-        return Known(holdings, frozenset(remote.absent.digests()))
+        blobs = remote.all_blobs()
+        return Known(holdings, frozenset(remote.absent.digests() - blobs), frozenset(blobs))
 
 
 def export_bundle(
@@ -176,7 +179,7 @@ def _write(
         remote = Remote(target)
         remote.prepare()
         tally = Tally("push", progress)
-        pusher = Pusher(store, remote, known.holdings, tally, choose=choose)
+        pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=known.blobs)
         pusher.supply(known.absent)
         pusher.push()
         if since := _since(store, known, pusher.put):

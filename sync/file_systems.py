@@ -14,7 +14,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from eventlog.errors import InputInvalid, NotAvailable, RemoteInvalid
 from eventlog.sync.failures import first_line
 
-__all__ = ["CONNECT_SECONDS", "STALL_SECONDS", "Protocol", "file_system", "protocol_of", "scheme_of", "shown"]
+__all__ = [
+    "CONNECT_SECONDS",
+    "STALL_SECONDS",
+    "Protocol",
+    "file_system",
+    "has_secrets",
+    "protocol_of",
+    "scheme_of",
+    "shown",
+]
 
 # How long a connection may take, and how long nothing may come or go on one.
 CONNECT_SECONDS = 10
@@ -76,6 +85,15 @@ def protocol_of(url: str) -> Protocol | None:
 def shown(url: str) -> str:
     """A URL as it may be shown: no password, no query."""
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url).partition("?")[0] if "://" in url else url
+
+
+def has_secrets(url: str) -> bool:
+    """Whether a URL holds what may not be shown: a password, or something that is not known to be none."""
+    plain, _, query = url.partition("?")
+    protocol = protocol_of(url)
+    known = protocol.options if protocol else ()
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    return shown(plain) != plain or any(name not in known for name in names) or bool(query and not names)
 
 
 def file_system(url: str) -> tuple[Any, str]:

@@ -11,7 +11,7 @@ from eventlog.sync.planning import Plan, plan_pull, plan_push
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher, lacking
 from eventlog.sync.references import Choose
-from eventlog.sync.remembered import remember
+from eventlog.sync.remembered import is_remembered, remember
 from eventlog.sync.remote import Remote
 from eventlog.sync.results import (
     ProgressCallback,
@@ -34,6 +34,7 @@ def push(
     *,
     choose: Choose | None = None,
     jobs: int | None = None,
+    anew: bool = False,
 ) -> PushResult:
     """Put on a remote what this store holds, its own batches and others', and the remote lacks.
 
@@ -45,6 +46,7 @@ def push(
         progress: is told how far it has got, about twenty times a second, from any thread.
         choose: which blobs travel now; by default all. The log always travels whole.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+        anew: begin a remote also where one was that is gone.
 
     Returns:
         What was put there. Stores that could not be pushed are among its problems; the others were.
@@ -55,7 +57,7 @@ def push(
     tally = Tally("push", progress)
     _flush(store, tally)
     with Remote(url) as remote:
-        remote.prepare()
+        _prepare(store, url, remote, anew=anew)
         _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
         remember(store, url, remote)
     return tally.result(PushResult)
@@ -107,6 +109,7 @@ def synchronise(
     *,
     choose: Choose | None = None,
     jobs: int | None = None,
+    anew: bool = False,
 ) -> SyncResult:
     """Pull, then push, on one listing of the remote.
 
@@ -115,7 +118,7 @@ def synchronise(
     only be read, such as a bundle, it is a pull alone.
 
     Args:
-        url, progress, choose, jobs: as of `push` and `pull`.
+        url, progress, choose, jobs, anew: as of `push` and `pull`.
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
@@ -130,7 +133,7 @@ def synchronise(
             pulling.problems.append(str(error))
         if not remote.is_read_only:
             _flush(store, pushing)
-            remote.prepare()
+            _prepare(store, url, remote, anew=anew)
             # So that whoever has them supplies them.
             remote.absent.add(puller.missing)
             _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
@@ -193,6 +196,10 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         else:
             counts.append(sum(last - first + 1 for first, last in ranges))
     return Unpushed(sum(counts), sum(count > 0 for count in counts), problems)
+
+
+def _prepare(store: Store, url: Url, remote: Remote, *, anew: bool) -> None:
+    remote.prepare(lambda: not anew and is_remembered(store, url, remote))
 
 
 def _holdings(remote: Remote) -> Holdings:

@@ -60,6 +60,7 @@ class Pusher:
         pulled: what it holds was just pulled.
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+        has: blobs that need not go, by their SHA-256.
 
     Attributes:
         put: the segments that it has put on the remote.
@@ -75,6 +76,7 @@ class Pusher:
         pulled: bool = False,
         choose: Choose | None = None,
         jobs: int | None = None,
+        has: Set[str] = frozenset(),
     ) -> None:
         self.store = store
         self.remote = remote
@@ -83,7 +85,7 @@ class Pusher:
         self.pulled = pulled
         self.put: list[Segment] = []
         self._jobs = jobs
-        self._blobs = Sender(store, remote, tally, choose, jobs)
+        self._blobs = Sender(store, remote, tally, choose, jobs, has)
 
     def __repr__(self) -> str:
         return f"<Pusher of {self.store!r} to {self.remote!r}>"

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 from eventlog.store import Store
+from eventlog.sync.file_systems import has_secrets
 from eventlog.sync.remote import Remote
 
-__all__ = ["remember", "remembered"]
+__all__ = ["is_remembered", "remember", "remembered"]
 
 MOST = 8
 LONGEST = 4096
@@ -18,14 +19,13 @@ LONGEST = 4096
 
 def remember(store: Store, url: str | os.PathLike[str], remote: Remote) -> None:
     """Note that a store has met a remote; nothing is said where that cannot be written."""
-    given = os.fspath(url)
-    # As it is shown, a URL has no secrets: then this one had some.
-    if store.read_only or ("://" in given and given != remote.url):
+    given = _kept(url, remote)
+    if store.read_only or has_secrets(given):
         return
     known = remembered(store.home)
-    if known[:1] == [remote.url] or not _is_sound(remote.url):
+    if known[:1] == [given] or not _is_sound(given):
         return
-    lines = [remote.url, *(one for one in known if one != remote.url)][:MOST]
+    lines = [given, *(one for one in known if one != given)][:MOST]
     path = _path(store.home)
     partial = path.with_name(f".remotes-{os.getpid()}")
     with contextlib.suppress(OSError):
@@ -37,6 +37,11 @@ def remember(store: Store, url: str | os.PathLike[str], remote: Remote) -> None:
             partial.unlink(missing_ok=True)
 
 
+def is_remembered(store: Store, url: str | os.PathLike[str], remote: Remote) -> bool:
+    """Whether a store is known to have met a remote."""
+    return _kept(url, remote) in remembered(store.home)
+
+
 def remembered(home: Path) -> list[str]:
     """The URLs of the remotes that the store in a folder has met, the last one first."""
     try:
@@ -45,6 +50,12 @@ def remembered(home: Path) -> list[str]:
     except OSError:
         return []
     return [one for one in text.splitlines() if _is_sound(one)][:MOST]
+
+
+def _kept(url: str | os.PathLike[str], remote: Remote) -> str:
+    """What is kept of a remote: its URL as it was given, a folder's path whole."""
+    given = os.fspath(url)
+    return given if "://" in given else remote.url
 
 
 def _path(home: Path) -> Path:

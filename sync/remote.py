@@ -1,7 +1,7 @@
 """A remote: the copies of stores that lie under one URL, in the layout of `eventlog.sync.layout`."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -12,6 +12,7 @@ from eventlog.errors import NotFound, RemoteInvalid, RemoteUnreachable, StoreNew
 from eventlog.sync.absent import AbsentLists, ObjectsPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.layout import (
+    BLOBS,
     FORMAT,
     MARKER,
     MARKER_TEXT,
@@ -20,6 +21,7 @@ from eventlog.sync.layout import (
     Holdings,
     Segment,
     blob_object,
+    is_digest,
     marker_format,
     parse_segment,
 )
@@ -113,14 +115,22 @@ class Remote:
         except (RemoteUnreachable, RemoteInvalid):
             return False
 
-    def prepare(self) -> None:
+    def prepare(self, was_there: Callable[[], bool] = lambda: False) -> None:
         """Make it a remote, if it is none yet, and clear away what dead writers left.
 
+        Args:
+            was_there: whether there is known to have been one, as on a stick: then none is made.
+
         Raises:
-            RemoteUnreachable: it cannot be written.
+            RemoteUnreachable: it cannot be written, or was there and is gone.
             RemoteInvalid, StoreNewer: see `state`.
         """
         if self.state() != "ready":
+            if was_there():
+                raise RemoteUnreachable(
+                    f"{self.url} was a remote when this store met it last, and is not there now: check that"
+                    " it is mounted, or begin it anew with `eventlog sync --new`"
+                )
             self.objects.make_root()
             self.objects.put(MARKER, [MARKER_TEXT])
             self.objects.settle()
@@ -189,6 +199,11 @@ class Remote:
     def together(self) -> AbstractContextManager[None]:
         """A block in which blobs are put that need to be there only at its end, which is faster."""
         return self.objects.together()
+
+    def all_blobs(self) -> set[str]:
+        """The digests of all blobs that it holds, in one listing."""
+        names = (name.partition("/")[2] for name in self.objects.files_in_folders(BLOBS))
+        return {name for name in names if is_digest(name)}
 
     def put_blob(self, digest: str, source: Path, progress: OnBytes) -> None:
         """Write a blob from a file, if the file's bytes have its hash.

@@ -25,10 +25,17 @@ class Sender:
     Args:
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
+        has: blobs that need not go, by their SHA-256.
     """
 
     def __init__(
-        self, store: Store, remote: Remote, tally: Tally, choose: Choose | None, jobs: int | None
+        self,
+        store: Store,
+        remote: Remote,
+        tally: Tally,
+        choose: Choose | None,
+        jobs: int | None,
+        has: Set[str] = frozenset(),
     ) -> None:
         self._store = store
         self._remote = remote
@@ -37,7 +44,7 @@ class Sender:
         self._jobs = jobs
         self._listed_here: set[str] | None = None
         # What this push has found out of the remote.
-        self._there: set[str] = set()
+        self._there: set[str] = set(has)
         self._absent: set[str] = set()
 
     def __repr__(self) -> str:

@@ -154,3 +154,21 @@ def test_what_cannot_be_made_or_read_is_one_line_and_nothing_is_replaced(
     assert not Path(files("b.zip")).exists()
     assert eventlog("bundle", "create", files("all.zip"), "--force").code == 0
     assert Path(files("all.zip")).read_bytes() != before
+
+
+def test_bytes_that_the_other_side_has_are_not_sent_again(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("bundle", "create", files("first.zip"))
+    with Store.open(tmp_path / "home") as store:
+        digest = store.blobs.put_bytes(b"1" * 10)
+        store.session.append(TaskCreated, "a" * 32, "again", "bundles")
+        store.session.append(ArtifactUploaded, "a" * 32, "data", "file", digest, 10, "data.bin")
+    made = json.loads(
+        eventlog("bundle", "create", files("second.zip"), "--since", files("first.zip"), "--json").out
+    )
+    assert (made["blobs"], made["absent"], made["problems"]) == (0, 0, [])
+    for name in ("first.zip", "second.zip"):
+        assert eventlog("sync", files(name), **other(tmp_path)).code == 0
+    assert eventlog("verify", **other(tmp_path)).code == 0

@@ -11,7 +11,7 @@ import pytest
 
 from eventlog.store import Store
 from eventlog.sync.bundle import export_bundle
-from tests.cli.running import Run, tick, train
+from tests.cli.running import BASELINE, Run, tick, train
 from tests.sync.machines import rewritten
 
 requires_ssh_keygen = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
@@ -251,3 +251,21 @@ def test_a_rewritten_log_with_every_hash_computed_anew_is_caught(
     assert outcome.lines[0].startswith(
         f"store {last.store.hex()} was rewritten: its batch {last.number} has "
     )
+
+
+@requires_ssh_keygen
+def test_what_is_signed_is_not_replaced_by_a_slip_and_no_signature_of_something_else_is_left(
+    eventlog: Run, tasks: Path, key: Path, tmp_path: Path
+) -> None:
+    heads = tmp_path / "heads.txt"
+    report = tmp_path / "report.md"
+    for command in (("head", "-o", str(heads)), ("audit", BASELINE, "-o", str(report))):
+        signed = eventlog(*command, "--sign", str(key))
+        assert signed.code == 0
+        assert f"signed with {key}" in signed.out
+        file = Path(command[-1])
+        before = file.read_bytes()
+        assert eventlog(*command).code == 1
+        assert file.read_bytes() == before
+        assert eventlog(*command, "--force").code == 0
+        assert not file.with_name(f"{file.name}.sig").exists()

@@ -329,3 +329,21 @@ def test_ctrl_c_stops_at_once_whatever_hangs(
         finally:
             process.kill()
     assert eventlog("sync", remote, **(second if where == "copy" else {})).code == 0
+
+
+def test_a_remote_that_is_gone_is_not_begun_anew_by_itself(
+    eventlog: Run, tasks: Path, remote: str, tmp_path: Path
+) -> None:
+    """As where a stick was pulled out, or a share is not mounted."""
+    assert eventlog("sync", remote).code == 0
+    Path(remote).rename(tmp_path / "elsewhere")
+    for is_there in (False, True):
+        if is_there:
+            Path(remote).mkdir()
+        for half in ([], ["--push"]):
+            done = eventlog("sync", remote, *half)
+            assert (done.code, done.err.count("\n")) == (1, 1)
+            assert "was a remote" in done.err
+    assert list(Path(remote).iterdir()) == []
+    assert eventlog("sync", remote, "--new").code == 0
+    assert (Path(remote) / "eventlog-remote").exists()
