@@ -46,6 +46,7 @@ class Blobs:
         # What this process knows to outlast a power cut: a script may put the same picture again and again.
         self._synced: set[str] = set()
         self._synced_folders: set[Path] = set()
+        self._inner_folders: dict[str, Path] = {}
 
     def __repr__(self) -> str:
         return f"<Blobs at {self.folder}>"
@@ -160,7 +161,14 @@ class Blobs:
                 self._admit(file.fileno(), path, digest, size)
 
     def _place(self, digest: str) -> Path:
-        return self.folder / digest[:2] / digest
+        return self._inner(digest) / digest
+
+    def _inner(self, digest: str) -> Path:
+        # Making a path of its parts costs microseconds, of which a pull of many blobs would pay ten each.
+        inner = self._inner_folders.get(digest[:2])
+        if inner is None:
+            inner = self._inner_folders[digest[:2]] = self.folder / digest[:2]
+        return inner
 
     def _holds(self, digest: str, size: int) -> bool:
         """Whether the blob is here and will outlast a power cut.
@@ -191,13 +199,14 @@ class Blobs:
 
     def _move(self, path: Path, digest: str) -> None:
         place = self._place(digest)
-        if _make_folder(place.parent):
-            self._synced_folders.discard(place.parent)
+        inner = self._inner(digest)
+        if _make_folder(inner):
+            self._synced_folders.discard(inner)
         path.rename(place)
 
     def _sync_folders(self, digests: list[str]) -> None:
         """Have the names of these blobs, and of the folders on the way to them, outlast a power cut."""
-        inner = {self._place(digest).parent for digest in digests}
+        inner = {self._inner(digest) for digest in digests}
         folders = set(inner)
         if not inner <= self._synced_folders:
             folders |= {self.folder, self.home}

@@ -67,7 +67,9 @@ class GrowingHash:
         """
         # One buffer for all of them: new memory for each piece would cost more than the hashing.
         if not self._buffer and self._hashed < end:
-            self._buffer = bytearray(min(PIECE_SIZE, max(end - self._hashed, THREAD_SIZE)))
+            # A thread may be told of little at first; without one, this is all that there is.
+            least = 0 if self._thread is None else THREAD_SIZE
+            self._buffer = bytearray(min(PIECE_SIZE, max(end - self._hashed, least)))
         view = memoryview(self._buffer)
         while self._hashed < end:
             size = os.preadv(self._file, [view[: end - self._hashed]], self._hashed)

@@ -51,7 +51,7 @@ def hash_file(source: int, progress: OnBytes) -> str:
         progress: gets the number of bytes of each piece.
     """
     hasher = hashlib.sha256()
-    buffer = memoryview(bytearray(PIECE_SIZE))
+    buffer = _buffer(source)
     offset = 0
     while count := _read(source, buffer, offset):
         hasher.update(buffer[:count])
@@ -112,13 +112,18 @@ def _copy(
     progress: OnBytes,
     update: Callable[[memoryview], object],
 ) -> None:
-    buffer = memoryview(bytearray(PIECE_SIZE))
+    buffer = _buffer(source)
     offset = 0
     while count := _read(source, buffer, offset):
         update(buffer[:count])
         write(buffer[:count])
         offset += count
         progress(count)
+
+
+def _buffer(source: int) -> memoryview:
+    # New memory costs as much as the hashing: no more of it than a small file needs.
+    return memoryview(bytearray(max(1, min(PIECE_SIZE, os.fstat(source).st_size))))
 
 
 def _read(source: int, buffer: memoryview, offset: int) -> int:

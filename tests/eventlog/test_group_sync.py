@@ -1,0 +1,129 @@
+"""Files of a group have their names only once they are on the disk, and what is not placed is gone."""
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from eventlog.group_sync import MOST_FILES, GroupSync
+
+
+def write(group: GroupSync, folder: Path, name: str, data: bytes = b"data") -> None:
+    path = folder / f"{name}.temporary"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    try:
+        os.write(descriptor, data)
+        group.add(descriptor, path, name, len(data))
+    finally:
+        os.close(descriptor)
+
+
+def group_in(folder: Path) -> GroupSync:
+    return GroupSync(lambda path, name: path.replace(folder / name), contextlib.nullcontext)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_files_are_placed_at_the_end_of_the_block(tmp_path: Path) -> None:
+    with group_in(tmp_path) as group:
+        write(group, tmp_path, "a")
+        write(group, tmp_path, "b")
+        assert names(tmp_path) == {"a.temporary", "b.temporary"}
+    assert names(tmp_path) == {"a", "b"}
+
+
+def test_any_number_of_files_takes_a_bounded_number_of_descriptors(tmp_path: Path) -> None:
+    before = open_files()
+    most = 0
+
+    def work(thread: int) -> None:
+        nonlocal most
+        for number in range(150):
+            write(group, tmp_path, f"{thread}-{number}")
+            most = max(most, open_files())
+
+    with group_in(tmp_path) as group:
+        threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert names(tmp_path) == {f"{thread}-{number}" for thread in range(4) for number in range(150)}
+    # A group that is being synced and the next one, and a few files that are being written.
+    assert most - before <= 2 * MOST_FILES + 20
+    assert open_files() == before
+
+
+def test_large_files_do_not_wait_for_many_others(tmp_path: Path) -> None:
+    with group_in(tmp_path) as group:
+        for number in range(40):
+            write(group, tmp_path, str(number), bytes(2 << 20))
+        assert len(names(tmp_path) & {str(number) for number in range(40)}) >= 32
+
+
+def test_a_block_that_fails_removes_what_was_not_placed(tmp_path: Path) -> None:
+    before = open_files()
+
+    def fail() -> None:
+        with group_in(tmp_path) as group:
+            write(group, tmp_path, "a")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert names(tmp_path) == set()
+    assert open_files() == before
+
+
+def test_a_file_that_cannot_be_placed_takes_those_after_it_along(tmp_path: Path) -> None:
+    def place(path: Path, name: str) -> None:
+        if name == "b":
+            raise OSError("no room")
+        path.replace(tmp_path / name)
+
+    before = open_files()
+    group = GroupSync(place, contextlib.nullcontext)
+    for name in "abc":
+        write(group, tmp_path, name)
+    with pytest.raises(OSError, match="no room"), group:
+        pass
+    assert names(tmp_path) == {"a"}
+    assert open_files() == before
+
+
+def test_no_file_of_a_group_is_placed_if_one_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+    sync = os.fsync
+
+    def fail_later(descriptor: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 30:
+            raise OSError("the disk is broken")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_later)
+    group = group_in(tmp_path)
+    for number in range(60):
+        write(group, tmp_path, str(number))
+    with pytest.raises(OSError, match="broken"), group:
+        pass
+    assert names(tmp_path) == set()
+
+
+def test_nothing_is_added_once_the_block_has_ended(tmp_path: Path) -> None:
+    """As by a thread that nobody waited for."""
+    with group_in(tmp_path) as group:
+        pass
+    with pytest.raises(ValueError, match="ended"):
+        write(group, tmp_path, "a")
