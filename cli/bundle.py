@@ -70,6 +70,8 @@ def create(
     """
     from eventlog.sync.bundle import NOTHING, export_bundle, known_to
 
+    if file.exists() and not file.is_file():
+        raise InputInvalid(f"{file} is no plain file, and is not replaced: name another one")
     if file.exists() and not force:
         raise InputInvalid(f"{file} is there already: name another file, or replace it with --force")
     if not file.absolute().parent.is_dir():

@@ -53,6 +53,7 @@ _NOT_THERE_YET = "not on it yet"
 @click.option(
     "--new", "anew", is_flag=True, help="Begin REMOTE anew, though it was there before and is gone."
 )
+@click.option("--repair", is_flag=True, help="See to every blob that the log names, here and there.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="How many transfers at once.")
 @click.option(
     "--watch",
@@ -73,6 +74,7 @@ def command(
     since: int | None,
     dry_run: bool,
     anew: bool,
+    repair: bool,
     jobs: int | None,
     seconds: float | None,
     as_json: bool,
@@ -82,6 +84,9 @@ def command(
     REMOTE is a folder or any URL that fsspec knows; without it, the remote of the configuration
     (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named, the rest goes on, and
     the exit code is then 1.
+
+    A sync looks at what is new. --repair reads the whole log, and brings every artifact that was lost here or
+    there and is still on the other side.
 
     The log always travels whole. --project, --task and --since choose the tasks whose artifacts, models,
     plots and media travel now: those of --task, and those of which both others hold. The rest goes with a
@@ -123,10 +128,12 @@ def command(
             if seconds is not None:
 
                 def once() -> Told:
-                    return _told(url, *_meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew))
+                    return _told(
+                        url, *_meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
+                    )
 
                 watch_sync(store, once, seconds, pulls=pull, as_json=as_json)
-            results = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew)
+            results = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
     except KeyboardInterrupt:
         if seconds is None:
             click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
@@ -162,13 +169,14 @@ def _meet(
     pull: bool,
     push: bool,
     anew: bool,
+    repair: bool,
 ) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
     """Deliver, pull and push; what was done of each."""
     choice = Choice(store, *chosen) if chosen else None
     if choice and not pull:
         choice.check()
     delivered = _deliver(store) if push else None
-    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew)
+    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair)
     if choice and pull:
         choice.check()
     return delivered, pulled, pushed
@@ -259,6 +267,7 @@ def _transfer(
     pull: bool,
     push: bool,
     anew: bool,
+    repair: bool,
 ) -> tuple["PullResult | None", "PushResult | None"]:
     from eventlog import sync
 
@@ -269,11 +278,11 @@ def _transfer(
                 advance(progress.bytes, progress.bytes_total, f"{progress.direction}ing")
 
         if pull and push:
-            both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs, anew=anew)
+            both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair)
             return both.pull, both.push
         if pull:
-            return sync.pull(store, url, tell, choose=choice, jobs=jobs), None
-        return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew)
+            return sync.pull(store, url, tell, choose=choice, jobs=jobs, repair=repair), None
+        return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair)
 
 
 def _delivered_words(delivered: "Resumed") -> str:

@@ -62,7 +62,7 @@ def known_to(other: str) -> Known:
         lasts = {store: max(segments, key=lambda one: one.last) for store, segments in held.items()}
         holdings = {store: [_up_to(store, last.last, last.mark)] for store, last in lasts.items()}
         blobs = remote.all_blobs()
-        return Known(holdings, frozenset(remote.absent.digests() - blobs), frozenset(blobs))
+        return Known(holdings, frozenset(remote.absent.digests() - blobs.keys()), frozenset(blobs))
 
 
 def export_bundle(

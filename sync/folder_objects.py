@@ -29,6 +29,8 @@ class FolderObjects(Objects):
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
         self._group: GroupSync | None = None
+        # Which folder it is, once something of it was read: a stick may be pulled out at any moment.
+        self._identity: tuple[int, int] | None = None
 
     def make_root(self) -> None:
         """Make the folder itself, in one that is there.
@@ -36,6 +38,9 @@ class FolderObjects(Objects):
         Raises:
             RemoteUnreachable: it is not: a slip in the name, or a share or a stick that is not mounted.
         """
+        if self._identity is not None:
+            self._check_root()
+            return
         parent = Path(self._root).parent
         if not parent.exists():
             raise RemoteUnreachable(
@@ -44,6 +49,7 @@ class FolderObjects(Objects):
             )
         with self.errors(""):
             Path(self._root).mkdir(exist_ok=True)
+            self._identity = self._root_identity()
 
     def everything(self) -> dict[str, int | None]:
         """Size by name of every object under the root, however deep; None for what is no plain file.
@@ -103,7 +109,10 @@ class FolderObjects(Objects):
             RemoteInvalid: it is not a regular file.
         """
         with self.open(name) as file, self.errors(name):
-            return file.read(count)
+            found = file.read(count)
+            if self._identity is None:
+                self._identity = self._root_identity()
+            return found
 
     def copy(self, name: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
         """Write an object's bytes to a writer of the store; by reflink where the file system can.
@@ -162,6 +171,21 @@ class FolderObjects(Objects):
             finally:
                 self._group = None
 
+    def remove(self, name: str) -> None:
+        """Delete an object, if it is there.
+
+        Raises:
+            RemoteInvalid: a folder on the way to it is a link, which may lead anywhere.
+        """
+        with self.errors(name, writing=True), contextlib.suppress(FileNotFoundError):
+            self._check_folders(name.rpartition("/")[0])
+            super().remove(name)
+
+    def sweep(self) -> None:
+        """Remove what writers that died left under ``temporary/`` more than a day ago, if it can be."""
+        if not Path(self._path(TEMPORARY)).is_symlink():
+            super().sweep()
+
     def settle(self) -> None:
         """Return once everything put so far will outlast a power cut."""
         with self._lock:
@@ -189,6 +213,43 @@ class FolderObjects(Objects):
             with contextlib.suppress(OSError):
                 Path(temporary).unlink(missing_ok=True)
             raise
+
+    def _make_folder(self, folder: str) -> None:
+        if self._identity is None:
+            self.make_root()
+        self._check_root()
+        made = ""
+        for part in folder.split("/"):
+            made = f"{made}/{part}" if made else part
+            if made not in self._made:
+                with contextlib.suppress(FileExistsError):
+                    Path(self._path(made)).mkdir()
+                self._check_folders(made)
+                self._made.add(made)
+
+    def _check_folders(self, folder: str) -> None:
+        """Make sure that none of the folders down to this one is a link: it could lead out of the remote."""
+        at = ""
+        for part in folder.split("/"):
+            at = f"{at}/{part}" if at else part
+            if not stat.S_ISDIR(Path(self._path(at)).lstat().st_mode):
+                raise RemoteInvalid(f"{self.shown}/{at} is not a folder, but a file or a link: remove it")
+
+    def _check_root(self) -> None:
+        """Make sure that the folder is the one that was read: without it, nothing is put in its place."""
+        try:
+            identity = self._root_identity()
+        except FileNotFoundError:
+            identity = None
+        if identity is None or identity != self._identity:
+            raise RemoteUnreachable(
+                f"{self.shown} is not there any more, or another folder: check that the share or the stick is"
+                " still mounted, and sync again"
+            )
+
+    def _root_identity(self) -> tuple[int, int]:
+        status = Path(self._root).stat()
+        return status.st_dev, status.st_ino
 
     def _move_in(self, temporary: Path, name: str) -> None:
         self._make_folder(name.rpartition("/")[0])

@@ -13,6 +13,7 @@ from eventlog.sync.pusher import Pusher, lacking
 from eventlog.sync.references import Choose
 from eventlog.sync.remembered import is_remembered, remember
 from eventlog.sync.remote import Remote
+from eventlog.sync.repairing import note_missing_here, note_missing_there
 from eventlog.sync.results import (
     ProgressCallback,
     PullResult,
@@ -35,6 +36,7 @@ def push(
     choose: Choose | None = None,
     jobs: int | None = None,
     anew: bool = False,
+    repair: bool = False,
 ) -> PushResult:
     """Put on a remote what this store holds, its own batches and others', and the remote lacks.
 
@@ -47,6 +49,7 @@ def push(
         choose: which blobs travel now; by default all. The log always travels whole.
         jobs: how many transfers at once; by default as many as their sizes suggest.
         anew: begin a remote also where one was that is gone.
+        repair: see to every blob that the log names, also of batches that are there already.
 
     Returns:
         What was put there. Stores that could not be pushed are among its problems; the others were.
@@ -58,6 +61,8 @@ def push(
     _flush(store, tally)
     with Remote(url) as remote:
         _prepare(store, url, remote, anew=anew)
+        if repair:
+            note_missing_there(store, remote)
         _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
         remember(store, url, remote)
     return tally.result(PushResult)
@@ -71,6 +76,7 @@ def pull(
     choose: Choose | None = None,
     jobs: int | None = None,
     stores: Container[bytes] | None = None,
+    repair: bool = False,
 ) -> PullResult:
     """Let into this store what a remote holds of any store and is not here.
 
@@ -83,6 +89,7 @@ def pull(
         choose: which blobs travel now; by default all. The log always travels whole.
         jobs: how many transfers at once; by default as many as their sizes suggest.
         stores: the ids of those to be let in; by default all.
+        repair: see to every blob that the log names, also of batches that are here already.
 
     Returns:
         What was let in. What was damaged or missing is among its problems; the rest was let in.
@@ -94,6 +101,8 @@ def pull(
     with Remote(url) as remote:
         remote.require()
         tally = Tally("pull", progress)
+        if repair:
+            note_missing_here(store)
         holdings = remote.holdings()
         if stores is not None:
             holdings = {store_id: segments for store_id, segments in holdings.items() if store_id in stores}
@@ -110,6 +119,7 @@ def synchronise(
     choose: Choose | None = None,
     jobs: int | None = None,
     anew: bool = False,
+    repair: bool = False,
 ) -> SyncResult:
     """Pull, then push, on one listing of the remote.
 
@@ -118,7 +128,7 @@ def synchronise(
     only be read, such as a bundle, it is a pull alone.
 
     Args:
-        url, progress, choose, jobs, anew: as of `push` and `pull`.
+        url, progress, choose, jobs, anew, repair: as of `push` and `pull`.
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
@@ -126,6 +136,8 @@ def synchronise(
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
     with Remote(url) as remote:
         holdings = _holdings(remote)
+        if repair:
+            note_missing_here(store)
         puller = Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs)
         try:
             puller.pull()
@@ -134,6 +146,8 @@ def synchronise(
         if not remote.is_read_only:
             _flush(store, pushing)
             _prepare(store, url, remote, anew=anew)
+            if repair:
+                note_missing_there(store, remote)
             # So that whoever has them supplies them.
             remote.absent.add(puller.missing)
             _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))

@@ -200,10 +200,11 @@ class Remote:
         """A block in which blobs are put that need to be there only at its end, which is faster."""
         return self.objects.together()
 
-    def all_blobs(self) -> set[str]:
-        """The digests of all blobs that it holds, in one listing."""
-        names = (name.partition("/")[2] for name in self.objects.files_in_folders(BLOBS))
-        return {name for name in names if is_digest(name)}
+    def all_blobs(self) -> dict[str, int]:
+        """The sizes, in bytes, of all blobs that it holds, by SHA-256, in one listing."""
+        found = self.objects.files_in_folders(BLOBS)
+        sizes = {name.partition("/")[2]: size for name, size in found.items()}
+        return {name: size for name, size in sizes.items() if is_digest(name)}
 
     def put_blob(self, digest: str, source: Path, progress: OnBytes) -> None:
         """Write a blob from a file, if the file's bytes have its hash.

@@ -35,6 +35,10 @@ class ZipObjects(ReadOnlyObjects):
     def __init__(self, archive: Archive) -> None:
         super().__init__(None, "", str(archive.path))
         self._archive = archive
+        self._folders: dict[str, dict[str, int]] = {}
+        for name, size in archive.sizes.items():
+            folder, _, base = name.rpartition("/")
+            self._folders.setdefault(folder, {})[base] = size
 
     def close(self) -> None:
         """Close the file."""
@@ -46,7 +50,7 @@ class ZipObjects(ReadOnlyObjects):
 
     def files(self, folder: str) -> dict[str, int]:
         """Size by name of the files right in a folder."""
-        return _files(self._archive.sizes, folder)
+        return dict(self._folders.get(folder, {}))
 
     def everything(self) -> dict[str, int | None]:
         """Size by name of every object."""

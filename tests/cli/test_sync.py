@@ -347,3 +347,28 @@ def test_a_remote_that_is_gone_is_not_begun_anew_by_itself(
     assert list(Path(remote).iterdir()) == []
     assert eventlog("sync", remote, "--new").code == 0
     assert (Path(remote) / "eventlog-remote").exists()
+
+
+def test_blobs_that_were_lost_come_back_with_repair(
+    eventlog: Run, various: Path, remote: str, tmp_path: Path
+) -> None:
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    eventlog("sync", remote)
+    eventlog("sync", remote, **second)
+    for folder in (tmp_path / "second" / "blobs", Path(remote) / "blobs"):
+        lost, cut = sorted(path for path in folder.rglob("*") if path.is_file())[:2]
+        whole = cut.read_bytes()
+        lost.unlink()
+        cut.chmod(0o600)
+        cut.write_bytes(whole[:-1])
+        if folder.parent == tmp_path / "second":
+            # A damaged one is for the person to take away.
+            cut.unlink()
+        assert eventlog("sync", remote, **second).lines[:2] == ["pulled nothing new", "pushed nothing new"]
+        done = eventlog("sync", remote, "--repair", **second)
+        assert done.code == 0, done.out
+        assert "2 blobs" in done.out
+        assert cut.read_bytes() == whole
+        assert lost.exists()
+    assert eventlog("verify", **second).code == 0
+    assert eventlog("verify", remote).code == 0

@@ -1,0 +1,63 @@
+"""A folder as a remote: it may go away at any moment, and links in it may lead anywhere."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eventlog.errors import RemoteInvalid, RemoteUnreachable
+from eventlog.sync import Progress, Remote, push, synchronise
+from tests.sync.machines import Machine
+
+Machines = Callable[[str], Machine]
+
+
+def contents(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("is_empty_there", [True, False])
+@pytest.mark.parametrize("way", [push, synchronise])
+def test_a_stick_that_is_pulled_out_meanwhile_gets_nothing_put_in_its_place(
+    machine: Machines, tmp_path: Path, way: object, is_empty_there: bool
+) -> None:
+    stick = tmp_path / "stick"
+    laptop, other = machine("laptop"), machine("other")
+    other.upload(b"there")
+    assert push(other.store, stick).problems == []
+    laptop.train()
+    laptop.upload(b"mine" * 100)
+    pulled_out = []
+
+    def progress(_: Progress) -> None:
+        if not pulled_out:
+            pulled_out.append(stick.rename(tmp_path / "elsewhere"))
+            if is_empty_there:
+                stick.mkdir()
+
+    with pytest.raises((RemoteUnreachable, RemoteInvalid)):
+        way(laptop.store, stick, progress)  # type: ignore[operator]
+    assert pulled_out
+    assert not stick.exists() or contents(stick) == set()
+
+
+@pytest.mark.parametrize("name", ["stores", "blobs", "temporary"])
+def test_a_link_in_a_remote_is_not_followed(machine: Machines, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    old = victim / ("a" * 32)
+    old.write_bytes(b"mine")
+    os.utime(old, (1, 1))
+    remote = tmp_path / "remote"
+    Remote(remote).prepare()
+    if (remote / name).exists():
+        (remote / name).rmdir()
+    (remote / name).symlink_to(victim)
+    laptop = machine("laptop")
+    laptop.upload(b"bytes")
+    with pytest.raises(RemoteInvalid, match="link"):
+        push(laptop.store, remote)
+    assert contents(victim) == {"a" * 32}
+    (remote / name).unlink()
+    assert push(laptop.store, remote).problems == []
