@@ -11,9 +11,11 @@ from typing import Any, BinaryIO
 from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
+from eventlog.hosts import is_on_network
 from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.layout import TEMPORARY
 from eventlog.sync.objects import Objects, check_digest
+from eventlog.sync.parallel import LOCAL_JOBS
 from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
@@ -29,6 +31,8 @@ class FolderObjects(Objects):
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
         self._group: GroupSync | None = None
+        if not is_on_network(Path(root)):
+            self.small_jobs = LOCAL_JOBS
         # Which folder it is, once something of it was read: a stick may be pulled out at any moment.
         self._identity: tuple[int, int] | None = None
 

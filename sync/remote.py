@@ -65,6 +65,11 @@ class Remote:
         return self.objects.advice_on_gaps
 
     @property
+    def small_jobs(self) -> int:
+        """How many small blobs are best put or copied at once."""
+        return self.objects.small_jobs
+
+    @property
     def is_read_only(self) -> bool:
         """Whether nothing can be pushed to it, as to a bundle, or a folder that a web server publishes."""
         return self.objects.is_read_only

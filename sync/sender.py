@@ -135,8 +135,11 @@ class Sender:
                 self._tally.add(blobs=1)
 
         with self._remote.together():
-            in_parallel(put, sizes, lambda count: self._tally.add(bytes=count), self._jobs)
+            in_parallel(put, sizes, self._count_bytes, self._jobs, self._remote.small_jobs)
         self._there |= (outgoing.there | sizes.keys()) - outgoing.absent
+
+    def _count_bytes(self, count: int) -> None:
+        self._tally.add(bytes=count)
 
     def _is_listed_here(self, digest: str) -> bool:
         if self._listed_here is None:

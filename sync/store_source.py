@@ -11,6 +11,7 @@ from eventlog.store import Head, Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes, opened
 from eventlog.sync.layout import Holdings, Segment
+from eventlog.sync.parallel import LOCAL_JOBS
 
 __all__ = ["StoreSource"]
 
@@ -45,6 +46,11 @@ class StoreSource:
     def advice_on_gaps(self) -> str:
         """What to do when batches are missing in the middle."""
         return "run `eventlog verify` on it"
+
+    @property
+    def small_jobs(self) -> int:
+        """How many small blobs are best copied at once."""
+        return LOCAL_JOBS
 
     def is_reachable(self) -> bool:
         """Whether it is still there."""
