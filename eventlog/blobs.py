@@ -1,8 +1,8 @@
 """Blobs: the bytes of artifacts, models, plots and images, each a write-once file named by its SHA-256.
 
-A blob is written in the store's ``temporary`` folder, hashed from what was written there, synced, and
-only then renamed to ``blobs/ab/abcdef…``: under its name there is never half a blob, nor one whose source
-changed while it was read. Any number of processes may put the same bytes at once.
+A blob is written in the store's ``temporary`` folder, hashed from what was written there, synced (small ones
+of a pull together), and only then renamed to ``blobs/ab/abcdef…``: under its name there is never half a blob,
+nor one whose source changed while it was read. Any number of processes may put the same bytes at once.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import hashlib
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +20,9 @@ from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, S
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import GrowingHash
 
-__all__ = ["BlobWriter", "Blobs", "sweep_temporary"]
+__all__ = ["BlobWriter", "Blobs"]
 
 PIECE_SIZE = 1 << 20
-SWEEP_AGE_SECONDS = 24 * 3600
 FICLONE = 0x40049409  # linux/fs.h
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -346,29 +344,6 @@ class BlobWriter:
             while rest:
                 rest = rest[os.pwrite(self._file, rest, self.size + len(piece) - len(rest)) :]
         return len(piece)
-
-
-def sweep_temporary(home: Path) -> int:
-    """Removes what writers that died left in ``temporary`` more than a day ago; returns how many.
-
-    What cannot be removed is left: this never raises for it.
-    """
-    oldest = time.time() - SWEEP_AGE_SECONDS
-    swept = 0
-    for name in _names(home / "temporary"):
-        path = home / "temporary" / name
-        with contextlib.suppress(OSError):
-            status = path.lstat()
-            if status.st_mtime >= oldest:
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                import shutil  # costs milliseconds that almost no process needs
-
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-            swept += 1
-    return swept
 
 
 def _may_go_on(error: BaseException | None) -> bool:

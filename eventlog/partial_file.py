@@ -1,12 +1,19 @@
-"""Files that a transfer which is cut off leaves, for the next one to go on with; one process at a time."""
+"""Files that a transfer which is cut off leaves: the next one goes on with them, one process at a time.
 
+What nobody goes on with is swept away after a day.
+"""
+
+import contextlib
 import fcntl
 import os
+import stat
+import time
 from pathlib import Path
 
-__all__ = ["claim"]
+__all__ = ["SWEEP_AGE_SECONDS", "claim", "sweep_temporary"]
 
 TRIES = 3
+SWEEP_AGE_SECONDS = 24 * 3600
 
 
 def claim(path: Path) -> int | None:
@@ -33,6 +40,35 @@ def claim(path: Path) -> int | None:
             return descriptor
         os.close(descriptor)
     return None
+
+
+def sweep_temporary(home: Path) -> int:
+    """Removes what writers that died left in ``temporary`` more than a day ago; returns how many.
+
+    What cannot be removed is left: this never raises for it.
+    """
+    oldest = time.time() - SWEEP_AGE_SECONDS
+    swept = 0
+    for path in _inside(home / "temporary"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if status.st_mtime >= oldest:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                import shutil  # costs milliseconds that almost no process needs
+
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            swept += 1
+    return swept
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

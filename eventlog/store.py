@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eventlog.batch import FIRST_PREVIOUS, Batch, PackedEvents, chain_batch
-from eventlog.blobs import Blobs, sweep_temporary
+from eventlog.blobs import Blobs
 from eventlog.clock import wall_clock
 from eventlog.configuration import Configuration, home_folder
 from eventlog.environment import Environment
@@ -30,6 +30,7 @@ from eventlog.errors import (
 )
 from eventlog.events import Event
 from eventlog.home import is_there, make_home, refuse_orphans
+from eventlog.partial_file import sweep_temporary
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
 from eventlog.session_record import SessionRecord

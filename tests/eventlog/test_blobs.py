@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.blobs import SWEEP_AGE_SECONDS, Blobs, BlobWriter, sweep_temporary
+from eventlog.blobs import Blobs, BlobWriter
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreReadOnly
+from eventlog.partial_file import SWEEP_AGE_SECONDS, sweep_temporary
 
 DEADLINE_SECONDS = 60
 
