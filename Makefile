@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# One more than there are processors: tests wait for servers, and for other programs.
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: help demo test libraries lint bench wheel clean
 
@@ -15,7 +17,7 @@ demo: $(VENV)/installed-demo  ## train a real model offline in a scratch home, a
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/installed-test  ## run the tests; ARGS="tests/sdk -x" goes to pytest
-	$(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 libraries: $(VENV)/installed-test $(VENV)/installed-libraries  ## run the tests of large libraries; gigabytes
 	$(BIN)/python -m pytest -m libraries $(ARGS)

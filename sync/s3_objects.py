@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog.errors import DataCorrupt, EventlogError
-from eventlog.sync.copying import OnBytes, opened
+from eventlog.sync.copying import OnBytes, hash_file, opened
 from eventlog.sync.failures import Failure, Passing, failure_of
 from eventlog.sync.layout import BLOBS
 from eventlog.sync.objects import SWEEP_AGE_SECONDS, check_digest
@@ -147,7 +147,8 @@ class _Upload:
             raise
         except _PartsGone:
             if self._objects.size(self._name) == size:
-                # Another has put the same together, or the answer to this was lost.
+                # Another has put the same together, or the answer to this was lost; if these are those bytes.
+                check_digest(source, hash_file(descriptor, lambda _: None), digest)
                 self._progress(size - counted)
                 return True
             self._progress(-counted)

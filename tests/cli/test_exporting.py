@@ -47,7 +47,7 @@ def test_a_place_that_will_not_do_is_named_in_one_line(tasks: Path, eventlog: Ru
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("x")
     for place, said in [
-        (tmp_path / "file", "a file is where a folder should be; name another folder"),
+        (tmp_path / "file", "is a file, and no whole bundle: name a folder"),
         (tmp_path / "full", "is not an export, and not empty (thesis.tex)"),
         (tmp_path / "nowhere" / "out", "cannot be made, as"),
         ("nosuch://bucket/x", "nosuch"),

@@ -12,7 +12,17 @@ import lmdb
 import msgspec
 import pytest
 
-from eventlog import batch, blobs, check_batch, check_journal, chunk, events, kept_heads, store, verify
+from eventlog import (
+    batch,
+    check_batch,
+    check_journal,
+    chunk,
+    events,
+    kept_heads,
+    partial_file,
+    store,
+    verify,
+)
 from eventlog.batch import Batch
 from eventlog.events import EVENT_KINDS, Parameter, ScalarReported, SessionStarted, TaskCreated, TaskStarted
 from eventlog.store import Store
@@ -121,7 +131,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert "at most 256 MiB" in section("Batches")
     assert chunk.CHUNK_SIZE == 4 << 20
     assert "a file of 4 MiB" in section("Journals")
-    assert blobs.SWEEP_AGE_SECONDS == 24 * 3600
+    assert partial_file.SWEEP_AGE_SECONDS == 24 * 3600
     assert store.FORMAT == verify.FORMAT == b"1"
 
 
