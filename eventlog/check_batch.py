@@ -4,9 +4,11 @@ Nothing here is shared with `eventlog.batch`, which writes batches: the two have
 document.
 """
 
+import contextlib
 import hashlib
 import re
 import struct
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -32,6 +34,8 @@ __all__ = [
 MAGIC = b"EVB1"
 HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
 MAX_FRAME_SIZE = 256 << 20
+# Many times what a commit interval fills.
+LARGE = 16 << 20
 STATE_KINDS = frozenset(name for name, kind in EVENT_KINDS.items() if not kind.is_report)
 REPORT_KINDS = frozenset(EVENT_KINDS) - STATE_KINDS
 # Kinds that name a blob, and at which place of their array.
@@ -100,6 +104,9 @@ class BatchFacts:
         return self.first + self.states + self.reports
 
 
+_one_large = threading.Lock()
+
+
 class _Wrong(Exception):
     """The batch cannot be read further."""
 
@@ -111,9 +118,12 @@ def check_batch(data: bytes) -> BatchFacts:
         sizes = _read_header(data, facts)
         start = HEADER.size
         middle = start + sizes[0]
-        positions, states = _read_states(_decompress(data[start:middle], sizes[1], "states"), facts)
-        reports = _read_reports(_decompress(data[middle:], sizes[3], "reports"), facts)
-        _check_events(positions, states, reports, facts)
+        # However many are read at once, one of the large ones is in memory: a few bytes may claim to be one.
+        with _one_large if sizes[1] + sizes[3] > LARGE else contextlib.nullcontext():
+            positions, states = _read_states(_decompress(data[start:middle], sizes[1], "states"), facts)
+            reports = _read_reports(_decompress(data[middle:], sizes[3], "reports"), facts)
+            _check_events(positions, states, reports, facts)
+            del positions, states, reports
         facts.whole = True
     except _Wrong as wrong:
         facts.problems.append(str(wrong))

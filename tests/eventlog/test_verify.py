@@ -22,6 +22,7 @@ import msgspec
 import pytest
 import zstandard
 
+from eventlog import check_batch as check_batch_module
 from eventlog.batch import Batch, encode_batch
 from eventlog.check_batch import check_batch
 from eventlog.check_journal import check_journals
@@ -823,3 +824,30 @@ def test_a_blob_that_only_a_report_names_must_be_there(
         store.session.append(kind, TASK, *fields[kind])
     (line,) = problems_of(home)
     assert line.startswith(f"blobs/12/{digest}, which batch ")
+
+
+def test_of_large_batches_one_is_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_batch(
+        store=b"s" * 16,
+        number=0,
+        previous=bytes(32),
+        session=b"t" * 16,
+        first=0,
+        events=[msgspec.msgpack.encode(["ScalarReported", 5, "a" * 32, "loss", "train", 1, 0.5])] * 3,
+        states=[],
+        first_time=5,
+        last_time=5,
+    )
+    held: list[bool] = []
+    decompress = check_batch_module._decompress
+
+    def watched(frame: bytes, size: int, name: str) -> bytes:
+        held.append(check_batch_module._one_large.locked())
+        return decompress(frame, size, name)
+
+    monkeypatch.setattr(check_batch_module, "_decompress", watched)
+    for large in (check_batch_module.LARGE, 0):
+        monkeypatch.setattr(check_batch_module, "LARGE", large)
+        assert check_batch(data).whole
+    assert held == [False, False, True, True]
+    assert not check_batch_module._one_large.locked()
