@@ -13,7 +13,7 @@ from eventlog.cli.moments import moment
 from eventlog.cli.naming import full_name
 from eventlog.cli.printing import clean, counted
 from eventlog.cli.progress import progress_bar
-from eventlog.configuration import home_folder
+from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreReadOnly
 from eventlog.hosts import shared_remote
 
@@ -78,6 +78,13 @@ def opened_store(home: Path | None, *, create: bool = False, write: bool = False
 
 def no_store(home: Path | None) -> NotFound:
     """That there is no store at `home`, by default the configured one; who named the place, what to do."""
+    folder = home or home_folder()
+    if (shared := shared_remote(folder)) is not None:
+        return NotFound(
+            f"nothing has run yet on this host, nor come from another one: hosts that share {shared.parent}"
+            " meet there as soon as one of them runs a script"
+        )
+    remote = Configuration.load(folder).remote
     if home is not None:
         named = "as --home says"
     elif os.environ.get("EVENTLOG_HOME"):
@@ -85,8 +92,8 @@ def no_store(home: Path | None) -> NotFound:
     else:
         named = "where it is by default"
     return NotFound(
-        f"no store at {home or home_folder()}, {named}: choose another place, run a script that makes one"
-        " there, or fetch one with `eventlog sync REMOTE`"
+        f"no store at {folder}, {named}: choose another place, run a script that makes one there, or fetch"
+        f" one with `eventlog sync{'' if remote else ' REMOTE'}`"
     )
 
 
