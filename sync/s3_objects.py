@@ -27,7 +27,7 @@ PART_SIZE = 8 << 20
 MOST_PARTS = 10_000
 PARTS_AT_ONCE = 4
 # How often a whole object is begun again, where another finished or removed what was being sent.
-BEGINNINGS = 3
+BEGINNINGS = 5
 
 # Size and ETag of a part, by its number.
 Parts = dict[int, tuple[int, str]]
@@ -58,8 +58,10 @@ class S3Objects(PutObjects):
                 self._attempt(name, lambda: self._put(name, data), progress, writing=True)
                 progress(size)
                 return
-            for _ in range(BEGINNINGS):
-                if _Upload(self, name, progress).send(descriptor, size, source, digest):
+            for beginning in range(BEGINNINGS):
+                # What others began is gone on with once: whoever shares it may remove it.
+                upload = _Upload(self, name, progress, goes_on=beginning == 0)
+                if upload.send(descriptor, size, source, digest):
                     return
         raise Passing(
             f"{self.shown}/{name} does not hold: others write or remove it at the same time; sync again"
@@ -107,10 +109,11 @@ class S3Objects(PutObjects):
 class _Upload:
     """An object being sent in parts."""
 
-    def __init__(self, objects: S3Objects, name: str, progress: OnBytes) -> None:
+    def __init__(self, objects: S3Objects, name: str, progress: OnBytes, *, goes_on: bool) -> None:
         self._objects = objects
         self._name = name
         self._progress = progress
+        self._goes_on = goes_on
         bucket, key, _ = objects._fs.split_path(objects._path(name))
         self._place = {"Bucket": bucket, "Key": key}
 
@@ -166,16 +169,17 @@ class _Upload:
 
     def _find_or_begin(self) -> Parts:
         """Go on with the latest upload of this object, if there is one; returns the parts that it has."""
-        try:
-            bucket, key = self._place["Bucket"], self._place["Key"]
-            begun = [one for one in self._objects.uploads(bucket, key) if one["Key"] == key]
-            if begun:
-                latest = max(begun, key=lambda one: one["Initiated"])
-                self._place["UploadId"] = latest["UploadId"]
-                return self._parts()
-        except Exception:
-            # Whether it is for want of the right, or since this server has no such list: it can do without.
-            self._place.pop("UploadId", None)
+        if self._goes_on:
+            try:
+                bucket, key = self._place["Bucket"], self._place["Key"]
+                begun = [one for one in self._objects.uploads(bucket, key) if one["Key"] == key]
+                if begun:
+                    latest = max(begun, key=lambda one: one["Initiated"])
+                    self._place["UploadId"] = latest["UploadId"]
+                    return self._parts()
+            except Exception:
+                # Whether it is for want of the right, or since this server has no such list: it does without.
+                self._place.pop("UploadId", None)
         with self._objects.errors(self._name, writing=True):
             answer = self._call("create_multipart_upload")
         self._place["UploadId"] = answer["UploadId"]
