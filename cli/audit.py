@@ -13,7 +13,7 @@ from eventlog.cli.naming import resolve
 from eventlog.cli.opening import at_option, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import counted, document_text, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.signatures import FILE, signature_path, write_signed
+from eventlog.cli.signatures import FILE, force_option, sign_option, signature_path, write_signed
 
 __all__ = ["command"]
 
@@ -39,14 +39,8 @@ FORMATS = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".js
     help="Write it to FILE; what its name ends in says how: .md, .html or .json.",
 )
 @click.option("--format", "kind", type=click.Choice(["md", "html", "json"]), help="How to write it.")
-@click.option(
-    "--sign",
-    "key",
-    type=click.Path(path_type=Path),
-    metavar="KEY",
-    help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
-)
-@click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
+@sign_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(

@@ -10,7 +10,7 @@ from eventlog.cli.copies import Copy, Head
 from eventlog.cli.moments import iso, local
 from eventlog.cli.opening import as_json, examples
 from eventlog.cli.printing import counted, document, drawn, line
-from eventlog.cli.signatures import NAMESPACE, signature_path, write_signed
+from eventlog.cli.signatures import NAMESPACE, force_option, sign_option, signature_path, write_signed
 from eventlog.kept_heads import heads_text
 
 __all__ = ["command"]
@@ -29,14 +29,8 @@ __all__ = ["command"]
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write them to FILE instead."
 )
-@click.option(
-    "--sign",
-    "key",
-    type=click.Path(path_type=Path),
-    metavar="KEY",
-    help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
-)
-@click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
+@sign_option
+@force_option
 @as_json
 @click.pass_obj
 def command(

@@ -6,10 +6,22 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from eventlog.cli.written_files import write_whole
 from eventlog.errors import DataCorrupt, InputInvalid, NotAvailable
 
-__all__ = ["FILE", "NAMESPACE", "Signature", "check_signature", "sign", "signature_path", "write_signed"]
+__all__ = [
+    "FILE",
+    "NAMESPACE",
+    "Signature",
+    "check_signature",
+    "force_option",
+    "sign",
+    "sign_option",
+    "signature_path",
+    "write_signed",
+]
 
 # What an SSH signature is made for: one for anything else is not one of heads.
 NAMESPACE = "eventlog-head"
@@ -17,6 +29,16 @@ NAMESPACE = "eventlog-head"
 FILE = "file"
 MOST_BYTES = 1 << 20
 TOO_OLD = re.compile(r"(unknown|illegal|invalid) option|too many arguments|[Uu]sage:")
+
+
+sign_option = click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
+)
+force_option = click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ still name a blob that is there, which does no harm: what is there is there.
 """
 
 import contextlib
-import errno
 import os
 import secrets
 from collections.abc import Set
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from eventlog.blobs import NO_RIGHT, NO_ROOM
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.group_sync import sync_folders
 from eventlog.sync.layout import ABSENT, is_absent_list, is_digest
 from eventlog.sync.objects import Objects
 
@@ -219,8 +219,7 @@ class FolderPlace:
                 temporary.rename(self._folder / name)
             finally:
                 temporary.unlink(missing_ok=True)
-            for folder in (self._folder, self._home):
-                _sync_folder(folder)
+            sync_folders((self._folder, self._home))
         except OSError as error:
             raise self._explained(error) from None
 
@@ -249,15 +248,3 @@ def _parsed(data: bytes, size: int) -> frozenset[str]:
     if len(data) != size or not listed or lines != [*sorted(listed), ""] or not all(map(is_digest, listed)):
         raise DataCorrupt("it is no sorted list of blobs")
     return listed
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some file systems cannot sync a folder.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
