@@ -9,11 +9,14 @@ wait: past that a call waits for the committer or, while commits fail, its event
 the count is appended as `EventsDropped` once there is room. State events, which say what a task is, are
 dropped last: `committer.RESERVE` bytes more are theirs.
 
-Interruptions. A signal handler may run, and raise, wherever CPython returns from a call; a garbage
-collection, and with it a `__del__`, wherever an object is allocated; and either may append, flush or close.
-The lock is reentrant, so they can. Therefore nothing here changes the session's state but in a few
-statements that neither call nor allocate (a slice comes from a cache), after having looked that what they
-were prepared from, the chunk and the position in it, is still so; else it begins again.
+Interruptions. Another thread may go on, and a signal handler run, and raise, wherever CPython returns from
+a call; a garbage collection, and with it a `__del__`, wherever an object is allocated; and each may append,
+flush or close. Therefore nothing here changes the session's state but in a few statements that neither call
+nor allocate (a slice comes from a cache), after having looked that what they were prepared from, the chunk
+and the position in it, is still so; else it begins again. The interpreter's own lock makes those statements
+one, so that an append through memory needs no other. What takes longer, a chunk's change, a write by a call
+or the session's end, goes one at a time, under a lock that is reentrant for the sake of what interrupts; a
+Python without the interpreter's lock appends so, too.
 
 Times are those of a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks and Consistent
 Snapshots in Globally Distributed Databases", 2014), in milliseconds: they follow the wall clock, never go
@@ -26,6 +29,7 @@ import contextlib
 import errno
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -49,6 +53,8 @@ log = logging.getLogger("eventlog")
 MAX_EVENT_SIZE = 16 << 20
 _encode = events.encode_event
 _frame = FRAME.pack
+# Whether threads run beside each other, in a Python without the interpreter's lock.
+_FREE_THREADED: bool = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Session:
@@ -69,14 +75,16 @@ class Session:
     _ending: list[tuple[Committer, int]]
     _wake: "SimpleQueue[bool]"
     _idle: bool
-    # What comes next goes to byte `_position` of the chunk: up to `_room` through memory, up to `_written`
-    # by calls; one of the two is 0.
+    # What comes next goes to byte `_position` of the chunk: up to `_room` through memory and without the
+    # lock, up to `_locked_room` under it; one of the two is 0.
     _chunk: Chunk | None
     _memory: Any
     _seed: int
     _position: int
     _room: int
-    _written: int
+    _locked_room: int
+    # Everything goes under the lock.
+    _exclusive: bool
     # The number of the first of `_payloads`, which are the chunk's, as `_places` are.
     _first: int
     _payloads: list[Any]
@@ -107,34 +115,36 @@ class Session:
             StoreReadOnly: the store was opened for reading alone.
         """
         while True:
-            with self._lock:
-                position = self._position
-                seed = self._seed
-                now = self._wall() // 1_000_000
-                if now < self._last_time:
-                    now = self._last_time
-                else:
-                    self._last_time = now
-                payload = _encode(kind(now, *fields))
-                item: Any = payload
-                if not kind.is_report:
-                    item = (payload,)
-                    self._places.append(len(self._payloads))
-                size = len(payload)
-                frame = _frame(size, crc32(payload, seed)) + payload
-                end = position + size + 8
-                # Neither call nor allocate until the event is in the list: see the module's text.
-                if end <= self._room and position == self._position and seed is self._seed:
-                    self._memory[position:end] = frame
-                    self._position = end
-                    self._payloads.append(item)
-                    if self._idle:
-                        self._wake.put(False)
-                        self._idle = False
+            position = self._position
+            seed = self._seed
+            now = self._wall() // 1_000_000
+            if now < self._last_time:
+                now = self._last_time
+            else:
+                self._last_time = now
+            payload = _encode(kind(now, *fields))
+            item: Any = payload
+            if not kind.is_report:
+                item = (payload,)
+                self._places.append(len(self._payloads))
+            size = len(payload)
+            frame = _frame(size, crc32(payload, seed)) + payload
+            end = position + size + 8
+            # Neither call nor allocate until the event is in the list: see the module's text.
+            if end <= self._room and position == self._position and seed is self._seed:
+                self._memory[position:end] = frame
+                self._position = end
+                self._payloads.append(item)
+                if self._idle:
+                    self._wake.put(False)
+                    self._idle = False
+                return
+            if position != self._position or seed is not self._seed:
+                continue
+            if end <= self._locked_room:
+                if self._append_locked(position, seed, frame, item):
                     return
-                if end <= self._written and self._write(position, seed, frame, item):
-                    return
-            if not self._make_room(kind, size + 8):
+            elif not self._make_room(kind, size + 8):
                 return
 
     def observe(self, time: int) -> None:
@@ -143,9 +153,12 @@ class Session:
         A time more than a year ahead of this machine's clock is not followed: one machine whose clock is
         wrong must not carry all others along.
         """
-        with self._lock:
-            if self._last_time <= time <= self._wall() // 1_000_000 + MAX_LEAD:
-                self._last_time = time + 1
+        if time > self._wall() // 1_000_000 + MAX_LEAD:
+            return
+        following = time + 1
+        # Neither call nor allocate: see the module's text.
+        if self._last_time < following:
+            self._last_time = following
 
     def flush(self) -> None:
         """Wait until everything appended so far is committed and synced.
@@ -165,6 +178,8 @@ class Session:
         with self._lock:
             if self._committer is not None:
                 self._append_dropped()
+                # Nothing may come behind the event that ends it.
+                self._exclude()
                 self.append(events.SessionEnded, "")
                 self._detach()
         while self._ending:
@@ -194,7 +209,7 @@ class Session:
         if committer.error is None:
             if chunk.path is None:
                 # There may be room for a file again: the next append looks for it.
-                self._room = 0
+                self._room = self._locked_room = 0
             # The committer never waits for the lock: whoever holds it may be waiting for the committer.
             if self._dropped and self._lock.acquire(blocking=False):
                 try:
@@ -210,15 +225,32 @@ class Session:
 
     # What `append` does rarely.
 
-    def _write(self, position: int, seed: int, frame: bytes, item: Any) -> bool:
-        """Append a frame to a chunk that is written by calls; False if something came between."""
-        chunk = self._chunk
-        if chunk is None:
-            # What interrupted has closed the session.
+    def _append_locked(self, position: int, seed: int, frame: bytes, item: Any) -> bool:
+        """Append a frame, with no other thread beside; False if something came between."""
+        with self._lock:
+            chunk = self._chunk
+            if chunk is None:
+                # What came between has closed the session.
+                return False
+            end = position + len(frame)
+            if chunk.file >= 0 and not self._write(chunk, position, seed, frame):
+                return False
+            # Neither call nor allocate until the event is in the list: see the module's text.
+            if position == self._position and seed is self._seed:
+                if chunk.file < 0:
+                    chunk.memory[position:end] = frame
+                self._position = end
+                self._payloads.append(item)
+                if self._idle:
+                    self._wake.put(False)
+                    self._idle = False
+                return True
             return False
-        end = position + len(frame)
+
+    def _write(self, chunk: Chunk, position: int, seed: int, frame: bytes) -> bool:
+        """Write a frame to the chunk by a call; False if something came between, or there is no room."""
         try:
-            # What interrupts before the call is seen here; what interrupts after it, below.
+            # What interrupts before the call is seen here; what interrupts after it, by the caller.
             if position != self._position or seed is not self._seed:
                 return False
             if os.pwrite(chunk.file, frame, position) < len(frame):
@@ -232,15 +264,15 @@ class Session:
             if position == self._position and seed is self._seed:
                 os.ftruncate(chunk.file, position)
             raise
-        if position != self._position or seed is not self._seed:
-            return False
-        # Neither call nor allocate until the event is in the list: see the module's text.
-        self._position = end
-        self._payloads.append(item)
-        if self._idle:
-            self._wake.put(False)
-            self._idle = False
         return True
+
+    def _exclude(self) -> None:
+        """Have everything appended under the lock, until another session begins."""
+        # Neither call nor allocate: see the module's text.
+        self._exclusive = True
+        if self._room:
+            self._locked_room = self._room
+            self._room = 0
 
     def _make_room(self, kind: type[events.Event], size: int) -> bool:
         """Make it possible to append a frame of this size; False when it has to be dropped."""
@@ -260,20 +292,25 @@ class Session:
                 needed = committer.room_for(chunk, kind, FRAMES_START + size, patient=patient)
             if needed is None and not patient:
                 self._dropped += 1
-                self._room = self._written = 0
+                self._room = self._locked_room = 0
                 return False
             if needed is not None:
                 if self._dropped and kind is not events.EventsDropped:
                     self._append_dropped()
                 elif needed or chunk.path is None:
                     self._next_chunk(needed)
-                elif chunk.file < 0:
-                    self._room = len(chunk.memory)
                 else:
-                    self._written = len(chunk.memory)
+                    self._open(chunk, len(chunk.memory))
                 return True
         committer.await_room()
         return True
+
+    def _open(self, chunk: Chunk, room: int) -> None:
+        locked = self._exclusive or chunk.file >= 0
+        # Neither call nor allocate: see the module's text.
+        if chunk is self._chunk:
+            self._locked_room = room if locked else 0
+            self._room = 0 if locked else room
 
     def _append_dropped(self) -> None:
         count = self._dropped
@@ -305,8 +342,10 @@ class Session:
             self._memory = chunk.memory
             self._seed = chunk.seed
             self._position = chunk.end
-            self._room = room if chunk.file < 0 else 0
-            self._written = room if chunk.file >= 0 else 0
+            self._exclusive = _FREE_THREADED
+            locked = _FREE_THREADED or chunk.file >= 0
+            self._locked_room = room if locked else 0
+            self._room = 0 if locked else room
             self._payloads = chunk.payloads
             self._places = chunk.places
         else:
@@ -347,8 +386,10 @@ class Session:
                 self._first = first
                 self._payloads = new.payloads
                 self._places = new.places
-                self._written = 0 if new.file < 0 else room
-            self._room = 0 if self._written else room
+                chunk = new
+            locked = self._exclusive or chunk.file >= 0
+            self._locked_room = room if locked else 0
+            self._room = 0 if locked else room
         elif new is not None:
             new.remove()
 
@@ -369,7 +410,7 @@ class Session:
                 self._memory = b""
                 self._position = 0
                 self._room = 0
-                self._written = 0
+                self._locked_room = 0
                 self._first = 0
                 self._payloads = payloads
                 self._ending = ending
@@ -387,7 +428,8 @@ class Session:
         self._seed = 0
         self._position = 0
         self._room = 0
-        self._written = 0
+        self._locked_room = 0
+        self._exclusive = _FREE_THREADED
         self._first = 0
         self._payloads = []
         self._places = []

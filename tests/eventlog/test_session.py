@@ -3,7 +3,9 @@
 import itertools
 import os
 import random
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from eventlog import committer as committer_module
 from eventlog import events
+from eventlog import session as session_module
+from eventlog.batch import NumberedEvent
 from eventlog.errors import InputInvalid, StoreReadOnly
 from eventlog.session import MAX_EVENT_SIZE, Session
 from eventlog.store import Store
@@ -197,22 +201,61 @@ def together(*works: Callable[[], None]) -> None:
         raise raised[0]
 
 
+@pytest.fixture(params=[False, True], ids=["together", "under the lock"])
+def switching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads take turns as often as they can; with the lock of a free-threaded Python, and without."""
+    monkeypatch.setattr(session_module, "_FREE_THREADED", request.param)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def check_sessions(store: Store) -> list[NumberedEvent]:
+    """Every event of the store, after having looked that each session is one run, in the order of time."""
+    found = chain_of(store)
+    sessions: dict[bytes, list[NumberedEvent]] = {}
+    for one in found:
+        sessions.setdefault(one.session, []).append(one)
+    for run in sessions.values():
+        run.sort(key=lambda one: one.number)
+        assert [one.number for one in run] == list(range(len(run)))
+        assert [one.event.time for one in run] == sorted(one.event.time for one in run)
+        assert isinstance(run[0].event, events.SessionStarted)
+        assert not any(isinstance(one.event, events.SessionEnded) for one in run[:-1])
+    return found
+
+
+@pytest.mark.usefixtures("switching")
 def test_eight_threads_keep_everything_each_in_its_own_order(store: Store) -> None:
     def work(worker: int) -> Callable[[], None]:
         def append() -> None:
             for number in range(4000):
-                store.session.append(events.ScalarReported, str(worker) * 32, "loss", "train", number, 0.5)
+                kind, fields = (events.ScalarReported, ("loss", "train", number, 0.5))
+                if number % 100 == 50:
+                    kind, fields = (events.ProgressSet, (number,))
+                store.session.append(kind, str(worker) * 32, *fields)
                 if number % 1000 == 999:
                     store.flush()
+                    store.session.observe(time.time_ns() // 1_000_000 + number)
 
         return append
 
     together(*(work(worker) for worker in range(8)))
     store.flush()
+    found = check_sessions(store)
     for worker in range(8):
-        assert iterations(store, str(worker) * 32) == list(range(4000))
+        kept: list[int] = []
+        for one in found:
+            match one.event:
+                case events.ScalarReported(task=task, iteration=number) if task == str(worker) * 32:
+                    kept.append(number)
+                case events.ProgressSet(task=task, progress=number) if task == str(worker) * 32:
+                    kept.append(number)
+        assert kept == list(range(4000))
 
 
+@pytest.mark.usefixtures("switching")
 def test_closing_beside_threads_that_append_loses_nothing(store: Store) -> None:
     done = threading.Event()
 
@@ -232,11 +275,38 @@ def test_closing_beside_threads_that_append_loses_nothing(store: Store) -> None:
     together(append("0" * 32), append("1" * 32), close, close)
     store.session.close()
     assert not list((store.home / "journals").iterdir())
-    found = chain_of(store)
+    found = check_sessions(store)
     for task in ("0" * 32, "1" * 32):
         # Each session keeps its own order; one that was closed may be committed after the next has begun.
         assert sorted(iterations(store, task)) == list(range(6000))
     assert len(events_of(found, events.SessionStarted)) == len(events_of(found, events.SessionEnded)) > 1
+
+
+@pytest.mark.parametrize("free_threaded", [False, True], ids=["together", "under the lock"])
+def test_nothing_is_appended_behind_the_end_of_a_session(
+    store: Store, monkeypatch: pytest.MonkeyPatch, free_threaded: bool
+) -> None:
+    monkeypatch.setattr(session_module, "_FREE_THREADED", free_threaded)
+    session = store.session
+    session.append(events.ScalarReported, TASK, "loss", "train", 0, 0.5)
+    late = threading.Thread(
+        target=session.append, args=(events.ScalarReported, TASK, "loss", "train", 1, 0.5)
+    )
+    detach = session._detach
+
+    def wait_before() -> None:
+        late.start()
+        # As long as a thread needs to get in, if it could.
+        late.join(timeout=0.2)
+        detach()
+
+    monkeypatch.setattr(session, "_detach", wait_before)
+    session.close()
+    late.join()
+    monkeypatch.undo()
+    session.close()
+    check_sessions(store)
+    assert iterations(store) == [0, 1]
 
 
 def test_a_committer_that_is_far_behind_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
