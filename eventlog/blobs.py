@@ -113,7 +113,7 @@ class Blobs:
         """
         placed: list[str] = []
 
-        def place(path: Path, digest: str) -> None:
+        def place(path: str, digest: str) -> None:
             self._move(path, digest)
             placed.append(digest)
 
@@ -189,18 +189,17 @@ class Blobs:
             return
         os.fchmod(file, 0o400)
         if group is not None and size < GROUPED_SIZE:
-            group.add(file, path, digest, size)
+            group.add(file, str(path), digest, size)
             return
         os.fsync(file)
         self._move(path, digest)
         self._sync_folders([digest])
 
-    def _move(self, path: Path, digest: str) -> None:
-        place = self._place(digest)
+    def _move(self, path: Path | str, digest: str) -> None:
         inner = self._inner(digest)
         if _make_folder(inner):
             self._synced_folders.discard(inner)
-        path.rename(place)
+        os.replace(path, self._place(digest))
 
     def _sync_folders(self, digests: list[str]) -> None:
         """Have the names of these blobs, and of the folders on the way to them, outlast a power cut."""

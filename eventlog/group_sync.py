@@ -2,13 +2,13 @@
 
 A sync for each small file costs a commit of the file system's journal, or at least a flush of the disk's
 cache, each time. Of files that were all written before, the first sync makes the commit for the others too,
-and flushes that are asked for at once become one.
+and flushes that are asked for at once become one. A thread beside does it, while the next group is written.
 """
 
 import contextlib
 import errno
 import os
-import resource
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -23,9 +23,9 @@ __all__ = ["GROUPED_SIZE", "GroupSync", "sync_folders"]
 
 # Larger files gain nothing from company.
 GROUPED_SIZE = 4 << 20
-MOST_FILES = 128
+MOST_FILES = 64
 MOST_BYTES = 64 << 20
-# The part of all files that a process may have open, of which a group and the one before it take two.
+# The part of all files that a process may have open; a group takes one, and so do the two before it.
 OPEN_PART = 8
 SYNC_JOBS = 16
 # Some file systems cannot sync a folder, and a read-only one has nothing to sync.
@@ -41,27 +41,32 @@ class Written(NamedTuple):
         descriptor: keeps it open, so that what goes wrong with writing it to the disk is told to its sync.
         path: where it is.
         name: what it is to be called.
+        size: in bytes.
     """
 
     descriptor: int
-    path: Path
+    path: str
     name: str
+    size: int
 
 
 class GroupSync:
     """Takes files that are written, and gives them to `place` once they are on the disk. A context manager.
 
-    That is when there are many of them, and when the block ends. When it ends with an exception, those that
-    were not placed are removed. Any thread may add files.
+    That is when there are many of them, and when the block ends. When it ends with an exception, those of the
+    last group are removed. Any thread may add files.
 
     Args:
-        place: moves a file, by its path and its name, to where it belongs. It need not sync the folder.
+        place: moves a file, by its path and its name, to where it belongs; called by a thread of its own. It
+            need not sync the folder.
         errors: a context manager in which files are synced and placed; says what went wrong.
     """
 
     def __init__(
-        self, place: Callable[[Path, str], None], errors: Callable[[], AbstractContextManager[None]]
+        self, place: Callable[[str, str], None], errors: Callable[[], AbstractContextManager[None]]
     ) -> None:
+        import resource  # not needed by processes that keep nothing
+
         self._place = place
         self._errors = errors
         self._most_files = max(1, min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_PART))
@@ -69,8 +74,11 @@ class GroupSync:
         self._bytes = 0
         self._is_open = True
         self._lock = threading.Lock()
-        # One group at a time; meanwhile the next one is written.
-        self._placing = threading.Lock()
+        # One is placed, one waits, one is being written.
+        self._groups: queue.Queue[list[Written] | None] = queue.Queue(maxsize=1)
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._is_given_up = False
 
     def __repr__(self) -> str:
         return f"<GroupSync of {len(self._waiting)} files>"
@@ -83,14 +91,27 @@ class GroupSync:
     ) -> None:
         with self._lock:
             self._is_open = False
-        with self._placing:
-            waiting = self._taken()
-            if kind is None:
+            waiting, self._waiting = self._waiting, []
+        if kind is not None:
+            _remove(waiting)
+            waiting = []
+        try:
+            if self._thread is None:
                 self._sync_and_place(waiting)
             else:
-                _remove(waiting)
+                self._groups.put(waiting)
+                waiting = []
+                self._groups.put(None)
+                self._thread.join()
+        except BaseException:
+            # Interrupted: what is not placed yet is not going to be.
+            self._is_given_up = True
+            _remove(waiting)
+            raise
+        if kind is None and self._error is not None:
+            raise self._error
 
-    def add(self, descriptor: int, path: Path, name: str, size: int) -> None:
+    def add(self, descriptor: int, path: str, name: str, size: int) -> None:
         """Take a file over, which nobody writes to any more.
 
         Args:
@@ -100,37 +121,62 @@ class GroupSync:
             size: in bytes.
 
         Raises:
-            Exception: a file of the group cannot be synced or placed; those that were not are removed.
+            Exception: a file added before cannot be synced or placed; those that were not are removed.
             ValueError: the block has ended.
         """
-        begin_write_back(descriptor, 0, size)
         with self._lock:
             if not self._is_open:
                 raise ValueError("no file can be added once the block has ended")
-            self._waiting.append(Written(os.dup(descriptor), path, name))
+            if self._error is not None:
+                raise self._error
+            self._waiting.append(Written(os.dup(descriptor), path, name, size))
             self._bytes += size
-        if self._is_full():
-            with self._placing:
-                # Another thread may have seen to it meanwhile.
-                if self._is_full():
-                    self._sync_and_place(self._taken())
+            if len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES:
+                group, self._waiting, self._bytes = self._waiting, [], 0
+                self._hand_over(group)
 
-    def _is_full(self) -> bool:
-        return len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES
+    def _hand_over(self, group: list[Written]) -> None:
+        if self._thread is None:
+            self._thread = self._start_thread()
+        if self._thread is not None:
+            # Whoever else has a file waits for this, too, or ever more would be open.
+            self._groups.put(group)
+            return
+        self._sync_and_place(group)
+        if self._error is not None:
+            raise self._error
 
-    def _taken(self) -> list[Written]:
-        with self._lock:
-            waiting, self._waiting, self._bytes = self._waiting, [], 0
-        return waiting
+    def _is_doomed(self) -> bool:
+        return self._is_given_up or self._error is not None
+
+    def _start_thread(self) -> threading.Thread | None:
+        thread = threading.Thread(target=self._work, name="eventlog-group-sync", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            return None
+        return thread
+
+    def _work(self) -> None:
+        while (group := self._groups.get()) is not None:
+            self._sync_and_place(group)
 
     def _sync_and_place(self, files: list[Written]) -> None:
         placed = 0
         try:
-            with self._errors():
-                _in_threads(lambda file: os.fsync(file.descriptor), files)
-                for file in files:
-                    self._place(file.path, file.name)
-                    placed += 1
+            if not self._is_doomed():
+                with self._errors():
+                    for file in files:
+                        begin_write_back(file.descriptor, 0, file.size)
+                    _in_threads(lambda file: os.fsync(file.descriptor), files)
+                    for file in files:
+                        if self._is_doomed():
+                            break
+                        self._place(file.path, file.name)
+                        placed += 1
+        except BaseException as error:
+            self._error = error
         finally:
             _remove(files[placed:])
             for file in files[:placed]:
@@ -156,7 +202,7 @@ def _sync_folder(folder: Path) -> None:
 def _remove(files: Iterable[Written]) -> None:
     for file in files:
         with contextlib.suppress(OSError):
-            file.path.unlink(missing_ok=True)
+            Path(file.path).unlink(missing_ok=True)
         os.close(file.descriptor)
 
 

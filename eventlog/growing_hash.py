@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import cast
 
-__all__ = ["GrowingHash", "begin_write_back"]
+__all__ = ["WRITE_BACK_SIZE", "GrowingHash", "begin_write_back"]
 
 PIECE_SIZE = 1 << 20
 # Below this a thread costs more than it gives.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eventlog.errors import DataCorrupt
 
-__all__ = ["OnBytes", "copy_hashing", "hash_file", "opened", "reflink"]
+__all__ = ["THREAD_SIZE", "OnBytes", "copy_hashing", "hash_file", "opened", "reflink"]
 
 PIECE_SIZE = 1 << 18
 # Below this, a thread to hash in costs more than it gives.

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
+from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
-from eventlog.sync.copying import OnBytes, copy_hashing, hash_file, opened, reflink
+from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.layout import TEMPORARY
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.parallel import LOCAL_JOBS
@@ -20,8 +21,8 @@ from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
 
-# How often the kernel is asked to begin writing to the disk, so that the sync at the end finds little.
-WRITE_BACK_SIZE = 8 << 20
+# How much the kernel copies in one call.
+RANGE_SIZE = 1 << 20
 
 
 class FolderObjects(Objects):
@@ -31,7 +32,8 @@ class FolderObjects(Objects):
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
         self._group: GroupSync | None = None
-        if not is_on_network(Path(root)):
+        self._is_local = not is_on_network(Path(root))
+        if self._is_local:
             self.small_jobs = LOCAL_JOBS
         # Which folder it is, once something of it was read: a stick may be pulled out at any moment.
         self._identity: tuple[int, int] | None = None
@@ -163,7 +165,7 @@ class FolderObjects(Objects):
                 self._placed(name, own) as temporary,
                 _Target(temporary) as target,
             ):
-                check_digest(source, _copy(descriptor, target, progress), digest)
+                check_digest(source, self._copy(descriptor, target, progress), digest)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -199,7 +201,7 @@ class FolderObjects(Objects):
 
     def _size(self, path: str) -> int | None:
         try:
-            status = Path(path).stat()
+            status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
@@ -211,17 +213,29 @@ class FolderObjects(Objects):
         temporary = self._path(f"{TEMPORARY}/{secrets.token_hex(16)}")
         try:
             with _Target(temporary) as target:
-                check_digest(source, _copy(descriptor, target, progress), digest)
+                check_digest(source, self._copy(descriptor, target, progress), digest)
                 target.hand_over(group, name)
         except BaseException:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink(missing_ok=True)
+                os.unlink(temporary)
             raise
+
+    def _copy(self, source: int, target: "_Target", progress: OnBytes) -> str:
+        """Copy what an open file holds, by reflink where the file system can, and return its SHA-256."""
+        if not target.there:
+            if reflink(source, target.descriptor):
+                return hash_file(target.descriptor, progress)
+            # On a network, what the server has copied by itself would be fetched to be hashed.
+            if self._is_local and os.fstat(source).st_size >= THREAD_SIZE:
+                return _copy_in_kernel(source, target, progress)
+        return copy_hashing(source, target.write, progress)
 
     def _make_folder(self, folder: str) -> None:
         if self._identity is None:
             self.make_root()
         self._check_root()
+        if folder in self._made:
+            return
         made = ""
         for part in folder.split("/"):
             made = f"{made}/{part}" if made else part
@@ -252,15 +266,15 @@ class FolderObjects(Objects):
             )
 
     def _root_identity(self) -> tuple[int, int]:
-        status = Path(self._root).stat()
+        status = os.stat(self._root)
         return status.st_dev, status.st_ino
 
-    def _move_in(self, temporary: Path, name: str) -> None:
+    def _move_in(self, temporary: str, name: str) -> None:
         self._make_folder(name.rpartition("/")[0])
-        self._move(str(temporary), name)
+        self._move(temporary, name)
 
     def _move(self, temporary: str, name: str) -> None:
-        Path(temporary).replace(self._path(name))
+        os.replace(temporary, self._path(name))
         with self._lock:
             folder = name.rpartition("/")[0]
             while folder:
@@ -269,11 +283,33 @@ class FolderObjects(Objects):
             self._unsynced.add("")
 
 
-def _copy(source: int, target: "_Target", progress: OnBytes) -> str:
-    """Copy what an open file holds, by reflink where the file system can, and return its SHA-256."""
-    if not target.there and reflink(source, target.descriptor):
-        return hash_file(target.descriptor, progress)
-    return copy_hashing(source, target.write, progress)
+def _copy_in_kernel(source: int, target: "_Target", progress: OnBytes) -> str:
+    """Copy a file without its bytes passing through this process but to be hashed, in a thread beside."""
+    growing = GrowingHash(target.descriptor)
+    try:
+        while count := os.copy_file_range(source, target.descriptor, RANGE_SIZE, target.size, target.size):
+            target.size += count
+            growing.announce(target.size)
+            progress(count)
+    except (AttributeError, OSError):
+        # Whatever it is, plain copying gets around it, or says what it is.
+        growing.finish(0)
+        copied = target.size
+        target.compare()
+        return copy_hashing(source, target.write, _beyond(copied, progress))
+    return growing.finish(target.size)
+
+
+def _beyond(count: int, progress: OnBytes) -> OnBytes:
+    """A progress that is not told again of the first `count` bytes."""
+
+    def advance(size: int) -> None:
+        nonlocal count
+        again = min(size, count)
+        count -= again
+        progress(size - again)
+
+    return advance
 
 
 class _Target:
@@ -282,50 +318,54 @@ class _Target:
     What it held before is compared with what is written, and overwritten from where the two differ.
 
     Attributes:
+        descriptor: of the file, once the block has begun.
         there: bytes that it held before.
+        size: bytes that were written, or found to be there.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._written = 0
         self._asked = 0
         self._group: GroupSync | None = None
 
     def __enter__(self) -> "_Target":
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.descriptor = os.open(self._path, flags, 0o666)
-        self.there = os.fstat(self.descriptor).st_size
-        self._same = self.there > 0
+        self.compare()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None and self._group is None:
-                if 0 < self._written < self.there:
-                    os.ftruncate(self.descriptor, self._written)
+                if 0 < self.size < self.there:
+                    os.ftruncate(self.descriptor, self.size)
                 os.fsync(self.descriptor)
         finally:
             os.close(self.descriptor)
 
+    def compare(self) -> None:
+        """Begin at the first byte, comparing what comes with what the file holds now."""
+        self.size = 0
+        self.there = os.fstat(self.descriptor).st_size
+        self._same = self.there > 0
+
     def hand_over(self, group: GroupSync, name: str) -> None:
         """Leave it to a group to sync the file, and to place it."""
-        group.add(self.descriptor, Path(self._path), name, self._written)
+        group.add(self.descriptor, self._path, name, self.size)
         self._group = group
 
     def write(self, piece: memoryview) -> None:
         """Append a piece, whole."""
         if self._same:
-            known = os.pread(self.descriptor, len(piece), self._written)
+            known = os.pread(self.descriptor, len(piece), self.size)
             self._same = known == piece
         if self._same:
-            self._written += len(piece)
+            self.size += len(piece)
             return
         while piece:
-            count = os.pwrite(self.descriptor, piece, self._written)
-            self._written += count
+            count = os.pwrite(self.descriptor, piece, self.size)
+            self.size += count
             piece = piece[count:]
-        if self._written - self._asked >= WRITE_BACK_SIZE and hasattr(os, "posix_fadvise"):
-            # On Linux this begins the writing of dirty pages, and does not wait for it.
-            length = self._written - self._asked
-            os.posix_fadvise(self.descriptor, self._asked, length, os.POSIX_FADV_DONTNEED)
-            self._asked = self._written
+        if self.size - self._asked >= WRITE_BACK_SIZE:
+            begin_write_back(self.descriptor, self._asked, self.size - self._asked)
+            self._asked = self.size

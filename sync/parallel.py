@@ -14,9 +14,9 @@ __all__ = ["LOCAL_JOBS", "SLICE_SECONDS", "SMALL_JOBS", "SMALL_SIZE", "in_parall
 # the disk, and more of them at once would only make a disk seek.
 SMALL_SIZE = 4 << 20
 SMALL_JOBS = 16
-# Between folders of one machine nothing is waited for but the syncs, which are made together: more threads
-# only wait for each other, and take half as long again.
-LOCAL_JOBS = 2
+# Between folders of one machine nothing is waited for but the syncs, which a thread beside makes: two more
+# threads only wait for each other.
+LOCAL_JOBS = 1
 LARGE_JOBS = 4
 # How long an interrupted user is kept waiting for threads to notice.
 PATIENCE_SECONDS = 0.5

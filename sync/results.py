@@ -2,8 +2,9 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 __all__ = ["Progress", "ProgressCallback", "PullResult", "PushResult", "SyncResult", "Tally", "Unpushed"]
@@ -112,21 +113,20 @@ class Tally:
         self.absent = 0
         self.problems: list[str] = []
         self._blob_problems = 0
-        self._progress = Progress(direction)
+        self._direction = direction
+        self._counts: Counter[str] = Counter()
         self._callback = callback
         self._lock = threading.Lock()
         self._told = 0.0
 
     def __repr__(self) -> str:
-        return f"<Tally {self._progress}>"
+        return f"<Tally {self._progress()}>"
 
     def add(self, **counts: int) -> None:
         """Add to the counts of `Progress`; from any thread."""
         with self._lock:
-            progress = self._progress
-            self._progress = replace(
-                progress, **{name: getattr(progress, name) + count for name, count in counts.items()}
-            )
+            for name, count in counts.items():
+                self._counts[name] += count
             if self._callback is not None and time.monotonic() - self._told >= REPORT_SECONDS:
                 self._tell()
 
@@ -144,10 +144,13 @@ class Tally:
                 self.problems.append(f"and so are {self._blob_problems - MOST_BLOB_PROBLEMS} blobs more")
             if self._callback is not None:
                 self._tell()
-            done = self._progress
+            done = self._progress()
         return kind(done.batches, self.segments, done.blobs, done.bytes, self.absent, self.problems)
 
     def _tell(self) -> None:
         assert self._callback is not None
         self._told = time.monotonic()
-        self._callback(self._progress)
+        self._callback(self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(self._direction, **self._counts)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventlog.group_sync import MOST_FILES, GroupSync
+from tests.eventlog.processes import wait_until
 
 
 def write(group: GroupSync, folder: Path, name: str, data: bytes = b"data") -> None:
@@ -15,13 +16,16 @@ def write(group: GroupSync, folder: Path, name: str, data: bytes = b"data") -> N
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         os.write(descriptor, data)
-        group.add(descriptor, path, name, len(data))
+        group.add(descriptor, str(path), name, len(data))
     finally:
         os.close(descriptor)
 
 
 def group_in(folder: Path) -> GroupSync:
-    return GroupSync(lambda path, name: path.replace(folder / name), contextlib.nullcontext)
+    def place(path: str, name: str) -> None:
+        Path(path).replace(folder / name)
+
+    return GroupSync(place, contextlib.nullcontext)
 
 
 def open_files() -> int:
@@ -57,8 +61,8 @@ def test_any_number_of_files_takes_a_bounded_number_of_descriptors(tmp_path: Pat
         for thread in threads:
             thread.join()
     assert names(tmp_path) == {f"{thread}-{number}" for thread in range(4) for number in range(150)}
-    # A group that is being synced and the next one, and a few files that are being written.
-    assert most - before <= 2 * MOST_FILES + 20
+    # A group that is being synced and the next two, and a few files that are being written.
+    assert most - before <= 3 * MOST_FILES + 20
     assert open_files() == before
 
 
@@ -66,7 +70,7 @@ def test_large_files_do_not_wait_for_many_others(tmp_path: Path) -> None:
     with group_in(tmp_path) as group:
         for number in range(40):
             write(group, tmp_path, str(number), bytes(2 << 20))
-        assert len(names(tmp_path) & {str(number) for number in range(40)}) >= 32
+        wait_until(lambda: len(names(tmp_path) & {str(number) for number in range(40)}) >= 32)
 
 
 def test_a_block_that_fails_removes_what_was_not_placed(tmp_path: Path) -> None:
@@ -84,10 +88,10 @@ def test_a_block_that_fails_removes_what_was_not_placed(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_placed_takes_those_after_it_along(tmp_path: Path) -> None:
-    def place(path: Path, name: str) -> None:
+    def place(path: str, name: str) -> None:
         if name == "b":
             raise OSError("no room")
-        path.replace(tmp_path / name)
+        Path(path).replace(tmp_path / name)
 
     before = open_files()
     group = GroupSync(place, contextlib.nullcontext)

@@ -1,5 +1,6 @@
 """A folder as a remote: it may go away at any moment, and links in it may lead anywhere."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -61,3 +62,28 @@ def test_a_link_in_a_remote_is_not_followed(machine: Machines, tmp_path: Path, n
     assert contents(victim) == {"a" * 32}
     (remote / name).unlink()
     assert push(laptop.store, remote).problems == []
+
+
+@pytest.mark.parametrize("whole", [0, 2], ids=["at once", "in the middle"])
+def test_a_copy_that_the_kernel_breaks_off_goes_on_without_it(
+    machine: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    laptop = machine("laptop")
+    data = os.urandom(5 << 20)
+    digest = laptop.upload(data)
+    calls = 0
+    copy = os.copy_file_range
+
+    def break_off(*arguments: int) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > whole:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return copy(*arguments)
+
+    monkeypatch.setattr(os, "copy_file_range", break_off)
+    told: list[Progress] = []
+    assert push(laptop.store, tmp_path / "remote", told.append).problems == []
+    assert calls == whole + 1
+    assert (tmp_path / "remote" / "blobs" / digest[:2] / digest).read_bytes() == data
+    assert told[-1].bytes == told[-1].bytes_total
