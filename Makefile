@@ -41,16 +41,19 @@ clean:  ## remove the virtual environment and what tools leave behind
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eventlog needs Python 3.11 or later: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	@# The pip that comes with Python 3.11 takes a minute to resolve what a new one resolves in ten seconds.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 
 # The stamps make an installation happen once, and again when what it depends on has changed.
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
-# fastai asks for torchvision, which no test needs, and whose build has to match that of PyTorch.
+# fastai asks for torchvision, which no test needs, and whose build has to match that of PyTorch. Of libraries this
+# large only a part is ever imported, and compiled then.
 $(VENV)/installed-libraries: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[libraries]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fastai
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[libraries]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps fastai
 	@touch $@
 
 .PRECIOUS: $(VENV)/installed-%
