@@ -59,7 +59,7 @@ def line(process: "subprocess.Popen[str]") -> str:
 def interrupt(process: "subprocess.Popen[str]") -> tuple[str, str]:
     """Ctrl-C ends it within a second, as far as this machine gives it one; what it still had to say."""
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130, err
     # Click ends the terminal's line, in which ^C stands.
     return out, err.strip()

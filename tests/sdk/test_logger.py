@@ -350,8 +350,8 @@ def test_the_flush_period_is_how_long_a_report_waits(task: Task) -> None:
     logger.flush()
     logger.set_flush_period(0.05)
     assert logger.get_flush_period() == 0.05
-    logger.report_scalar("loss", "train", 1, 2)
     committed = committed_count(task)
+    logger.report_scalar("loss", "train", 1, 2)
     deadline = time.monotonic() + 30
     while committed_count(task) == committed and time.monotonic() < deadline:
         time.sleep(0.01)

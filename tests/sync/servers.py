@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -28,14 +29,19 @@ __all__ = [
     "webdav_server",
 ]
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
+# No system takes ports of outgoing connections from these: one could take a server's before it starts.
+PORTS = range(20_000, 32_000)
 USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, nor gets without asking for it."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def missing(what: str, how: str) -> None:

@@ -132,7 +132,7 @@ class Meeting:
             self._inside += 1
             self.most = max(self.most, self._inside)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self.most >= self._wanted, timeout=5)
+            self._changed.wait_for(lambda: self.most >= self._wanted, timeout=60)
             self._inside -= 1
 
 

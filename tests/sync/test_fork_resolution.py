@@ -346,7 +346,6 @@ def test_a_resolution_that_is_killed_leaves_the_old_store_or_the_new_one(machine
     laptop.close()
     with Store.open(laptop.home) as store:
         batches = len(batches_of(store)[laptop.id])
-    started = time.monotonic()
     dice = random.Random(7)
     seen = set()
     took = 0.1
@@ -375,4 +374,3 @@ def test_a_resolution_that_is_killed_leaves_the_old_store_or_the_new_one(machine
         assert held == ({laptop.id: 21, store.id: batches - 20} if is_new else {laptop.id: batches})
         assert verify(home).problems == []
     assert True in seen
-    assert time.monotonic() - started < 60

@@ -124,7 +124,8 @@ def test_a_server_that_answers_nothing_is_given_up(
     with pytest.raises(RemoteUnreachable, match="sync again") as caught:
         push(laptop.store, route.url)
     assert held_up.is_set()
-    assert time.monotonic() - started < 15
+    # By far sooner than with what was not shortened above, on a machine as busy as it may be.
+    assert time.monotonic() - started < 28
     assert "\n" not in str(caught.value)
     route.proxy.holding.clear()
     assert synchronise(laptop.store, route.direct).problems == []
@@ -144,7 +145,8 @@ def test_a_port_where_nobody_listens_is_said_soon(
     started = time.monotonic()
     with pytest.raises(RemoteUnreachable, match="does not answer") as caught:
         push(machine("laptop").store, url)
-    assert time.monotonic() - started < 10
+    # One that was there before would be waited for longer.
+    assert time.monotonic() - started < patience_module.KNOWN_SECONDS / 2
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith("sync again")
 
