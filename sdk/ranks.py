@@ -104,6 +104,9 @@ def leave_word_for_ranks(store: Store, task: str) -> None:
     if rank is None or rank.number != 0 or has_main_task() or store.session.id is None:
         return
     _begun += 1
+    # Whoever finds the word looks for the task in the log, and does not wait for a commit for long.
+    with suppress(EventlogError):
+        store.flush()
     word = Word(task, str(store.home), store.session.id.hex(), store.id.hex())
     path = _path(rank, _begun)
     partial = path.with_name(f".{path.name}.{os.getpid()}")

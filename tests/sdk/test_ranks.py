@@ -89,6 +89,19 @@ def test_what_a_rank_reports_after_the_first_has_ended_is_kept(scripts: Scripts)
     assert {"General/1", "General/2"} & set(task.get_parameters()) == set()
 
 
+def test_the_others_need_not_wait_for_a_commit_of_the_first(scripts: Scripts) -> None:
+    """A machine that is busy may take its time for one."""
+    go = scripts.folder / "go"
+    late = {"RANK": "0", "WORLD_SIZE": "2", "EVENTLOG_COMMIT_INTERVAL_SECONDS": "60"}
+    wait = f"\nwhile not Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    first = scripts.start(TRAIN + wait, name="rank_0.py", environment=late)
+    second = scripts.start(TRAIN, name="rank_1.py", environment={"RANK": "1", "WORLD_SIZE": "2"})
+    ended([second])
+    go.touch()
+    ended([first])
+    assert first.out == second.out
+
+
 @pytest.mark.parametrize("end", ["raise ValueError(rank)", "os._exit(5)", "os.kill(os.getpid(), 9)"])
 def test_the_status_is_that_of_the_first_rank(scripts: Scripts, end: str) -> None:
     text = f"{TRAIN}\nif rank == '1':\n    {end}\n"
