@@ -1,8 +1,14 @@
 """Remote objects on S3, and on what is spoken to as S3 is.
 
 A large object is sent in parts, several at once, and is there when the last call puts them together. Parts
-that a push which was cut off has sent are found again, and not sent again where their MD5 is that of the
+that a push which was cut off has sent are found again, and not sent again, if their MD5s are those of the
 bytes here.
+
+Whoever began them may be alive. So an upload of another's is only gone on with by who has found his own bytes
+to be right, and every part there to be of them: what he sends into it is what is there already, to the byte.
+And nobody removes an upload of the last day, not even one who finds at the end that his bytes are not right. So
+it can fail once to go on with an upload, where who began it sends wrong bytes into it; one's own, nobody
+disturbs.
 """
 
 import contextlib
@@ -26,8 +32,11 @@ __all__ = ["S3Objects"]
 PART_SIZE = 8 << 20
 MOST_PARTS = 10_000
 PARTS_AT_ONCE = 4
-# How often a whole object is begun again, where another finished or removed what was being sent.
-BEGINNINGS = 5
+# How often a whole object is begun, where what was being sent is gone. Beside programs that do as this one
+# does, two are enough.
+BEGINNINGS = 4
+# How many uploads of one object are looked at, to go on with one.
+MOST_LOOKED_AT = 5
 
 # Size and ETag of a part, by its number.
 Parts = dict[int, tuple[int, str]]
@@ -59,7 +68,7 @@ class S3Objects(PutObjects):
                 progress(size)
                 return
             for beginning in range(BEGINNINGS):
-                # What others began is gone on with once: whoever shares it may remove it.
+                # What others began is gone on with once.
                 upload = _Upload(self, name, progress, goes_on=beginning == 0)
                 if upload.send(descriptor, size, source, digest):
                     return
@@ -119,7 +128,9 @@ class _Upload:
 
     def send(self, descriptor: int, size: int, source: Path, digest: str) -> bool:
         """Send a file, and put the object together; False where the parts were gone before that."""
-        there = self._find_or_begin()
+        there = self._find(descriptor, size, source, digest) if self._goes_on else {}
+        if not there:
+            self._begin()
         part_size = _part_size(size)
         sent: dict[int, str] = {}
         counted = 0
@@ -130,7 +141,7 @@ class _Upload:
             for number, offset in enumerate(range(0, size, part_size), 1):
                 data = _read(descriptor, offset, min(part_size, size - offset), source)
                 hasher.update(data)
-                if number in there and there[number] == (len(data), _md5(data)):
+                if number in there:
                     sent[number] = there[number][1]
                     counted += len(data)
                     self._progress(len(data))
@@ -140,11 +151,8 @@ class _Upload:
                 waiting.append((number, len(data), executor.submit(self._send_part, number, data)))
             while waiting:
                 counted += self._finish(waiting, sent)
-            try:
-                check_digest(source, hasher.hexdigest(), digest)
-            except DataCorrupt:
-                self._abort()
-                raise
+            # Where it is not, the upload is left to be swept: others may be going on with it.
+            check_digest(source, hasher.hexdigest(), digest)
             self._call("complete_multipart_upload", MultipartUpload={"Parts": _listed(sent)})
         except EventlogError:
             raise
@@ -167,27 +175,53 @@ class _Upload:
         self._progress(size)
         return size
 
-    def _find_or_begin(self) -> Parts:
-        """Go on with the latest upload of this object, if there is one; returns the parts that it has."""
-        if self._goes_on:
-            try:
-                bucket, key = self._place["Bucket"], self._place["Key"]
-                begun = [one for one in self._objects.uploads(bucket, key) if one["Key"] == key]
-                if begun:
-                    latest = max(begun, key=lambda one: one["Initiated"])
-                    self._place["UploadId"] = latest["UploadId"]
-                    return self._parts()
-            except Exception:
-                # Whether it is for want of the right, or since this server has no such list: it does without.
-                self._place.pop("UploadId", None)
+    def _find(self, descriptor: int, size: int, source: Path, digest: str) -> Parts:
+        """Go on with an upload of this object, if there is one whose parts are right; returns these parts.
+
+        Raises:
+            DataCorrupt: the file's bytes are not those that they should be.
+        """
+        for upload, parts in self._begun():
+            if self._are_right(parts, descriptor, size, source, digest):
+                self._place["UploadId"] = upload
+                return parts
+        return {}
+
+    def _begun(self) -> list[tuple[str, Parts]]:
+        """The uploads of this object that have parts, and their parts, the latest first."""
+        found: list[tuple[str, Parts]] = []
+        # Whether it is for want of the right, or since this server has no such list: it does without.
+        with contextlib.suppress(Exception):
+            key = self._place["Key"]
+            begun = [one for one in self._objects.uploads(self._place["Bucket"], key) if one["Key"] == key]
+            begun.sort(key=lambda one: one["Initiated"], reverse=True)
+            for upload in [one["UploadId"] for one in begun[:MOST_LOOKED_AT]]:
+                if parts := self._parts(upload):
+                    found.append((upload, parts))
+        return found
+
+    def _are_right(self, parts: Parts, descriptor: int, size: int, source: Path, digest: str) -> bool:
+        """Whether all these parts are of a file, which has the hash that it should have."""
+        hasher = hashlib.sha256()
+        part_size = _part_size(size)
+        own: Parts = {}
+        for number, offset in enumerate(range(0, size, part_size), 1):
+            data = _read(descriptor, offset, min(part_size, size - offset), source)
+            hasher.update(data)
+            if number in parts:
+                own[number] = len(data), _md5(data)
+            self._progress(0)
+        check_digest(source, hasher.hexdigest(), digest)
+        return own == parts
+
+    def _begin(self) -> None:
         with self._objects.errors(self._name, writing=True):
             answer = self._call("create_multipart_upload")
         self._place["UploadId"] = answer["UploadId"]
-        return {}
 
-    def _parts(self) -> Parts:
+    def _parts(self, upload: str) -> Parts:
         found: Parts = {}
-        place: dict[str, Any] = dict(self._place)
+        place: dict[str, Any] = {**self._place, "UploadId": upload}
         while True:
             answer = self._objects.call("list_parts", **place)
             for part in answer.get("Parts", []):
@@ -221,10 +255,6 @@ class _Upload:
         except Exception as error:
             return failure_of(error) is Failure.MISSING
         return False
-
-    def _abort(self) -> None:
-        with contextlib.suppress(Exception):
-            self._objects.call("abort_multipart_upload", **self._place)
 
 
 class _PartsGone(Exception):

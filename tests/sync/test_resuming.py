@@ -102,16 +102,85 @@ def test_two_that_send_the_same_file_do_not_mix(kind: str, place: Place, source:
     assert not objects_at(url).files("temporary")
 
 
-def test_parts_that_are_not_those_of_the_file_are_sent_again(place: Place, source: Path) -> None:
-    objects: Any = objects_at(place("s3"))
+def begun(objects: Any, parts: dict[int, bytes]) -> str:
+    """An upload of blobs/ab/x that another has begun, with some parts; returns its id."""
     bucket, key, _ = objects._fs.split_path(objects._path("blobs/ab/x"))
-    upload = objects.call("create_multipart_upload", Bucket=bucket, Key=key)["UploadId"]
-    part = {"Bucket": bucket, "Key": key, "UploadId": upload, "PartNumber": 1}
-    objects.call("upload_part", Body=os.urandom(s3_objects.PART_SIZE), **part)
+    place = {"Bucket": bucket, "Key": key}
+    place["UploadId"] = objects.call("create_multipart_upload", **place)["UploadId"]
+    for number, data in parts.items():
+        objects.call("upload_part", Body=data, PartNumber=number, **place)
+    return place["UploadId"]
+
+
+def uploads(objects: Any) -> set[str]:
+    """The uploads of blobs/ab/x that are not finished."""
+    bucket, key, _ = objects._fs.split_path(objects._path("blobs/ab/x"))
+    return {one["UploadId"] for one in objects.uploads(bucket, key)}
+
+
+def part_of(source: Path, number: int) -> bytes:
+    size = s3_objects.PART_SIZE
+    return source.read_bytes()[(number - 1) * size : number * size]
+
+
+@pytest.mark.parametrize("left", ["right", "wrong", "none"])
+def test_an_upload_is_gone_on_with_if_all_its_parts_are_right(
+    left: str, place: Place, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with others is of somebody who may be at it: it is left as it is."""
+    objects: Any = objects_at(place("s3"))
+    first, wrong = part_of(source, 1), os.urandom(s3_objects.PART_SIZE)
+    upload = begun(objects, {"right": {1: first}, "wrong": {1: first, 2: wrong}, "none": {}}[left])
+    sent = []
+    call = objects.call
+
+    def count(method: str, **arguments: Any) -> Any:
+        if method == "upload_part":
+            sent.append(arguments["PartNumber"])
+        return call(method, **arguments)
+
+    monkeypatch.setattr(objects, "call", count)
     objects.put_file("blobs/ab/x", source, digest_of(source), lambda _: None)
     with objects.open("blobs/ab/x") as file:
         assert hashlib.sha256(file.read()).hexdigest() == digest_of(source)
-    assert objects.uploads(bucket, key) == []
+    assert sorted(sent) == ([2, 3] if left == "right" else [1, 2, 3])
+    assert uploads(objects) == (set() if left == "right" else {upload})
+
+
+def test_who_has_damaged_bytes_does_not_touch_an_upload_of_others(place: Place, source: Path) -> None:
+    """The next would otherwise lose what he has sent to each who tries again, as a watcher does."""
+    objects: Any = objects_at(place("s3"))
+    upload = begun(objects, {1: part_of(source, 1)})
+    damaged = source.with_name("damaged")
+    damaged.write_bytes(source.read_bytes()[:-1] + b"\0")
+    for _ in range(2):
+        with pytest.raises(DataCorrupt):
+            objects_at(place("s3")).put_file("blobs/ab/x", damaged, digest_of(source), lambda _: None)
+    assert uploads(objects) == {upload}
+    assert objects.size("blobs/ab/x") is None
+
+
+def test_an_upload_into_which_another_sends_wrong_bytes_is_given_up_for_an_own_one(
+    place: Place, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many others have begun to send it with a damaged copy."""
+    objects: Any = objects_at(place("s3"))
+    others = {begun(objects, {1: part_of(source, 1)}) for _ in range(5)}
+    call = objects.call
+
+    def interfere(method: str, **arguments: Any) -> Any:
+        if method == "complete_multipart_upload" and arguments["UploadId"] in others:
+            place = {key: arguments[key] for key in ("Bucket", "Key", "UploadId")}
+            call("upload_part", PartNumber=2, Body=os.urandom(s3_objects.PART_SIZE), **place)
+        return call(method, **arguments)
+
+    monkeypatch.setattr(objects, "call", interfere)
+    counts: list[int] = []
+    objects.put_file("blobs/ab/x", source, digest_of(source), counts.append)
+    assert sum(counts) == SIZE
+    assert uploads(objects) == others
+    with objects.open("blobs/ab/x") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == digest_of(source)
 
 
 def test_uploads_that_nobody_goes_on_with_are_cleared_away_after_a_day(
