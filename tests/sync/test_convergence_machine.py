@@ -1,12 +1,14 @@
 """However machines meet, cut off anywhere, through a remote that lists late: in the end all are the same.
 
-Real stores, real remotes in folders; what is played is the clock of each machine and, at the seam of
-`Objects`, what a remote shows of itself. `CONVERGENCE_EXAMPLES=1000` runs it for longer.
+Real stores, real remotes in folders and on a server of S3; what is played is the clock of each machine and,
+at the seam of `Objects`, what a remote shows of itself. `CONVERGENCE_EXAMPLES=1000` runs it longer, and with
+`CONVERGENCE_STEPS=100` more happens in each.
 """
 
 import contextlib
 import os
 import random
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +19,13 @@ from unittest.mock import patch
 import fsspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from eventlog import events
 from eventlog.blobs import BlobWriter
@@ -26,13 +34,20 @@ from eventlog.events import Parameter
 from eventlog.projections import Views
 from eventlog.store import Store
 from eventlog.sync import pull, push, resolve_forks, synchronise
+from eventlog.sync.file_systems import file_system
 from eventlog.sync.folder_objects import FolderObjects
+from eventlog.sync.layout import MARKER
+from eventlog.sync.objects import Objects
+from eventlog.sync.s3_objects import S3Objects
 from eventlog.verify import verify
 from tests.projections.test_convergence import everything
 from tests.sync.machines import absent_from, batches_of, older_program, read_remote
 
 EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "12"))
 STEPS = int(os.environ.get("CONVERGENCE_STEPS", "25"))
+# A server takes its time.
+EXAMPLES_ON_S3 = int(os.environ.get("CONVERGENCE_EXAMPLES", "3"))
+STEPS_ON_S3 = int(os.environ.get("CONVERGENCE_STEPS", "15"))
 
 HOUR = 3600 * 1_000_000_000
 START = 1_700_000_000 * 1_000_000_000
@@ -46,15 +61,19 @@ class Cut(BaseException):
     """The process ends here, as far as the remote can tell."""
 
 
-class LateFolder(FolderObjects):
-    """A folder whose listings may be late, and that may be cut off after some operations.
+class Late(Objects):
+    """Objects whose listings may be late, and that may be cut off after some operations.
 
     What was put may be listed some time later; what was deleted, some time longer; and what is listed may
     not be there yet when it is asked for.
+
+    Attributes:
+        cut_after: how many operations go through from here on; None for all.
+        dice: says what is late; None where nothing is.
     """
 
-    def __init__(self, root: Path, dice: random.Random | None) -> None:
-        super().__init__(fsspec.filesystem("file"), str(root), str(root))
+    def __init__(self, file_system: Any, root: str, shown: str, dice: random.Random | None) -> None:
+        super().__init__(file_system, root, shown)
         self.cut_after: int | None = None
         self.dice = dice
         # How often it will not be listed, or not be there, or be listed still with its size.
@@ -74,12 +93,9 @@ class LateFolder(FolderObjects):
 
     def files_in_folders(self, folder: str) -> dict[str, int]:
         self._count()
-        found = {}
-        place = Path(self._path(folder))
-        for inner in sorted(place.iterdir()) if place.is_dir() else ():
-            for name, size in FolderObjects.files(self, f"{folder}/{inner.name}").items():
-                found[f"{folder}/{inner.name}/{name}"] = size
-        return {name[len(folder) + 1 :]: size for name, size in self._late(found, folder).items()}
+        listed = self._all_in_folders(folder)
+        shown = self._late({f"{folder}/{name}": size for name, size in listed.items()}, folder)
+        return {name[len(folder) + 1 :]: size for name, size in shown.items()}
 
     def size(self, name: str) -> int | None:
         self._count()
@@ -107,10 +123,17 @@ class LateFolder(FolderObjects):
 
     def remove(self, name: str) -> None:
         self._count()
-        size = FolderObjects.size(self, name) if self.dice else None
+        size = super().size(name) if self.dice else None
         super().remove(name)
         if self.dice is not None and size is not None and name.startswith("stores/"):
             self._listed_still[name] = (self.dice.choice([0, 0, 1, 3]), size)
+
+    def there(self) -> dict[str, int | None]:
+        """The sizes of all that is there, never late."""
+        return super().everything() if super().size(MARKER) is not None else {}
+
+    def _all_in_folders(self, folder: str) -> dict[str, int]:
+        return super().files_in_folders(folder)
 
     def _count(self) -> None:
         if self.cut_after is not None:
@@ -137,6 +160,22 @@ class LateFolder(FolderObjects):
                 self._listed_still[name] = (times - 1, size)
                 shown[name] = size
         return shown
+
+
+class LateFolder(Late, FolderObjects):
+    """A remote in a folder."""
+
+    def _all_in_folders(self, folder: str) -> dict[str, int]:
+        place = Path(self._path(folder))
+        return {
+            f"{inner.name}/{name}": size
+            for inner in (sorted(place.iterdir()) if place.is_dir() else ())
+            for name, size in FolderObjects.files(self, f"{folder}/{inner.name}").items()
+        }
+
+
+class LateS3(Late, S3Objects):
+    """A remote on S3."""
 
 
 class Copy:
@@ -190,17 +229,24 @@ class Meetings(RuleBasedStateMachine):
         self.machines: list[Copy] = []
         for _ in range(count):
             self.add_machine()
-        dice = random.Random(seed) if late else None
-        self.remotes = {
-            "share": LateFolder(self.folder / "share", dice),
-            "stick": LateFolder(self.folder / "stick", None),
+        self.remotes: dict[str, Late] = {
+            "share": self.make_share(random.Random(seed) if late else None),
+            "stick": self.make_folder("stick", None),
         }
         self.counter = 0
         self._patch = patch("eventlog.sync.remote.objects_at", self.objects_at)
         self._patch.start()
 
-    def objects_at(self, url: Any) -> LateFolder:
-        return self.remotes[Path(url).name]
+    def make_share(self, dice: random.Random | None) -> Late:
+        """The remote that most of them meet at."""
+        return self.make_folder("share", dice)
+
+    def make_folder(self, name: str, dice: random.Random | None) -> Late:
+        path = str(self.folder / name)
+        return LateFolder(fsspec.filesystem("file"), path, path, dice)
+
+    def objects_at(self, url: Any) -> Late:
+        return next(remote for remote in self.remotes.values() if remote.shown == url)
 
     def add_machine(self) -> Copy:
         number = len(self.machines)
@@ -281,11 +327,11 @@ class Meetings(RuleBasedStateMachine):
         self.do(self.one(which), resolve_forks, remote)
 
     def do(self, copy: Copy, work: Callable[..., Any], remote: str) -> list[str]:
-        path = self.folder / remote
-        if work in (pull, resolve_forks) and not (path / "eventlog-remote").exists():
+        objects = self.remotes[remote]
+        if work in (pull, resolve_forks) and not objects.there():
             return []
         with copy.program():
-            problems: list[str] = work(copy.store, str(path)).problems
+            problems: list[str] = work(copy.store, objects.shown).problems
         return problems
 
     # In the end.
@@ -329,7 +375,10 @@ class Meetings(RuleBasedStateMachine):
         raise AssertionError(f"they do not come to rest: {problems}")
 
     def everywhere(self) -> object:
-        listed = [sorted((self.folder / remote).glob("stores/*/*")) for remote in self.remotes]
+        listed = [
+            {name for name in remote.there() if name.startswith("stores/")}
+            for remote in self.remotes.values()
+        ]
         return [batches_of(copy.store) for copy in self.machines], listed
 
     def compare(self) -> None:
@@ -349,16 +398,37 @@ class Meetings(RuleBasedStateMachine):
                 own = everything(views)
             assert shown in (None, own)
             shown = own
-        for remote in self.remotes:
-            there = read_remote(self.folder / remote)
+        for name, remote in self.remotes.items():
+            there = read_remote(self.fetched(remote, self.folder / "fetched" / name))
             assert {store: list(batches.values()) for store, batches in there.items()} == held
 
+    def fetched(self, remote: Late, folder: Path) -> Path:
+        """A folder with all that a remote holds, as plain files."""
+        if isinstance(remote, LateFolder):
+            return Path(remote.shown)
+        for name in remote.there():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with remote.open(name) as file:
+                (folder / name).write_bytes(file.read())
+        return folder
 
-Meetings.TestCase.settings = settings(
+
+SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
+Meetings.TestCase.settings = SETTINGS
 TestMeetings = Meetings.TestCase
+
+
+def test_machines_that_meet_on_s3_end_with_the_same_log(s3: str, credentials: None) -> None:
+    class OnS3(Meetings):
+        def make_share(self, dice: random.Random | None) -> Late:
+            url = f"s3://bucket/{secrets.token_hex(8)}/runs?endpoint_url={s3}"
+            return LateS3(*file_system(url), url, dice)
+
+    few = settings(SETTINGS, max_examples=EXAMPLES_ON_S3, stateful_step_count=STEPS_ON_S3)
+    run_state_machine_as_test(OnS3, settings=few)
