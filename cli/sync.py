@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +15,7 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.watching import Told, watch_sync
+from eventlog.cli.watching import Told, await_remote, watch_sync
 from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound
 from eventlog.hosts import shared_remote
@@ -95,8 +96,9 @@ def command(
     Unless only pulling, what waits to be copied to a task's destination (output_uri) goes there first;
     without a remote, that is all that is done.
 
-    With --watch, a round that did something prints one line. A remote that cannot be reached is told once,
-    and tried again, ever less often. With --push, a round with nothing new asks nothing of the remote.
+    With --watch, a round that did something prints one line. A remote that cannot be reached, or from which
+    there is nothing to pull yet, is told once, and tried again, ever less often. With --push, a round with
+    nothing new asks nothing of the remote.
 
     With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes, absent: blobs that stay
     behind), problems; delivered (files, bytes) where something waited. With --dry-run: remote, pull and push
@@ -124,7 +126,10 @@ def command(
         _tell(context, url, delivered, None, None, as_json=as_json)
     pull, push = not only_push, not only_pull
     try:
-        with _opened(context.obj, url, pull=pull) as store:
+        wait = None if seconds is None else partial(await_remote, url, seconds, as_json=as_json)
+        if wait is not None and only_pull:
+            wait()
+        with _opened(context.obj, url, pull=pull, wait=wait) as store:
             if seconds is not None:
 
                 def once() -> Told:
@@ -144,8 +149,12 @@ def command(
 
 
 @contextmanager
-def _opened(home: Path | None, url: str, *, pull: bool) -> Iterator["Store"]:
-    """The store; one is made where there is none, if that can be begun with what a remote holds."""
+def _opened(home: Path | None, url: str, *, pull: bool, wait: Callable[[], None] | None) -> Iterator["Store"]:
+    """The store; one is made where there is none, if that can be begun with what a remote holds.
+
+    Args:
+        wait: returns once there is a remote to pull from; None where it has to be there.
+    """
     from eventlog.sync import Remote
 
     with ExitStack() as stack:
@@ -155,7 +164,10 @@ def _opened(home: Path | None, url: str, *, pull: bool) -> Iterator["Store"]:
             if not pull:
                 raise
             # Not by a slip in the remote's name.
-            Remote(url).require()
+            if wait is None:
+                Remote(url).require()
+            else:
+                wait()
             store = stack.enter_context(opened_store(home, create=True))
         yield store
 

@@ -15,7 +15,7 @@ from eventlog.errors import RemoteUnreachable
 if TYPE_CHECKING:
     from eventlog.store import Store
 
-__all__ = ["Told", "watch_sync"]
+__all__ = ["Told", "await_remote", "watch_sync"]
 
 INTERRUPTED = 130
 
@@ -32,6 +32,37 @@ class Told(NamedTuple):
     words: str
     document: dict[str, Any]
     problems: Sequence[str]
+
+
+def await_remote(url: str, seconds: float, *, as_json: bool) -> None:
+    """Return once there is a remote to pull from; until then it is looked for ever less often, and told once.
+
+    Raises:
+        RemoteInvalid, StoreNewer: what is there is none that can be used.
+    """
+    from eventlog.sync import Remote
+    from eventlog.sync.watching import LONGEST_WAIT_SECONDS
+
+    told = False
+    wait = seconds
+    while True:
+        try:
+            with Remote(url) as remote:
+                state = remote.state()
+                problem = f"there is nothing to pull on {remote.url} yet"
+        except RemoteUnreachable as error:
+            state, problem = "missing", str(error)
+        if state == "ready":
+            return
+        if not told:
+            if as_json:
+                document({"time": iso(wall_clock()), "remote": url, "problems": [problem]}, one_line=True)
+            else:
+                line((f"{local(wall_clock())}  ", "dim"), (f"{problem}; it is waited for", "red"))
+            sys.stdout.flush()
+            told = True
+        time.sleep(wait)
+        wait = min(2 * wait, max(seconds, LONGEST_WAIT_SECONDS))
 
 
 def watch_sync(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eventlog.store import Store
-from eventlog.sync import Unpushed, pull, unpushed
+from eventlog.sync import Unpushed, pull, push, unpushed
 from tests.cli.running import BASELINE, EVENTLOG, WIDER, Run, train
 
 SECONDS = 30.0
@@ -113,6 +113,34 @@ def test_a_remote_that_is_gone_for_a_while_is_told_once(tasks: Path, remote: Pat
     assert second["problems"] == []
     assert set(second) == {"time", "remote", "pulled", "pushed", "problems"}
     interrupt(process)
+
+
+@pytest.mark.parametrize(
+    ("there", "options"), [("nothing", []), ("a folder", ["--pull"]), ("a store", ["--pull"])]
+)
+def test_where_there_is_nothing_to_pull_yet_it_is_told_and_waited_for(
+    eventlog: Run,
+    environment: dict[str, str],
+    remote: Path,
+    watch: Start,
+    tmp_path: Path,
+    there: str,
+    options: list[str],
+) -> None:
+    """As on a machine that is to show what another one will record."""
+    if there == "a folder":
+        remote.mkdir()
+    elif there == "a store":
+        Store.open(Path(environment["EVENTLOG_HOME"])).close()
+    process = watch(*options)
+    assert line(process).endswith(f"there is nothing to pull on {remote} yet; it is waited for")
+    with Store.open(tmp_path / "second") as second:
+        train(second, WIDER, "elsewhere", learning_rate="0.3", steps=5)
+        second.flush()
+        push(second, remote)
+    assert "  pulled " in line(process)
+    interrupt(process)
+    assert "elsewhere" in eventlog("ls").out
 
 
 def test_what_no_time_will_mend_ends_it(tasks: Path, remote: Path, watch: Start) -> None:
