@@ -6,8 +6,8 @@ bytes here.
 
 Whoever began them may be alive. So an upload of another's is only gone on with by who has found his own bytes
 to be right, and every part there to be of them: what he sends into it is what is there already, to the byte.
-And nobody removes an upload of the last day, not even one who finds at the end that his bytes are not right. So
-it can fail once to go on with an upload, where who began it sends wrong bytes into it; one's own, nobody
+And nobody removes an upload of the last day, not even one who finds at the end that his bytes are not right.
+So it can fail once to go on with an upload, where who began it sends wrong bytes into it; one's own, nobody
 disturbs.
 """
 
@@ -195,10 +195,10 @@ class _Upload:
             key = self._place["Key"]
             begun = [one for one in self._objects.uploads(self._place["Bucket"], key) if one["Key"] == key]
             begun.sort(key=lambda one: one["Initiated"], reverse=True)
-            for upload in [one["UploadId"] for one in begun[:MOST_LOOKED_AT]]:
-                if parts := self._parts(upload):
-                    found.append((upload, parts))
-        return found
+            for one in begun[:MOST_LOOKED_AT]:
+                upload = one["UploadId"]
+                found.append((upload, self._parts(upload)))
+        return [(upload, parts) for upload, parts in found if parts]
 
     def _are_right(self, parts: Parts, descriptor: int, size: int, source: Path, digest: str) -> bool:
         """Whether all these parts are of a file, which has the hash that it should have."""

@@ -2,7 +2,7 @@
 
 Real stores, real remotes in folders and on a server of S3; what is played is the clock of each machine and,
 at the seam of `Objects`, what a remote shows of itself. `CONVERGENCE_EXAMPLES=1000` runs it longer, and with
-`CONVERGENCE_STEPS=100` more happens in each.
+`CONVERGENCE_STEPS=100` more happens in each (and pytest needs `--timeout=0`).
 """
 
 import contextlib
