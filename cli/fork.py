@@ -1,14 +1,16 @@
 """`eventlog fork`: give what this copy of a store committed by itself an id of its own."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from eventlog.cli.moments import iso, local
-from eventlog.cli.opening import as_json, examples, opened_store
+from eventlog.cli.opening import as_json, catch_up, examples, opened_store
 from eventlog.cli.printing import counted, document, line
 from eventlog.configuration import Configuration
-from eventlog.errors import InputInvalid
+from eventlog.errors import EventlogError, InputInvalid
 
 if TYPE_CHECKING:
     from eventlog.store import Store
@@ -50,8 +52,11 @@ def command(
     Other machines that hold that side do the same when they are told of the fork, as the new store has come
     to them by then. Exit code 1: something could not be resolved.
 
-    With --json: forks (a list with store, common, here, there, parted; of a side batches,
-    last, host, becomes), deleted, problems.
+    Of both sides it says where they are, how much they recorded since they parted, when last, on which host
+    and of which task.
+
+    With --json: forks (a list with store, common, here, there, parted; of a side where, batches, events,
+    last, host, task, name, becomes), deleted, problems.
     """
     url = remote or (None if at is not None else Configuration.load(context.obj).remote)
     if at is not None and url:
@@ -69,37 +74,38 @@ def command(
 
         assert url is not None
         result = resolve_forks(store, url, named=identity, dry_run=dry_run)
+        told = [_Told.of(store, fork) for fork in result.forks]
     if as_json:
         document(
             {
-                "forks": [_document(fork) for fork in result.forks],
+                "forks": [_document(one) for one in told],
                 "deleted": result.deleted,
                 "problems": result.problems,
             }
         )
     else:
-        _print(result, url, dry_run=dry_run)
+        _print(result, told, url)
     context.exit(1 if result.problems else 0)
 
 
 def _part_at(store: "Store", common: int, *, dry_run: bool, as_json: bool) -> None:
     from eventlog.fork import part
+    from eventlog.sync import side_here
 
     old = store.id.hex()
     head = store.heads().get(store.id)
     if head is None or common >= head.number:
         last = "no batch" if head is None else f"batch {head.number} as its last"
         raise InputInvalid(f"store {old} has {last}: name an earlier one with --at")
-    batches = head.number - common
+    side = side_here(store, store.id, common)
+    words = f"{_words(side, _names(store, [side]))} of store {old}"
     becomes = None if dry_run else part(store, store.id, common).store.hex()
     if as_json:
-        document({"store": old, "common": common, "batches": batches, "becomes": becomes})
+        document({"store": old, "common": common, "batches": side.batches, "becomes": becomes})
     elif becomes is None:
-        line(f"the last {counted(batches, 'batch')} of store {old} would get an id of their own")
+        line(f"{words} would get an id of their own")
     else:
-        line(
-            f"the last {counted(batches, 'batch')} of store {old} are store {becomes} now, as is this machine"
-        )
+        line(f"{words} are store {becomes} now, as is this machine")
 
 
 def _identity(text: str) -> bytes:
@@ -112,13 +118,41 @@ def _identity(text: str) -> bytes:
     return identity
 
 
-def _print(result: "ForkResult", url: str, *, dry_run: bool) -> None:
-    for fork in result.forks:
+class _Told(NamedTuple):
+    """A fork, the place of the side that is here, and names of tasks by id."""
+
+    fork: "Fork"
+    home: str
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, store: "Store", fork: "Fork") -> "_Told":
+        sides = [fork.here] if fork.there is None else [fork.here, fork.there]
+        return cls(fork, str(store.home), _names(store, sides))
+
+
+def _names(store: "Store", sides: Iterable["Side"]) -> dict[str, str]:
+    """The names of the tasks that sides last recorded something of; what they do not say, the views do."""
+    names = {side.task: side.task_name for side in sides if side.task}
+    unknown = [task for task, name in names.items() if not name]
+    if unknown:
+        from eventlog.projections import Views
+
+        with Views.open(store) as views:
+            catch_up(views)
+            for task in unknown:
+                with suppress(EventlogError):
+                    names[task] = views.task(task).name
+    return names
+
+
+def _print(result: "ForkResult", told: Iterable[_Told], url: str) -> None:
+    for fork, home, names in told:
         after = f"after batch {fork.common}" if fork.common >= 0 else "from its first batch on"
         line(f"store {fork.store.hex()} has two histories {after}")
-        line(f"  here:  {_words(fork.here)}")
+        line(f"  here, in {home}: {_words(fork.here, names)}")
         if fork.there is not None:
-            line(f"  there: {_words(fork.there)}")
+            line(f"  there, on {fork.remote}: {_words(fork.there, names)}")
         if fork.parted is not None:
             line(f"  what is here is store {fork.parted.store.hex()} now")
     if result.deleted:
@@ -129,25 +163,35 @@ def _print(result: "ForkResult", url: str, *, dry_run: bool) -> None:
         line((problem, "red"))
 
 
-def _words(side: "Side") -> str:
-    host = f" on {side.host}" if side.host else ""
-    return f"{counted(side.batches, 'batch')}, the last of {local(side.last_time)}{host}"
+def _words(side: "Side", names: Mapping[str, str]) -> str:
+    words = f"{counted(side.batches, 'batch')} of {counted(side.events, 'event')}"
+    words += f", the last of {local(side.last_time)}"
+    if side.host:
+        words += f" on {side.host}"
+    if side.task:
+        words += f", of task {names[side.task] or side.task}"
+    return words
 
 
-def _document(fork: "Fork") -> dict[str, Any]:
+def _document(told: _Told) -> dict[str, Any]:
+    fork = told.fork
     return {
         "store": fork.store.hex(),
         "common": fork.common,
-        "here": _side(fork.here),
-        "there": fork.there and _side(fork.there),
+        "here": _side(fork.here, told.home, told.names),
+        "there": fork.there and _side(fork.there, fork.remote, told.names),
         "parted": None if fork.parted is None else fork.parted.store.hex(),
     }
 
 
-def _side(side: "Side") -> dict[str, Any]:
+def _side(side: "Side", where: str, names: Mapping[str, str]) -> dict[str, Any]:
     return {
+        "where": where,
         "batches": side.batches,
+        "events": side.events,
         "last": iso(side.last_time),
         "host": side.host,
+        "task": side.task or None,
+        "name": names.get(side.task),
         "becomes": side.becomes.hex(),
     }

@@ -4,7 +4,8 @@ A remote is any fsspec URL that holds copies of stores. Its objects are written 
 so that any number of machines may push and pull at once; what it holds is read off their names.
 """
 
-from eventlog.sync.fork_resolution import Fork, ForkResult, Side, resolve_forks
+from eventlog.sync.fork_resolution import Fork, ForkResult, resolve_forks, side_here
+from eventlog.sync.fork_sides import Side
 from eventlog.sync.meeting import planned, pull, push, synchronise, unpushed
 from eventlog.sync.planning import Plan, Planned
 from eventlog.sync.remote import Remote
@@ -26,6 +27,7 @@ __all__ = [
     "pull",
     "push",
     "resolve_forks",
+    "side_here",
     "synchronise",
     "unpushed",
 ]

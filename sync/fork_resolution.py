@@ -6,7 +6,7 @@ side that has become a store which is there too, batch for batch, are deleted.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -16,6 +16,7 @@ from eventlog.events import SessionStarted
 from eventlog.fork import Destination, Parted, derived_store, part, session_start, start_in
 from eventlog.store import Head, Store
 from eventlog.sync.compaction import merge_small
+from eventlog.sync.fork_sides import Side, Written
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import Holdings, Segment, uncovered
 from eventlog.sync.puller import BEFORE_FIRST, Puller
@@ -24,24 +25,7 @@ from eventlog.sync.remote import Remote
 from eventlog.sync.results import ProgressCallback, Tally
 from eventlog.sync.segment import confirmed
 
-__all__ = ["Fork", "ForkResult", "Side", "resolve_forks"]
-
-
-@dataclass(frozen=True)
-class Side:
-    """What one copy of a store committed by itself.
-
-    Attributes:
-        batches: how many.
-        last_time: of its last event, in milliseconds since 1970-01-01 UTC.
-        host: of the session that its last batch is of; "" if that is not known.
-        becomes: id of the store that it becomes, if this side is the one to get a new id.
-    """
-
-    batches: int
-    last_time: int
-    host: str
-    becomes: bytes
+__all__ = ["Fork", "ForkResult", "resolve_forks", "side_here"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +37,7 @@ class Fork:
         common: number of the last batch that both have; -1 for none.
         here: the side in this store.
         there: the side on the remote; None if only here there are batches that have a new id elsewhere.
+        remote: its URL, as it may be shown.
         parted: what became of the side here, or None if it stays as it is.
     """
 
@@ -60,6 +45,7 @@ class Fork:
     common: int
     here: Side
     there: Side | None
+    remote: str
     parted: Parted | None = None
 
 
@@ -105,6 +91,28 @@ def resolve_forks(
         return _resolve(store, remote, named, progress, dry_run=dry_run)
 
 
+def side_here(store: Store, copy_of: bytes, common: int) -> Side:
+    """What is here of a store behind a batch, of which there is something here.
+
+    Raises:
+        DataCorrupt: the batches are damaged.
+    """
+    (first,) = store.batches(copy_of, common + 1, common + 1)
+    last = first
+    written = Written()
+    for last in store.batches(copy_of, common + 1):
+        written.add(last)
+    return Side(
+        last.number - common,
+        written.events,
+        last.last_time,
+        session_start(store, copy_of, last.session).host,
+        written.task,
+        written.task_name,
+        derived_store(first.hash),
+    )
+
+
 def _resolve(
     store: Store, remote: Remote, named: bytes | None, progress: ProgressCallback | None, *, dry_run: bool
 ) -> ForkResult:
@@ -121,8 +129,7 @@ def _resolve(
             if fork is None:
                 continue
             if not dry_run:
-                parted = _part(store, fork, named)
-                fork = Fork(fork.store, fork.common, fork.here, fork.there, parted)
+                fork = replace(fork, parted=_part(store, fork, named))
             result.forks.append(fork)
         except (DataCorrupt, StoreNewer) as error:
             result.problems.append(str(error))
@@ -186,18 +193,7 @@ def _find(store: Store, remote: Remote, copy_of: bytes, segments: list[Segment])
     there = max(unresolved, key=lambda place: place.batch.number, default=None)
     common = moved - 1 if there is None else min(there.common, moved - 1)
     side = None if there is None else there.described()
-    return Fork(copy_of, common, _here(store, copy_of, common, head), side)
-
-
-def _here(store: Store, copy_of: bytes, common: int, head: Head) -> Side:
-    (first,) = store.batches(copy_of, common + 1, common + 1)
-    (last,) = store.batches(copy_of, head.number, head.number)
-    return Side(
-        head.number - common,
-        last.last_time,
-        session_start(store, copy_of, last.session).host,
-        derived_store(first.hash),
-    )
+    return Fork(copy_of, common, side_here(store, copy_of, common), side, remote.url)
 
 
 class _Place:
@@ -208,6 +204,7 @@ class _Place:
         common: number of the last batch before it that is here as well.
         first: hash of the first one after that.
         destination: where the batches up to this one go.
+        written: what they hold.
         is_here: whether it is here, as the batch of another store.
     """
 
@@ -218,6 +215,7 @@ class _Place:
         self.first: bytes = before.first if before else digest
         self.destination = destination
         self.is_here: bool = (before is None or before.is_here) and destination.take(batch) is not None
+        self.written: Written = Written(before.written if before else None).add(batch)
         self.batch = msgspec.structs.replace(batch, data=b"")
 
     def __repr__(self) -> str:
@@ -226,8 +224,11 @@ class _Place:
     def described(self) -> Side:
         return Side(
             self.batch.number - self.common,
+            self.written.events,
             self.batch.last_time,
             self.destination.start_of(self.batch.session).host,
+            self.written.task,
+            self.written.task_name,
             derived_store(self.first),
         )
 

@@ -1,11 +1,13 @@
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from eventlog.errors import InputInvalid
-from eventlog.events import TagsAdded
+from eventlog.events import ScalarReported, TagsAdded, TaskCreated
 from eventlog.fork import part
 from eventlog.store import Store
 from eventlog.sync import push
@@ -28,6 +30,22 @@ def forked(tasks: Path, tmp_path: Path) -> tuple[bytes, str]:
     return identity, str(remote)
 
 
+def test_sides_on_hosts_of_one_name_are_known_by_their_tasks(
+    eventlog: Run, tasks: Path, forked: tuple[bytes, str]
+) -> None:
+    """As where both are of one image: each side's last task is named, also one that the other side lacks."""
+    _, remote = forked
+    with Store.open(tasks) as store:
+        store.session.append(TaskCreated, "ab" * 16, "only here", "digits")
+        store.session.append(ScalarReported, "ab" * 16, "loss", "train", 0, 0.5)
+    fork = json.loads(eventlog("fork", remote, "--dry-run", "--json").out)["forks"][0]
+    assert fork["here"]["host"] == fork["there"]["host"]
+    assert [fork[side]["where"] for side in ("here", "there")] == [str(tasks), remote]
+    assert [fork[side]["name"] for side in ("here", "there")] == ["only here", "baseline"]
+    assert fork["here"]["task"] == "ab" * 16
+    assert fork["here"]["events"] > fork["there"]["events"] == 2
+
+
 def identity_of(home: Path) -> bytes:
     with Store.open(home) as store:
         return store.id
@@ -42,8 +60,10 @@ def test_a_fork_is_found_told_and_resolved(eventlog: Run, tasks: Path, forked: t
     told = eventlog("fork", remote, "--dry-run")
     assert told.code == 0, told.err
     assert told.lines[0].startswith(f"store {old.hex()} has two histories after batch ")
-    assert told.lines[1].startswith("  here:  2 batches, the last of ")
-    assert told.lines[2].startswith("  there: 1 batch, the last of ")
+    host = os.uname().nodename
+    last = f"the last of .* on {host}, of task baseline"
+    assert re.fullmatch(f"  here, in {tasks}: 2 batches of 3 events, {last}", told.lines[1])
+    assert re.fullmatch(f"  there, on {remote}: 1 batch of 2 events, {last}", told.lines[2])
     document = json.loads(eventlog("fork", remote, "--dry-run", "--json").out)
     becomes = document["forks"][0]["here"]["becomes"]
     assert document["forks"][0]["parted"] is None
