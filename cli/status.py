@@ -44,13 +44,14 @@ class _Remote(NamedTuple):
 @click.pass_obj
 def command(home: Path | None, as_json: bool) -> None:
     """Show where the store is, its size on disk, the stores and sessions in it, and what the configured
-    remote does not have yet.
+    remote does not have yet; with auto_sync, how pushing by itself gets on.
 
     With --json: home, store, bytes (log, journals, blobs, views), batches, events, views_behind_batches
     (before this command folded them), stores (a list with id, own, batches, head), sessions (alive, a list
     with id, host, user, process, started, tasks; and the numbers of those that ended, died, which is without
     closing, or are elsewhere), remote, unpushed_batches (null if not known), remote_problems, waiting (of
-    hosts that share the home, by host, the number of dead sessions whose last events are not committed).
+    hosts that share the home, by host, the number of dead sessions whose last events are not committed),
+    watchers (a list with remote, alive, last_push, unpushed_batches of this store, failing_since, problem).
     """
     with opened_store(home) as store:
         views, behind = _catch_up(store)
@@ -126,6 +127,7 @@ def _facts(
         "unpushed_batches": remote.batches if remote else None,
         "remote_problems": remote.problems if remote else [],
         "waiting": _waiting(store.home),
+        "watchers": _watchers(store),
     }
 
 
@@ -163,6 +165,31 @@ def _waiting(home: Path) -> dict[str, int]:
             with contextlib.suppress(OSError):
                 if folder != home and not JournalLock.is_taken(journal):
                     found[folder.name] = found.get(folder.name, 0) + 1
+    return found
+
+
+def _watchers(store: "Store") -> list[dict[str, Any]]:
+    """How pushing by itself stands, for each remote that has been tried, or that is being tried."""
+    from eventlog.sdk.auto_sync import targets_of
+    from eventlog.sdk.watcher_folder import WatcherFolder
+    from eventlog.sync.file_systems import shown
+
+    found = []
+    head = store.heads().get(store.id)
+    for target in targets_of(store):
+        folder = WatcherFolder(store.home, target.url)
+        last, alive = folder.last(), folder.is_taken()
+        if last.began or alive:
+            found.append(
+                {
+                    "remote": last.remote or shown(target.url),
+                    "alive": alive,
+                    "last_push": iso(last.succeeded // 1_000_000) if last.succeeded else None,
+                    "unpushed_batches": 0 if head is None else max(0, head.number - last.pushed),
+                    "failing_since": iso(last.failing // 1_000_000) if last.failing else None,
+                    "problem": last.problem or None,
+                }
+            )
     return found
 
 
@@ -211,6 +238,9 @@ def _print(facts: Mapping[str, Any]) -> None:
     if facts["waiting"]:
         heading("Waiting on other hosts, to be committed there by whatever runs next")
         fields([(host, counted(count, "dead session")) for host, count in facts["waiting"].items()], 2)
+    if facts["watchers"]:
+        heading("Pushed by itself")
+        fields([(one["remote"], _watcher(one)) for one in facts["watchers"]], 2)
     if sessions["alive"]:
         heading("Alive")
         _print_alive(sessions["alive"])
@@ -249,6 +279,21 @@ def _remote(facts: Mapping[str, Any]) -> Cell:
         (f"{counted(missing, 'batch')} not pushed", "yellow") if missing else ("all pushed", "green")
     )
     return Cell(f"{url}: {words}", (f"{url}  ", (words, style)))
+
+
+def _watcher(facts: Mapping[str, Any]) -> Cell:
+    last, since = facts["last_push"], facts["failing_since"]
+    pushed = f"last push {local(moment(last))}" if last else "nothing pushed so far"
+    missing = facts["unpushed_batches"]
+    waits = f"{counted(missing, 'batch')} of this store not pushed" if missing else "all pushed"
+    if since is None:
+        words = f"{waits}; {pushed}"
+        return Cell(words, ((words, "yellow" if missing else "green"),))
+    goes_on = (
+        "it is tried again" if facts["alive"] else "nobody tries until a script runs, or `eventlog sync`"
+    )
+    words = f"{waits}; {pushed}; fails since {local(moment(since))}: {facts['problem']}; {goes_on}"
+    return Cell(words, ((words, "red"),))
 
 
 def _print_alive(sessions: Iterable[Mapping[str, Any]]) -> None:

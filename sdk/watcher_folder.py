@@ -27,12 +27,16 @@ class Attempt(msgspec.Struct, frozen=True):
         pushed: the number of the last batch of the store itself that is on the remote; -1 before the first.
         began: when it began, in nanoseconds since 1970-01-01 UTC.
         problem: what went wrong, in one line, or "".
+        succeeded: when the last one that went through began, as `began` is told; 0 where none has.
+        failing: when the first of those that have failed since began; 0 where it does not fail.
     """
 
     remote: str = ""
     pushed: int = -1
     began: int = 0
     problem: str = ""
+    succeeded: int = 0
+    failing: int = 0
 
 
 class WatcherFolder:
@@ -132,7 +136,13 @@ class WatcherFolder:
             return Attempt()
 
     def note(self, attempt: Attempt) -> None:
-        """Let others know of a push that was tried."""
+        """Let others know of a push that was tried; what those before it came to is added."""
+        last = self.last()
+        if attempt.problem:
+            since = last.failing or attempt.began
+            attempt = msgspec.structs.replace(attempt, succeeded=last.succeeded, failing=since)
+        else:
+            attempt = msgspec.structs.replace(attempt, succeeded=attempt.began, failing=0)
         partial = self._last.with_name(".last")
         with suppress(OSError):
             partial.touch(mode=0o600)

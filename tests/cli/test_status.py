@@ -36,6 +36,7 @@ def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
         "unpushed_batches",
         "remote_problems",
         "waiting",
+        "watchers",
     ]
     with Store.open(tasks) as store:
         assert document["store"] == store.id.hex()

@@ -1,10 +1,14 @@
 """What a task records is on the remote while it runs, and the script does not notice."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +56,16 @@ def last_scalar(elsewhere: Path, task: str) -> float:
         views.catch_up(reports=True)
         (series,) = [one for one in views.series(task) if one.title == "loss"]
         return float(series.last)
+
+
+def watchers_in_status(home: Path) -> Any:
+    """What `eventlog status` says of pushing by itself, which its page says as well."""
+    command = [sys.executable, "-m", "eventlog", "--home", str(home), "status"]
+    outcome = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=True)
+    watchers = json.loads(outcome.stdout)["watchers"]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert ("fails since" in page) == any(one["problem"] for one in watchers)
+    return watchers
 
 
 def test_parameters_are_on_the_remote_while_the_script_runs(
@@ -125,12 +139,21 @@ def test_a_remote_that_cannot_be_reached_changes_nothing_but_one_line(
     assert os.read(reading, 1) == b""
     os.close(reading)
     assert script.out == "running\n"
-    assert script.err.startswith("eventlog: not all that was recorded is on ")
-    assert script.err.count("\n") == 1
+    # Where it takes long, that it is waited for is said before.
+    (told,) = [line for line in script.err.splitlines() if "waiting for the last push" not in line]
+    assert told.startswith("eventlog: not all that was recorded is on ")
     assert watchers(scripts.home)
+    (failing,) = watchers_in_status(scripts.home)
+    assert (failing["remote"], failing["alive"], failing["last_push"]) == (str(remote), True, None)
+    assert failing["unpushed_batches"] > 0
+    assert failing["failing_since"] is not None
+    assert "share" in failing["problem"]
     # The next to run finds the remote there.
     remote.parent.mkdir()
     scripts.run(TRAIN)
+    (well,) = watchers_in_status(scripts.home)
+    assert (well["unpushed_batches"], well["failing_since"], well["problem"]) == (0, None, None)
+    assert well["last_push"] > failing["failing_since"]
     assert {state.status for state in pulled(elsewhere, remote)} == {"completed"}
 
 
