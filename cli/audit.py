@@ -11,7 +11,7 @@ from eventlog.cli.documents import event_document, task_document
 from eventlog.cli.moments import iso
 from eventlog.cli.naming import resolve
 from eventlog.cli.opening import at_option, examples, opened_store, task_argument, views_of
-from eventlog.cli.printing import counted, document_text, line
+from eventlog.cli.printing import counted, document_text, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.signatures import FILE, force_option, sign_option, signature_path, write_signed
 
@@ -84,7 +84,7 @@ def command(
         line(f"wrote {output}: {counted(facts.counts.total(), 'event')}, {files}")
         if key:
             line(f"signed with {key}: {signature_path(output)}")
-        for problem in facts.problems:
+        for problem in first_problems(facts.problems):
             line((problem, "red"))
     context.exit(1 if facts.problems else 0)
 

@@ -8,7 +8,7 @@ import click
 from eventlog.cli.choosing import Choice
 from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.errors import InputInvalid, RemoteUnreachable
 
@@ -113,6 +113,6 @@ def create(
         behind = f"; {counted(written.absent, 'blob')} stay behind" if written.absent else ""
         new = "nothing new" if not written.batches and not written.blobs else what
         line(f"wrote {file}: {new} ({size(length)}){behind}")
-        for problem in written.problems:
+        for problem in first_problems(written.problems):
             line((problem, "red"))
     context.exit(1 if written.problems else 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.cli.choosing import Choice, Chosen
 from eventlog.cli.moments import size
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.errors import NotFound
 
@@ -82,7 +82,7 @@ def _print(verb: str, plan: "Plan", *, at_most: bool) -> None:
         if plan.absent.blobs:
             what = "not here so far" if verb == "pull" else "not there so far"
             line(f"  {counted(plan.absent.blobs, 'blob')} ({size(plan.absent.bytes)}) {what}")
-    for problem in plan.problems:
+    for problem in first_problems(plan.problems):
         line((problem, "red"))
 
 

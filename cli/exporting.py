@@ -8,7 +8,7 @@ import click
 from eventlog.cli.moments import size
 from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_store, time_option, views_of
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -118,5 +118,5 @@ def _to_mlflow(store: "Store", uri: str, selection: "Selection | None", *, as_js
 
 
 def _tell(problems: tuple[str, ...]) -> None:
-    for problem in problems:
+    for problem in first_problems(problems):
         line((problem, "red"))

@@ -8,7 +8,7 @@ import click
 
 from eventlog.cli.moments import iso, local
 from eventlog.cli.opening import as_json, catch_up, examples, opened_store
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.configuration import Configuration
 from eventlog.errors import EventlogError, InputInvalid
 
@@ -159,7 +159,7 @@ def _print(result: "ForkResult", told: Iterable[_Told], url: str) -> None:
         line(f"deleted {counted(result.deleted, 'segment')} on {url}, whose batches are there under a new id")
     if not result.forks and not result.deleted and not result.problems:
         line(f"no fork between this store and {url}")
-    for problem in result.problems:
+    for problem in first_problems(result.problems):
         line((problem, "red"))
 
 

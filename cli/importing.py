@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventlog.cli.opening import as_json, examples, opened_store, views_of
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, status_cell, table
 from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreFull, StoreReadOnly
@@ -71,7 +71,7 @@ def command(
         elif found:
             _show(store, found)
     if not as_json:
-        for problem in problems:
+        for problem in first_problems(problems):
             line((problem, "red"))
     context.exit(1 if problems else 0)
 

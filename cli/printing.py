@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +26,7 @@ __all__ = [
     "document_text",
     "draw_on",
     "drawn",
+    "first_problems",
     "is_terminal",
     "line",
     "text",
@@ -34,6 +35,9 @@ __all__ = [
 
 # A piece of a line: text, or text and its style in rich's words ("bold", "dim", "red").
 Part = str | tuple[str, str]
+
+# More lines than these nobody reads.
+MOST_PROBLEMS = 10
 
 # C0 and C1 controls, DEL, line and paragraph separators, and the marks that reverse the reading order.
 _controls = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -124,6 +128,14 @@ def counted(count: int, noun: str) -> str:
     """As "1 batch", "2 batches", "1,234 events"."""
     plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def first_problems(problems: Sequence[str]) -> list[str]:
+    """The lines that tell of problems: of very many the first, and how many more there are."""
+    if len(problems) <= MOST_PROBLEMS:
+        return list(problems)
+    more = f"and {counted(len(problems) - MOST_PROBLEMS, 'problem')} more: --json lists them all"
+    return [*problems[:MOST_PROBLEMS], more]
 
 
 def document(value: Any, *, one_line: bool = False) -> None:

@@ -10,7 +10,7 @@ import click
 
 from eventlog.cli.moments import iso, local, moment, size
 from eventlog.cli.opening import as_json, examples, opened_store
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.tables import Cell, Column, fields, table
 from eventlog.cli.task_page import heading
@@ -272,7 +272,7 @@ def _remote(facts: Mapping[str, Any]) -> Cell:
     if url is None:
         return Cell("none configured")
     if facts["remote_problems"]:
-        words = "; ".join(facts["remote_problems"])
+        words = "; ".join(first_problems(facts["remote_problems"]))
         return Cell(f"{url}: {words}", (f"{url}  ", (words, "red")))
     missing = facts["unpushed_batches"]
     words, style = (

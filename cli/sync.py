@@ -13,7 +13,7 @@ import click
 from eventlog.cli.choosing import Choice, Chosen
 from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
-from eventlog.cli.printing import counted, document, line
+from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.watching import Told, await_remote, watch_sync
 from eventlog.configuration import Configuration, home_folder
@@ -219,7 +219,7 @@ def _tell(
         for verb, result, where in (("pulled", pulled, not_here), ("pushed", pushed, _NOT_THERE)):
             if result is not None:
                 line(f"{verb} {_words(result, where)}")
-        for problem in told.problems:
+        for problem in first_problems(told.problems):
             line((problem, "red"))
     context.exit(1 if told.problems else 0)
 

@@ -7,7 +7,7 @@ import click
 
 from eventlog.cli.copies import Copy
 from eventlog.cli.opening import as_json, examples
-from eventlog.cli.printing import Part, counted, document, line
+from eventlog.cli.printing import Part, counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _print(
 ) -> None:
     if signature is not None:
         line("signed: ", (f"{kept.name if kept else ''} by {signature.signer} with {signature.key}", ""))
-    for problem in report.problems:
+    for problem in first_problems(report.problems):
         line((problem, "red"))
     for note in getattr(report, "notes", []):
         line((f"note: {note}", "dim"))

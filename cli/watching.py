@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import click
 
 from eventlog.cli.moments import iso, local
-from eventlog.cli.printing import document, line
+from eventlog.cli.printing import document, first_problems, line
 from eventlog.clock import wall_clock
 from eventlog.errors import RemoteUnreachable
 
@@ -91,7 +91,7 @@ def watch_sync(
                 document({"time": iso(wall_clock()), **told, "problems": news}, one_line=True)
         else:
             at = (f"{local(wall_clock())}  ", "dim")
-            for problem in news:
+            for problem in first_problems(news):
                 line(at, (f"{problem}; it is tried again", "red"))
             if done is not None and did:
                 line(at, done.words)

@@ -172,3 +172,20 @@ def test_bytes_that_the_other_side_has_are_not_sent_again(
     for name in ("first.zip", "second.zip"):
         assert eventlog("sync", files(name), **other(tmp_path)).code == 0
     assert eventlog("verify", **other(tmp_path)).code == 0
+
+
+@pytest.mark.parametrize("command", ["sync", "verify"])
+def test_of_thousands_of_bad_stores_ten_are_told_and_how_many_more(
+    eventlog: Run, tasks: Path, tmp_path: Path, command: str
+) -> None:
+    bundle = tmp_path / "runs.zip"
+    assert eventlog("bundle", "create", str(bundle)).code == 0
+    with zipfile.ZipFile(bundle, "a") as members:
+        for number in range(2000):
+            members.writestr(f"stores/{number:032x}/{0:012}-{0:012}-{number:016x}.segment", b"no segment")
+    told = eventlog(command, str(bundle))
+    assert told.code == 1
+    problems = json.loads(eventlog(command, str(bundle), "--json").out)["problems"]
+    assert len(problems) >= 2000
+    assert [line for line in told.lines if ".segment" in line] == problems[:10]
+    assert f"and {len(problems) - 10:,} problems more: --json lists them all" in told.lines
