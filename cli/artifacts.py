@@ -16,6 +16,7 @@ from eventlog.cli.opening import as_json, examples, opened_store, task_argument,
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.progress import Advance, progress_bar
 from eventlog.cli.tables import Column, table
+from eventlog.cli.written_files import refuse_special
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import ArtifactUploaded
 
@@ -130,6 +131,7 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
     path = output or Path()
     if path.is_dir():
         path = path / _file_name(artifact)
+    refuse_special(path)
     if path.exists() and not force:
         raise InputInvalid(f"{path} is there already: choose another --output, or give --force")
     if not path.parent.is_dir():

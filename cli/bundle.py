@@ -10,6 +10,7 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
+from eventlog.cli.written_files import refuse_special
 from eventlog.errors import InputInvalid, RemoteUnreachable
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def create(
     """
     from eventlog.sync.bundle import NOTHING, export_bundle, known_to
 
-    if file.exists() and not file.is_file():
-        raise InputInvalid(f"{file} is no plain file, and is not replaced: name another one")
+    refuse_special(file)
     if file.exists() and not force:
         raise InputInvalid(f"{file} is there already: name another file, or replace it with --force")
     if not file.absolute().parent.is_dir():

@@ -18,6 +18,7 @@ from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
 from eventlog.cli.task_page import figures, print_metrics
+from eventlog.cli.written_files import refuse_special
 from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def command(
     """
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("choose one of --csv, --parquet and --json")
+    if parquet is not None:
+        refuse_special(parquet)
     if parquet is not None and parquet.exists() and not force:
         raise InputInvalid(f"{parquet} is there already: choose another file, or give --force")
     if parquet is not None and not parquet.parent.is_dir():

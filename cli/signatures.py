@@ -91,7 +91,7 @@ def sign(data: bytes, key: Path, namespace: str) -> bytes:
     """
     path = key.expanduser()
     if not path.is_file():
-        raise InputInvalid(f"{path} is not there: give the file of an SSH key, as ssh-keygen makes it")
+        raise InputInvalid(f"{path} is no file: give that of an SSH key, as ssh-keygen makes it")
     done = _ssh_keygen(["-Y", "sign", "-f", str(path), "-n", namespace], data)
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         raise InputInvalid(f"{path} cannot sign: {_reason(done)}")
@@ -118,7 +118,7 @@ def check_signature(data: bytes, path: Path, signers: Path, signer: str | None) 
         (signers, "name another"),
     ):
         if not needed.is_file():
-            raise InputInvalid(f"{needed} is not there: {what}")
+            raise InputInvalid(f"{needed} is {'no file' if needed.exists() else 'not there'}: {what}")
     if signature.stat().st_size > MOST_BYTES:
         raise DataCorrupt(f"{signature} is no signature: it is larger than {MOST_BYTES} bytes")
     wanted = [signer] if signer else _signers_of(signature, signers)

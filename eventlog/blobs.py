@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import TracebackType
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreInvalid, StoreReadOnly
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import GrowingHash
+from eventlog.regular_file import open_regular
 
 __all__ = ["BlobWriter", "Blobs"]
 
@@ -381,16 +381,11 @@ def _make_folder(folder: Path) -> bool:
 def _opened(path: Path) -> Iterator[int]:
     """The descriptor of a regular file opened for reading."""
     try:
-        # A FIFO would otherwise be waited for.
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_regular(path)
     except OSError as error:
         raise InputInvalid(f"{path} cannot be read: {error.strerror}; give an existing file") from None
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise InputInvalid(f"{path} is not a regular file; give an existing file")
-        yield file
-    finally:
-        os.close(file)
+    with file:
+        yield file.fileno()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import msgspec
 
 from eventlog.errors import ConfigurationInvalid
 from eventlog.hosts import home_around, host_folder, is_on_network
+from eventlog.regular_file import read_regular
 
 __all__ = ["Configuration", "home_folder", "settings_file", "store_folder"]
 
@@ -117,7 +118,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         if not content:
             return {}
         import tomllib  # most stores have no file
@@ -129,7 +130,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         # Where the folder itself cannot be used, opening the store says it better.
         if isinstance(error, FileNotFoundError | NotADirectoryError) or not os.access(path.parent, os.X_OK):
             return {}
-        raise ConfigurationInvalid(f"{path} cannot be read ({error.strerror}): check its rights") from None
+        raise ConfigurationInvalid(
+            f"{path} cannot be read ({error.strerror}): check the file, and its rights"
+        ) from None
 
 
 def _is_shared(home: Path, variable: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventlog.errors import InputInvalid, StoreNewer
+from eventlog.regular_file import open_regular
 
 __all__ = ["KeptHead", "KeptHeads", "heads_text", "load_heads", "read_heads"]
 
@@ -89,10 +90,12 @@ def load_heads(path: Path) -> tuple[KeptHeads, bytes]:
         StoreNewer: a newer version wrote it.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputInvalid(f"{path} cannot be read: {error.strerror}") from None
+        raise InputInvalid(
+            f"{path} cannot be read ({error.strerror}): give a file that `eventlog head -o FILE` wrote"
+        ) from None
     if len(data) > MOST_BYTES:
         raise InputInvalid(f"{path} does not hold heads: it is larger than {MOST_BYTES} bytes")
     return read_heads(data, str(path)), data

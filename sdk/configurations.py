@@ -10,6 +10,7 @@ from typing import Any
 
 from eventlog.errors import InputInvalid, NotAvailable
 from eventlog.events import ConfigurationSet
+from eventlog.regular_file import read_regular
 from eventlog.sdk.hocon import parse_hocon, to_hocon
 from eventlog.sdk.plain_text import INLINE_SIZE, check_text, plain_text
 from eventlog.sdk.sound_blobs import read_blob
@@ -92,7 +93,7 @@ def file_text(path: Path) -> tuple[str, str]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputInvalid(f"{path} is larger than 256 MiB: upload it as an artifact")
-        text = path.read_bytes().decode()
+        text = read_regular(path).decode()
     except UnicodeDecodeError:
         raise InputInvalid(
             f"{path} is no text in UTF-8, so it is no configuration: upload it as an artifact"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventlog.blobs import Blobs
 from eventlog.errors import EventlogError
+from eventlog.regular_file import open_regular
 from eventlog.sdk.clearml_import import FOLDER as AS_CLEARML
 from eventlog.sdk.execution import is_standalone
 from eventlog.sdk.imported_packages import ImportedPackages
@@ -124,7 +125,7 @@ class Gathering:
         try:
             if self._launch.script is None:
                 return ""
-            with self._launch.script.open("rb") as file:
+            with open_regular(self._launch.script) as file:
                 data = file.read(2 * INLINE_SIZE)
         except OSError:
             return ""

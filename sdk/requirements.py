@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog.errors import InputInvalid
+from eventlog.regular_file import read_regular
 from eventlog.sdk.names import shown
 from eventlog.sdk.plain_text import check_text, plain_text
 from eventlog.sdk.secrets import mask_text
@@ -98,7 +99,7 @@ def read_file(path: str | Path) -> str:
         InputInvalid: it cannot be read.
     """
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
+        text = read_regular(Path(path).expanduser()).decode("utf-8", "replace").replace("\r\n", "\n")
     except (OSError, ValueError, TypeError) as caught:
         error = getattr(caught, "strerror", None) or type(caught).__name__
         raise InputInvalid(

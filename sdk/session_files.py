@@ -5,14 +5,13 @@ compared and never joined to a path.
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from eventlog.errors import DataCorrupt, InputInvalid
+from eventlog.regular_file import open_regular
 from eventlog.sync.archive import Archive
 from eventlog.sync.store_folder import check_plain
 
@@ -65,14 +64,9 @@ class FolderFiles:
         path = self.path / name
         try:
             # What was a file a moment ago may be a link now, or a pipe.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise InputInvalid(f"{path} is not a regular file any more")
+            with open_regular(path, follow=False) as file:
                 yield file
         except OSError as error:
-            if isinstance(error, InputInvalid):
-                raise
             raise InputInvalid(f"{path} cannot be read: {error.strerror}") from None
 
 

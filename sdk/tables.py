@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog.errors import InputInvalid
+from eventlog.regular_file import open_regular
 from eventlog.sdk.figure_data import plain_values
 from eventlog.sdk.plain_text import check_text, plain_text
 from eventlog.sdk.plotly_figures import Figure, merged
@@ -145,7 +146,7 @@ def _cell(value: Any) -> Any:
 def _read_file(path: Any) -> str:
     text = check_text("the path of a table", os.fspath(path) if isinstance(path, os.PathLike) else path)
     try:
-        with Path(text).expanduser().open("rb") as opened:
+        with open_regular(Path(text).expanduser()) as opened:
             data = opened.read(_LARGEST_CSV + 1)
     except (OSError, RuntimeError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

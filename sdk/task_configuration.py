@@ -143,12 +143,12 @@ class TaskConfiguration(TaskBase):
         Raises:
             InputInvalid: there is no such file, or it cannot be read.
         """
-        from pathlib import Path
+        from eventlog.regular_file import read_regular
 
         if new_model_desc_file is None:
             return
         try:
-            text = Path(new_model_desc_file).read_text(encoding="utf-8")
+            text = read_regular(new_model_desc_file).decode().replace("\r\n", "\n")
         except (OSError, UnicodeDecodeError) as error:
             raise InputInvalid(f"{new_model_desc_file} cannot be read as text: {error}") from None
         self.set_model_config(config_text=text)

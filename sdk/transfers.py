@@ -17,6 +17,7 @@ from eventlog.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from eventlog.regular_file import open_regular
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.secrets import mask_text
 from eventlog.sdk.whole_import import import_whole
@@ -211,7 +212,7 @@ def _check_size(system: Any, place: str, path: Path, url: str) -> None:
 def _opened(url: str) -> Iterator[Any]:
     local = local_path(url)
     if local is not None:
-        with local.open("rb") as file:
+        with open_regular(local) as file:
             yield file
     elif url.partition("://")[0].lower() in _WEB:
         # What most scripts fetch needs no further package.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from eventlog.errors import DataCorrupt, EventlogError, InputInvalid
+from eventlog.regular_file import NotRegular, open_regular
 
 __all__ = ["Archive", "claims_too_much"]
 
@@ -177,15 +178,12 @@ def _problem_of(info: zipfile.ZipInfo) -> str:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        # A FIFO would otherwise be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise InputInvalid(f"{path} is neither a folder nor a file: give a session's folder or zip file")
-        return os.fdopen(descriptor, "rb")
+        return open_regular(path)
+    except NotRegular:
+        raise InputInvalid(
+            f"{path} is neither a folder nor a file: give a session's folder or zip file"
+        ) from None
     except ValueError as error:
-        if isinstance(error, InputInvalid):
-            raise
         # It has a character that no path can have, or this process's encoding has not.
         raise InputInvalid(f"{str(path)!r} cannot be the path of a file ({error})") from None
     except OSError as error:

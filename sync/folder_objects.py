@@ -13,6 +13,7 @@ from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnre
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
+from eventlog.regular_file import NotRegular, open_regular
 from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.layout import TEMPORARY
 from eventlog.sync.objects import Objects, check_digest
@@ -100,12 +101,12 @@ class FolderObjects(Objects):
             RemoteInvalid: it is not a regular file.
         """
         with self.errors(name):
-            # A FIFO that somebody put there would otherwise be waited for.
-            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                raise RemoteInvalid(f"{self.shown}/{name} is not a regular file: remove it, and sync again")
-            return open(descriptor, "rb")
+            try:
+                return open_regular(self._path(name))
+            except (NotRegular, IsADirectoryError):
+                raise RemoteInvalid(
+                    f"{self.shown}/{name} is not a regular file: remove it, and sync again"
+                ) from None
 
     def start(self, name: str, count: int) -> bytes:
         """At most the first `count` bytes of an object.

@@ -1,5 +1,8 @@
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from eventlog.store import Store
 from tests.cli.running import Run
@@ -39,3 +42,24 @@ def test_verify_changes_nothing(eventlog: Run, tasks: Path) -> None:
     assert {
         path: path.read_bytes() for path in tasks.rglob("*") if path.is_file() and path.name != "lock.mdb"
     } == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify", "--against"),
+        ("sync",),
+        ("bundle", "create", "new.zip", "--since"),
+        ("head", "--output"),
+    ],
+)
+def test_no_command_waits_for_a_pipe_or_replaces_it(
+    eventlog: Run, tasks: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    outcome = eventlog(*command, str(pipe))
+    assert outcome.code == 1
+    assert str(pipe) in outcome.err + outcome.out
+    assert (outcome.err + outcome.out).count("\n") == 1
+    assert pipe.is_fifo()

@@ -1,12 +1,16 @@
 """Whatever is given to a method of Task, what goes wrong is one line of eventlog's own."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eventlog import Task
 from eventlog.errors import EventlogError
+from eventlog.sdk.requirements import read_file
+from eventlog.sdk.transfers import fetch_file
 
 FINE = {"project_name": "tests/bad", "task_name": "a draft"}
 BAD: dict[str, Any] = {
@@ -97,3 +101,21 @@ def test_bad_input_gets_one_line_and_the_task_goes_on(call: str, task: Task) -> 
     assert Task.get_task(task.id) is task
     assert task.status == "in_progress"
     assert task.export_task()["id"] == task.id
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda task, path: task.connect_configuration(path, name="settings"),
+        lambda _, path: read_file(path),
+        lambda task, path: task.update_model_desc(str(path)),
+        lambda task, path: task.get_logger().report_table("a", "b", 0, csv=str(path)),
+        lambda _, path: fetch_file(path.as_uri(), path.with_name("copy")),
+    ],
+)
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(
+    read: Callable[[Task, Path], object], task: Task, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(EventlogError, match=r"pipe.* (cannot be read|is not)"):
+        read(task, tmp_path / "pipe")
