@@ -302,7 +302,7 @@ def _delivered_words(delivered: "Resumed") -> str:
 
 
 def _words(result: "PullResult | PushResult", where: str) -> str:
-    words = "nothing new"
+    words = "nothing" if result.problems else "nothing new"
     if result.batches or result.blobs:
         words = (
             f"{counted(result.batches, 'batch')} and {counted(result.blobs, 'blob')} ({size(result.bytes)})"

@@ -3,7 +3,14 @@
 import os
 from collections.abc import Container
 
-from eventlog.errors import DataCorrupt, StoreForked, StoreFull, StoreReadOnly
+from eventlog.errors import (
+    DataCorrupt,
+    RemoteInvalid,
+    RemoteUnreachable,
+    StoreForked,
+    StoreFull,
+    StoreReadOnly,
+)
 from eventlog.store import Store
 from eventlog.sync.compaction import merge_small
 from eventlog.sync.layout import Holdings
@@ -130,6 +137,10 @@ def synchronise(
     Args:
         url, progress, choose, jobs, anew, repair: as of `push` and `pull`.
 
+    Returns:
+        What was let in and put there. Where something was let in, and the remote then takes nothing, as one
+        on which there is no right to write, that is among the problems.
+
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
     """
@@ -143,17 +154,22 @@ def synchronise(
             puller.pull()
         except (StoreFull, StoreReadOnly) as error:
             pulling.problems.append(str(error))
+        pulled = pulling.result(PullResult)
         if not remote.is_read_only:
             _flush(store, pushing)
-            _prepare(store, url, remote, anew=anew)
-            if repair:
-                note_missing_there(store, remote)
-            # So that whoever has them supplies them.
-            remote.absent.add(puller.missing)
-            _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
+            try:
+                _prepare(store, url, remote, anew=anew)
+                if repair:
+                    note_missing_there(store, remote)
+                # So that whoever has them supplies them.
+                remote.absent.add(puller.missing)
+                _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))
+            except (RemoteInvalid, RemoteUnreachable) as error:
+                if not pulled.batches and not pulled.blobs:
+                    raise
+                pushing.problems.append(str(error))
         remember(store, url, remote)
-    pushed = None if remote.is_read_only else pushing.result(PushResult)
-    return SyncResult(pulling.result(PullResult), pushed)
+    return SyncResult(pulled, None if remote.is_read_only else pushing.result(PushResult))
 
 
 def planned(

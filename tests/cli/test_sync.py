@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import pytest
 
 from eventlog.events import ArtifactUploaded, DeliveryCompleted, DeliveryRequested
 from eventlog.store import Store
-from tests.cli.running import BASELINE, RICH, Run
+from eventlog.sync import push
+from tests.cli.running import BASELINE, RICH, WIDER, Run, train
 
 
 @pytest.fixture
@@ -370,3 +372,21 @@ def test_blobs_that_were_lost_come_back_with_repair(
         assert lost.exists()
     assert eventlog("verify", **second).code == 0
     assert eventlog("verify", remote).code == 0
+
+
+def test_what_was_pulled_is_told_also_where_nothing_can_be_pushed(
+    eventlog: Run, tasks: Path, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    with Store.open(tmp_path / "second") as second:
+        train(second, WIDER, "elsewhere", learning_rate="0.3", steps=5)
+        second.flush()
+        push(second, remote)
+    with Store.open(tasks) as store:
+        (remote / "stores" / store.id.hex()).touch()
+    failed = eventlog("sync", str(remote))
+    assert failed.code == 1
+    assert re.match(r"pulled [1-9]\d* batch", failed.lines[0])
+    assert failed.lines[1].startswith("pushed 0 batches and ")
+    assert f"stores/{store.id.hex()}" in failed.lines[2]
+    assert "elsewhere" in eventlog("ls").out

@@ -159,7 +159,13 @@ def test_a_server_that_is_for_reading_alone_can_be_pulled_from(
         told = refusal(url)
         assert "cannot be written" in told
         assert "the rights there" in told
+        # A sync says what it could not put there, and what it has let in all the same.
+        result = synchronise(machine("laptop").store, url)
+        assert result.pull.batches > 0
+        (problem,) = result.problems
+        assert "cannot be written" in problem
         assert pull(machine("laptop").store, url).problems == []
+        assert "cannot be written" in refusal(url, way=synchronise)
 
 
 @pytest.fixture
