@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from eventlog.check_batch import check_batch, count_kinds
+from eventlog.check_report import Report
 from eventlog.cli.metrics import series_of
 from eventlog.cli.past import model_of, state_of
 from eventlog.errors import BlobMissing, DataCorrupt
 from eventlog.events import ArtifactsDeleted, ArtifactUploaded
-from eventlog.verify import Report, verify
+from eventlog.verify import verify
 
 if TYPE_CHECKING:
     from eventlog.batch import Batch, NumberedEvent

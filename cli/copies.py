@@ -11,12 +11,11 @@ from eventlog.configuration import home_folder
 from eventlog.errors import DataCorrupt, NotFound
 
 if TYPE_CHECKING:
+    from eventlog.check_report import Report
     from eventlog.cli.progress import Advance
     from eventlog.kept_heads import KeptHeads
     from eventlog.store import Store
-    from eventlog.sync.check_remote import RemoteReport
     from eventlog.sync.objects import Objects
-    from eventlog.verify import Report
 
 __all__ = ["Copy", "Head"]
 
@@ -66,7 +65,7 @@ class Copy:
         against: "KeptHeads | None" = None,
         quick: bool = False,
         jobs: int | None = None,
-    ) -> "Report | RemoteReport":
+    ) -> "Report":
         """Check it from the bytes up; see `eventlog.verify` and `eventlog.sync.check_remote`."""
         if self.kind == "store":
             from eventlog.verify import verify

@@ -11,10 +11,9 @@ from eventlog.cli.printing import Part, counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from eventlog.check_report import Report
     from eventlog.cli.signatures import Signature
     from eventlog.kept_heads import KeptHeads
-    from eventlog.sync.check_remote import RemoteReport
-    from eventlog.verify import Report
 
 __all__ = ["command"]
 
@@ -102,20 +101,21 @@ def _kept(against: Path, signers: Path | None, signer: str | None) -> tuple["Kep
 
 def _document(
     what: Copy,
-    report: "Report | RemoteReport",
+    report: "Report",
     kept: "KeptHeads | None",
     signature: "Signature | None",
     *,
     quick: bool,
 ) -> dict[str, Any]:
     names = {"store": "home", "unknown": "unknown_events", "absent": "absent_blobs"}
+    counts = [(name, getattr(report, name)) for name in COUNTS]
     told: dict[str, Any] = {
         names.get(what.kind, what.kind): what.shown,
         "sound": not report.problems,
-        **{names.get(name, name): getattr(report, name) for name in COUNTS if hasattr(report, name)},
+        **{names.get(name, name): count for name, count in counts if count is not None},
         "blobs_read": not quick,
         "problems": report.problems,
-        "notes": getattr(report, "notes", []),
+        "notes": report.notes,
     }
     if kept is not None:
         told["against"] = {"file": kept.name, "stores": len(kept.heads)}
@@ -123,14 +123,12 @@ def _document(
     return told
 
 
-def _print(
-    report: "Report | RemoteReport", kept: "KeptHeads | None", signature: "Signature | None", *, quick: bool
-) -> None:
+def _print(report: "Report", kept: "KeptHeads | None", signature: "Signature | None", *, quick: bool) -> None:
     if signature is not None:
         line("signed: ", (f"{kept.name if kept else ''} by {signature.signer} with {signature.key}", ""))
     for problem in first_problems(report.problems):
         line((problem, "red"))
-    for note in getattr(report, "notes", []):
+    for note in report.notes:
         line((f"note: {note}", "dim"))
     if kept is not None and not report.problems:
         line(("unchanged: ", "green"), f"extends {counted(len(kept.heads), 'head')} of {kept.name}")
@@ -140,16 +138,15 @@ def _print(
     line(first, ", ".join(_counts(report, quick=quick)))
 
 
-def _counts(report: "Report | RemoteReport", *, quick: bool) -> list[str]:
-    segments, absent = getattr(report, "segments", None), getattr(report, "absent", 0)
-    held = "" if segments is None else f" in {counted(segments, 'segment')}"
+def _counts(report: "Report", *, quick: bool) -> list[str]:
+    held = "" if report.segments is None else f" in {counted(report.segments, 'segment')}"
     words = [
         f"{counted(report.batches, 'batch')} of {counted(report.stores, 'store')}{held}",
         f"{counted(report.events, 'event')} of {counted(report.sessions, 'session')}",
     ]
-    if (journals := getattr(report, "journals", None)) is not None:
-        words.append(counted(journals, "journal"))
+    if report.journals is not None:
+        words.append(counted(report.journals, "journal"))
     words.append(counted(report.blobs, "blob") + " (not read)" * quick)
-    if absent:
-        words.append(f"{counted(absent, 'blob')} absent (known not to be here)")
+    if report.absent:
+        words.append(f"{counted(report.absent, 'blob')} absent (known not to be here)")
     return words

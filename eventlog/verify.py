@@ -25,12 +25,13 @@ from eventlog.check_batch import BatchFacts, check_batch
 from eventlog.check_blobs import check_blobs, list_blobs
 from eventlog.check_chain import Chains
 from eventlog.check_journal import JournalFacts, check_journals
+from eventlog.check_report import Report
 from eventlog.errors import DataCorrupt, NotFound, StoreInvalid, StoreNewer
 from eventlog.held_transaction import HeldTransaction
-from eventlog.kept_heads import KeptHead, KeptHeads
+from eventlog.kept_heads import KeptHeads
 from eventlog.lmdb_pages import Snapshot, SnapshotGone
 
-__all__ = ["Report", "verify"]
+__all__ = ["verify"]
 
 DATA = "log/data.mdb"
 VIEWS = "views/data.mdb"
@@ -46,41 +47,6 @@ MAX_VALUE = 2 * (256 << 20) + 4096
 READ_AHEAD_BYTES = 64 << 20
 READ_AHEAD_BATCHES = 256
 WORKERS = min(8, os.cpu_count() or 1)
-
-
-@dataclass(slots=True)
-class Report:
-    """What verify looked at, and what is wrong with it.
-
-    Attributes:
-        problems: what is wrong, a line each; empty if every byte is what was written.
-        stores: how many stores have batches here.
-        batches: how many batches.
-        events: how many events in them.
-        unknown: how many of the events are of kinds that this version does not know.
-        sessions: how many sessions have events in the batches.
-        journals: how many journals.
-        blobs: how many blobs.
-        absent: how many blobs that events name are not here, as the store's absent lists say.
-        heads: the last batch of each store, by store id.
-    """
-
-    problems: list[str] = field(default_factory=list)
-    stores: int = 0
-    batches: int = 0
-    events: int = 0
-    unknown: int = 0
-    sessions: int = 0
-    journals: int = 0
-    blobs: int = 0
-    absent: int = 0
-    heads: dict[bytes, KeptHead] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return (
-            f"<Report: {len(self.problems)} problems in {self.stores} stores, {self.batches} batches,"
-            f" {self.events} events, {self.sessions} sessions, {self.journals} journals, {self.blobs} blobs>"
-        )
 
 
 def verify(
@@ -135,14 +101,9 @@ def verify(
         if digest not in absent
     ]
     report.absent = sum(digest in absent for digest in missing)
-    report.stores = len(log.chains.stores)
-    report.batches = log.chains.batches
-    report.events = log.chains.events
-    report.unknown = log.chains.unknown
-    report.sessions = len(log.chains.sessions)
+    report.count(log.chains)
     report.journals = len(journals)
     report.blobs = len(blobs)
-    report.heads = log.chains.heads
     return report
 
 

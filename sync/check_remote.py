@@ -13,13 +13,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
 from eventlog.check_batch import BatchFacts
 from eventlog.check_chain import Chains
+from eventlog.check_report import Report
 from eventlog.errors import (
     DataCorrupt,
     EventlogError,
@@ -29,7 +29,7 @@ from eventlog.errors import (
     RemoteUnreachable,
     StoreNewer,
 )
-from eventlog.kept_heads import KeptHead, KeptHeads, read_heads
+from eventlog.kept_heads import KeptHeads, read_heads
 from eventlog.sync.archive import Archive
 from eventlog.sync.check_names import Names, SegmentName, format_of, read_absent
 from eventlog.sync.check_overlaps import Overlaps
@@ -38,7 +38,7 @@ from eventlog.sync.check_zip import check_zip
 from eventlog.sync.objects import Objects
 from eventlog.sync.zip_objects import ZipObjects
 
-__all__ = ["RemoteReport", "heads_of", "verify_bundle", "verify_remote"]
+__all__ = ["heads_of", "verify_bundle", "verify_remote"]
 
 MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote 1\n"
@@ -54,38 +54,6 @@ ATTEMPTS = 5
 PATIENCE = 20
 
 
-@dataclass(slots=True)
-class RemoteReport:
-    """What verify looked at in a remote, and what is wrong with it.
-
-    Attributes:
-        problems: what is wrong, a line each; empty if every byte is what was written.
-        notes: what is no problem, but may be worth knowing, a line each.
-        stores, segments, batches, events, sessions, blobs: how many there are.
-        unknown: how many of the events are of kinds that this version does not know.
-        absent: how many blobs the log names that are not there, and are said not to be.
-        heads: the last batch of each store, by store id.
-    """
-
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    stores: int = 0
-    segments: int = 0
-    batches: int = 0
-    events: int = 0
-    unknown: int = 0
-    sessions: int = 0
-    blobs: int = 0
-    absent: int = 0
-    heads: dict[bytes, KeptHead] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return (
-            f"<RemoteReport: {len(self.problems)} problems in {self.stores} stores, {self.segments} segments,"
-            f" {self.batches} batches, {self.events} events, {self.blobs} blobs>"
-        )
-
-
 def verify_remote(
     objects: Objects,
     progress: Callable[[int, int], None] | None = None,
@@ -94,7 +62,7 @@ def verify_remote(
     since: KeptHeads | None = None,
     quick: bool = False,
     jobs: int | None = None,
-) -> RemoteReport:
+) -> Report:
     """Check every byte of a remote, or of a bundle.
 
     Args:
@@ -124,7 +92,7 @@ def verify_bundle(
     against: KeptHeads | None = None,
     quick: bool = False,
     jobs: int | None = None,
-) -> RemoteReport:
+) -> Report:
     """Check every byte of a bundle; the arguments are those of `verify_remote`.
 
     Raises:
@@ -246,13 +214,13 @@ class _Verification:
         self._jobs = jobs
         self._chains = Chains(against=against, since=since)
         self._since = since
-        self._report = RemoteReport()
+        self._report = Report()
         self._done = self._total = 0
         self._unreachable = 0
         self._again = False
         self._lock = threading.Lock()
 
-    def run(self, *, again: bool) -> RemoteReport:
+    def run(self, *, again: bool) -> Report:
         """Check everything.
 
         Raises:
@@ -280,14 +248,9 @@ class _Verification:
         if names.beside:
             some = ", ".join(names.beside[:3])
             report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")
-        report.stores = len(self._chains.stores)
+        report.count(self._chains)
         report.segments = len(names.segments)
-        report.batches = self._chains.batches
-        report.events = self._chains.events
-        report.unknown = self._chains.unknown
-        report.sessions = len(self._chains.sessions)
         report.blobs = len(names.blobs)
-        report.heads = self._chains.heads
         return report
 
     # Segments.
