@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eventlog.cli.documents import row_document
-from eventlog.cli.moments import how_long_ago, local
+from eventlog.cli.moments import how_long_ago, local_times
 from eventlog.cli.naming import close_to, listed, prefix_length
 from eventlog.cli.opening import as_json, examples, opened_views
 from eventlog.cli.printing import document, drawn, line, width
-from eventlog.cli.tables import Cell, Column, progress_cell, status_cell, table
+from eventlog.cli.tables import Cell, Column, plain_table, progress_cell, status_cell, table
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskQuery, TaskRow, Views
@@ -97,12 +96,14 @@ def command(
     more = bool(shown and len(rows) > shown)
     rows = rows[:shown]
     if as_json:
+        from eventlog.cli.documents import row_document
+
         document([row_document(row) for row in rows])
         return
     if not rows:
         line((f"no tasks{hint}", "dim"))
         return
-    table(_columns(), _cells(rows))
+    _print_rows(rows)
     if more and limit is None:
         line()
         line((f"the first {shown}; --limit 0 shows all", "dim"))
@@ -110,14 +111,13 @@ def command(
 
 def _hint(views: "Views", query: "TaskQuery", project: str | None, types: Sequence[str]) -> str:
     """Why nothing may have been found: all are archived, or no task has that project or type."""
-    if archived := views.find(replace(query, system_tags=(ARCHIVED,), limit=None)):
-        return f": {len(archived):,} {'is' if len(archived) == 1 else 'are'} archived; --archived shows them"
-    everything = views.find()
-    known = sorted({row.type for row in everything})
+    if archived := views.count(replace(query, system_tags=(ARCHIVED,))):
+        return f": {archived:,} {'is' if archived == 1 else 'are'} archived; --archived shows them"
+    known = views.types()
     unknown = [kind for kind in types if not kind.startswith("-") and kind not in known]
     if unknown and known:
         return f": none is of type {listed(unknown)}; there are {', '.join(known)}"
-    projects = {row.project for row in everything if row.project}
+    projects = [one for one in views.projects() if one]
     if project is None or any(f"{one}/".startswith(f"{project}/") for one in projects):
         return ""
     # Each project, and those that it is under.
@@ -148,21 +148,40 @@ def _columns() -> Sequence[Column]:
     )
 
 
-def _cells(rows: Sequence["TaskRow"]) -> list[list[Cell | str]]:
+def _print_rows(rows: Sequence["TaskRow"]) -> None:
     length = prefix_length([row.id for row in rows])
+    if not drawn():
+        # There may be very many.
+        plain_table(
+            _columns(),
+            (
+                [row.id[:length] for row in rows],
+                [f"{row.project}/{row.name}" if row.project else row.name for row in rows],
+                [row.status for row in rows],
+                ["" if row.progress is None else f"{row.progress}%" for row in rows],
+                local_times(row.changed for row in rows),
+                [", ".join(_tags(row)) for row in rows],
+            ),
+        )
+        return
     columns = width()
     bar_length = 10 if columns and columns >= WIDE else 5
-    return [
+    cells: list[list[Cell | str]] = [
         [
             row.id[:length],
             _name(row),
             status_cell(row.status),
             progress_cell(row.progress, bar_length),
-            how_long_ago(row.changed) if drawn() else local(row.changed),
-            ", ".join([*row.tags, *(tag for tag in row.system_tags if tag == ARCHIVED)]),
+            how_long_ago(row.changed),
+            ", ".join(_tags(row)),
         ]
         for row in rows
     ]
+    table(_columns(), cells)
+
+
+def _tags(row: "TaskRow") -> list[str]:
+    return [*row.tags, ARCHIVED] if ARCHIVED in row.system_tags else row.tags
 
 
 def _name(row: "TaskRow") -> Cell:

@@ -82,6 +82,7 @@ def _summary(title: str, series: str, rows: Sequence[Point]) -> "SeriesSummary":
             min(numbers),
             max(numbers),
             last_point,
+            len(values) - sum(map(math.isfinite, values)),
         )
 
     # Which of several points of one time and iteration is the last, the view itself decides.

@@ -5,12 +5,13 @@ Inside, a moment is what an event's time is: milliseconds since 1970-01-01 UTC.
 
 import re
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 
 from eventlog.errors import InputInvalid
 
-__all__ = ["duration", "how_long_ago", "iso", "local", "moment", "size"]
+__all__ = ["duration", "how_long_ago", "iso", "local", "local_times", "moment", "size"]
 
 FORMATS = (
     "'2026-11-20 14:00', '2026-11-20T14:00:05Z', '14:00' (today), 'yesterday 14:00', '10 minutes ago', '5m'"
@@ -40,6 +41,8 @@ UNIT_NAMES = {
     "weeks": 604_800,
 }
 STEPS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+QUARTER = 900
+QUARTERS = frozenset((f"{minute:02}:00", f"{minute + 14}:59") for minute in (0, 15, 30, 45))
 DAYS_BACK = {"today": 0, "yesterday": 1}
 
 _amount = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([a-z]+)")
@@ -99,7 +102,7 @@ def iso(milliseconds: int | None) -> str | None:
         found = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{found.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def local(milliseconds: int | None, precise: bool = False) -> str:
@@ -111,6 +114,40 @@ def local(milliseconds: int | None, precise: bool = False) -> str:
     except (ValueError, OverflowError, OSError):
         return f"{milliseconds} ms"
     return found.isoformat(sep=" ", timespec="milliseconds" if precise else "seconds")
+
+
+def local_times(moments: Iterable[int]) -> list[str]:
+    """What `local` says of each of many moments.
+
+    Hours and days are worked out once for each quarter of an hour that some of the moments are in.
+    """
+    quarters: dict[int, tuple[str, int]] = {}
+    texts = []
+    for moment in moments:
+        quarter, rest = divmod(moment // 1000, QUARTER)
+        known = quarters.get(quarter)
+        if known is None:
+            known = quarters[quarter] = _quarter(quarter * QUARTER)
+        hour, minute = known
+        if hour and moment:
+            texts.append(f"{hour}{minute + rest // 60:02}:{rest % 60:02}")
+        else:
+            texts.append(local(moment))
+    return texts
+
+
+def _quarter(first: int) -> tuple[str, int]:
+    """How local times in a quarter of an hour begin ("2026-11-20 14:"), and the minute that it begins at.
+
+    Nothing where clocks are changed in it, or where a zone has an odd offset.
+
+    Args:
+        first: its first second, since 1970-01-01 UTC.
+    """
+    begins, ends = local(first * 1000), local((first + QUARTER - 1) * 1000)
+    if begins[:14] != ends[:14] or (begins[14:], ends[14:]) not in QUARTERS:
+        return "", 0
+    return begins[:14], int(begins[14:16])
 
 
 def how_long_ago(milliseconds: int, now: float | None = None) -> str:

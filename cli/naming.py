@@ -1,7 +1,6 @@
 """Which task or model a person means, and what he may have meant where there is none of that name."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from eventlog.errors import InputInvalid, NotFound
@@ -66,6 +65,8 @@ def full_name(row: "TaskRow") -> str:
 
 def close_to(word: str, known: Iterable[str]) -> list[str]:
     """Those of the known that are nearly `word`, or whose last part is; capitals do not count."""
+    from difflib import get_close_matches
+
     words = _distinct(known)
     by_part: dict[str, list[str]] = {}
     for one in words:
@@ -82,7 +83,8 @@ def listed(words: Iterable[str]) -> str:
 
 def prefix_length(ids: Sequence[str]) -> int:
     """How much of the ids tells these apart; eight digits at least."""
-    return next((length for length in range(8, 32) if len({one[:length] for one in ids}) == len({*ids})), 32)
+    count = len({*ids})
+    return next((length for length in range(8, 32) if len({one[:length] for one in ids}) == count), 32)
 
 
 def _distinct(words: Iterable[str]) -> list[str]:

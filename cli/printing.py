@@ -44,6 +44,8 @@ _controls = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066
 _escapable = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 _console: "Console | None" = None
+# What is written as it is.
+_WHOLE = frozenset({str, int, bool, type(None)})
 
 
 def clean(value: str) -> str:
@@ -145,8 +147,19 @@ def document(value: Any, *, one_line: bool = False) -> None:
 
 def document_text(value: Any, *, one_line: bool = False) -> str:
     """What `document` prints."""
-    written = json.dumps(_finite(value), ensure_ascii=False, indent=None if one_line else 2)
+    value = _finite(value)
+    written = json.dumps(value, ensure_ascii=False) if one_line else _indented(value)
     return _escapable.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n"
+
+
+def _indented(value: Any) -> str:
+    import msgspec
+
+    try:
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except (OverflowError, UnicodeError):
+        # Halves of surrogate pairs, and numbers beyond 64 bits, which json writes too, in ten times the time.
+        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _finite(value: Any) -> Any:
@@ -157,5 +170,5 @@ def _finite(value: Any) -> Any:
             return "Infinity" if value > 0 else "-Infinity"
         return value
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: item if type(item) in _WHOLE else _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -96,8 +96,7 @@ def command(
         elif as_json:
             document([_document(views, found, one, points=title is not None) for one in chosen])
         elif title is None or not drawn():
-            counts = [_count_not_finite(views.scalars(found, one.title, one.series)) for one in chosen]
-            print_metrics(chosen, not_finite=counts) if chosen else line(("no scalars", "dim"))
+            print_metrics(chosen) if chosen else line(("no scalars", "dim"))
             if machine and drawn():
                 titles = " and ".join(sorted({one.title for one in machine}))
                 line((f"besides {titles}, by title", "dim"))
@@ -153,12 +152,10 @@ class _Curve(NamedTuple):
     Attributes:
         summary: of all its points.
         pieces: iterations and values, in order and finite; where others lie between, a new piece begins.
-        not_finite: how many values are NaN or infinite.
     """
 
     summary: "SeriesSummary"
     pieces: list[list[tuple[int, float]]]
-    not_finite: int
 
     @classmethod
     def of(cls, summary: "SeriesSummary", points: "pyarrow.Table", most: int) -> "_Curve":
@@ -171,7 +168,7 @@ class _Curve(NamedTuple):
         kept = downsample(points.filter(finite), most)
         pairs = sorted(zip(kept["iteration"].to_pylist(), kept["value"].to_pylist(), strict=True), key=_first)
         gaps = sorted(points.filter(compute.invert(finite))["iteration"].to_pylist())
-        return cls(summary, list(_pieces(pairs, gaps)), len(gaps))
+        return cls(summary, list(_pieces(pairs, gaps)))
 
 
 def _first(point: tuple[int, float]) -> int:
@@ -209,19 +206,12 @@ def _spans(points: Sequence[tuple[int, float]], axes: Axes) -> dict[int, Span]:
 
 
 def _print_legend(curves: Sequence[_Curve]) -> None:
-    columns, cells = figures([curve.summary for curve in curves], [curve.not_finite for curve in curves])
+    columns, cells = figures([curve.summary for curve in curves])
     rows: list[list[Cell | str]] = [
         [Cell(curve.summary.series, (("━━ ", colour), curve.summary.series)), *row]
         for curve, colour, row in zip(curves, COLOURS, cells, strict=False)
     ]
     table((Column("SERIES", cut=1), *columns), rows)
-
-
-def _count_not_finite(points: "pyarrow.Table") -> int:
-    from pyarrow import compute
-
-    finite: int = compute.sum(compute.is_finite(points["value"])).as_py() or 0
-    return len(points) - finite
 
 
 def _points(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> Iterator["pyarrow.Table"]:

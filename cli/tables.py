@@ -4,14 +4,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len
-
 from eventlog.cli.printing import Part, clean, console, drawn, text
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["Cell", "Column", "bar", "fields", "progress_cell", "status_cell", "table"]
+__all__ = ["Cell", "Column", "bar", "fields", "plain_table", "progress_cell", "status_cell", "table"]
 
 GAP = 2
 MIN_WIDTH = 4
@@ -60,11 +58,22 @@ class Column(NamedTuple):
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> None:
     """Print rows under headings; no headings where all titles are empty."""
-    cells = [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     if drawn():
+        cells = [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
         _draw(columns, cells, indent)
     else:
-        _write(columns, cells, indent)
+        plain = [[cell if isinstance(cell, str) else cell.plain for cell in row] for row in rows]
+        plain_table(columns, list(zip(*plain, strict=True)) or [()] * len(columns), indent)
+
+
+def plain_table(columns: Sequence[Column], words: Sequence[Sequence[str]], indent: int = 0) -> None:
+    """Print a table that is not drawn, given by its columns: in long lists no cell is looked at by itself."""
+    if any(column.title for column in columns):
+        words = [(column.title, *its) for column, its in zip(columns, words, strict=True)]
+    laid_out = [_laid_out(its, right=column.right) for column, its in zip(columns, words, strict=True)]
+    line = " " * indent + (" " * GAP).join([form for form, _ in laid_out])
+    lines = map(str.rstrip, map(line.__mod__, zip(*[its for _, its in laid_out], strict=True)))
+    sys.stdout.write("".join([f"{one}\n" for one in lines]))
 
 
 def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
@@ -93,6 +102,7 @@ def status_cell(status: str) -> Cell:
 
 
 def _draw(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
+    from rich.cells import cell_len
     from rich.padding import Padding
     from rich.table import Table
 
@@ -162,14 +172,16 @@ def _fit(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[i
     return widths
 
 
-def _write(columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
-    lines = [[clean(cell.plain) for cell in row] for row in rows]
-    if any(column.title for column in columns):
-        lines.insert(0, [clean(column.title) for column in columns])
-    widths = [max((cell_len(line[at]) for line in lines), default=0) for at in range(len(columns))]
-    for cells in lines:
-        padded = [
-            " " * (wide - cell_len(cell)) + cell if column.right else cell + " " * (wide - cell_len(cell))
-            for cell, wide, column in zip(cells, widths, columns, strict=True)
-        ]
-        sys.stdout.write(((" " * indent) + (" " * GAP).join(padded)).rstrip() + "\n")
+def _laid_out(words: Sequence[str], *, right: bool) -> tuple[str, Sequence[str]]:
+    """How the cells of a column are formatted, so that all are as wide as the widest; and the cells."""
+    everything = "".join(words)
+    if everything.isascii() and everything.isprintable():
+        wide = max(map(len, words), default=0)
+        return f"%{'' if right else '-'}{wide}s", words
+    from rich.cells import cell_len
+
+    words = [clean(one) for one in words]
+    lengths = [cell_len(one) for one in words]
+    wide = max(lengths)
+    spaces = [" " * (wide - length) for length in lengths]
+    return "%s", [gap + one if right else one + gap for one, gap in zip(words, spaces, strict=True)]

@@ -69,24 +69,16 @@ def heading(words: str) -> None:
     line((words, "bold"))
 
 
-def print_metrics(series: Sequence["SeriesSummary"], indent: int = 0, not_finite: Sequence[int] = ()) -> None:
-    """Print a row for each series.
-
-    Args:
-        series: what to print.
-        indent: columns to the left of it.
-        not_finite: of each series, how many values are NaN or infinite; where it was not counted, nothing.
-    """
+def print_metrics(series: Sequence["SeriesSummary"], indent: int = 0) -> None:
+    """Print a row for each series, `indent` columns from the left."""
     names = [(one.title, one.series) for one in series]
-    columns, cells = figures(series, not_finite)
+    columns, cells = figures(series)
     rows: list[list[Cell | str]] = [[*name, *row] for name, row in zip(names, cells, strict=True)]
     table((Column("TITLE", cut=1), Column("SERIES", cut=1), *columns), rows, indent)
 
 
-def figures(
-    series: Sequence["SeriesSummary"], not_finite: Sequence[int] = ()
-) -> tuple[list[Column], list[list[Cell | str]]]:
-    """The columns that say what series amount to, and a row of cells for each; as of `print_metrics`."""
+def figures(series: Sequence["SeriesSummary"]) -> tuple[list[Column], list[list[Cell | str]]]:
+    """The columns that say what series amount to, and a row of cells for each."""
     titles = ["LAST", "MIN", "MAX", "POINTS", "ITERATIONS"]
     rows: list[list[Cell | str]] = [
         [
@@ -98,9 +90,9 @@ def figures(
         ]
         for one in series
     ]
-    if any(not_finite):
+    if any(one.not_finite for one in series):
         titles.append("NOT FINITE")
-        for row, count in zip(rows, not_finite, strict=True):
+        for row, count in zip(rows, (one.not_finite for one in series), strict=True):
             row.append(Cell(str(count), ((str(count), "red"),)) if count else "")
     return [Column(title, right=True) for title in titles], rows
 

@@ -9,7 +9,6 @@ import os
 import shutil
 import struct
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -218,6 +217,8 @@ atexit.register(_at_exit)
 
 def _delete(path: Path) -> None:
     """Move the files away first, so that whoever opens the folder meanwhile finds none or all new ones."""
+    import uuid
+
     if not path.exists():
         return
     swept = path.parent / "temporary"

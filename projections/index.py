@@ -8,6 +8,7 @@ last change, for queries with a limit.
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -19,7 +20,7 @@ from eventlog.projections.keys import time_key
 from eventlog.projections.query import TaskQuery, TaskRow
 from eventlog.projections.terms import TermWriter, read_term, stored_terms, term, value_of
 
-__all__ = ["INDEX_VERSION", "IndexWriter", "count_tasks", "find", "read_row"]
+__all__ = ["INDEX_VERSION", "IndexWriter", "count_found", "count_tasks", "find", "read_row", "values"]
 
 INDEX_VERSION = 2
 ORDINAL = struct.Struct(">I")
@@ -76,7 +77,7 @@ def count_tasks(transaction: Any, environment: ViewsEnvironment) -> int:
 
 def read_row(transaction: Any, environment: ViewsEnvironment, ordinal: int) -> TaskRow:
     """The row of the task with this ordinal."""
-    return _decode_row(_raw_rows(transaction, environment, [ordinal])[0])
+    return _decode_row(_raw_rows(transaction, environment, [ORDINAL.pack(ordinal)])[0])
 
 
 def find(
@@ -96,15 +97,32 @@ def find(
     key = _sort_key(field)
     size = count_tasks(transaction, environment)
     if field == "changed" and end * size * _STEP < count * count:
-        ordinals = list(_along_change(transaction, environment, found, size, descending, end))
-        return [_decode_row(row) for row in _raw_rows(transaction, environment, ordinals[query.offset :])]
-    rows = _raw_rows(transaction, environment, bitmaps.numbers(found))
+        keys_along = _along_change(transaction, environment, found, size, descending, query.offset, end)
+        return [_decode_row(row) for row in _raw_rows(transaction, environment, keys_along)]
+    rows = _raw_rows(transaction, environment, [ORDINAL.pack(ordinal) for ordinal in bitmaps.numbers(found)])
     if query.offset or end < count:
         # No more of a row is decoded than it takes to sort, but for those that are asked for.
         keys = [key(_decode_sorted(row)) for row in rows]
-        places = sorted(range(count), key=keys.__getitem__, reverse=descending)
-        return [_decode_row(rows[place]) for place in places[query.offset : end]]
+        from heapq import nlargest, nsmallest
+
+        # The first of many are picked out, for which the others need not be in order.
+        pick = nlargest if descending else nsmallest
+        places = pick(end, range(count), key=keys.__getitem__)
+        return [_decode_row(rows[place]) for place in places[query.offset :]]
     return sorted(map(_decode_row, rows), key=key, reverse=descending)
+
+
+def count_found(transaction: Any, environment: ViewsEnvironment, query: TaskQuery) -> int:
+    """How many tasks match a query that names no ids, whatever its limit: no row is read for it."""
+    return _Search(transaction, environment, query).run(None).bit_count()
+
+
+def values(transaction: Any, environment: ViewsEnvironment, field: str) -> list[str]:
+    """What the tasks have in a field that is a term, "project" or "type", sorted."""
+    size = count_tasks(transaction, environment)
+    deleted = read_term(transaction, environment["terms"], term("deleted"), size)
+    living = ((value, having & ~deleted) for value, having in _values(transaction, environment, field))
+    return sorted({value for value, having in living if having})
 
 
 class _Sorted(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -188,11 +206,7 @@ class _Search:
 
     def projects(self, pattern: pages.Pattern) -> int:
         found = 0
-        for key, having in stored_terms(self.transaction, self.environment["terms"], "project"):
-            value = value_of(key)
-            if value is None:
-                first = (having & -having).bit_length() - 1
-                value = read_row(self.transaction, self.environment, first).project
+        for value, having in _values(self.transaction, self.environment, "project"):
             if pattern.search(value):
                 found |= having
         return found
@@ -201,10 +215,21 @@ class _Search:
         return pages.search(self.transaction, self.environment["pages"], field, pattern, among, self.size)
 
 
-def _raw_rows(transaction: Any, environment: ViewsEnvironment, ordinals: Sequence[int]) -> list[bytes]:
+def _values(transaction: Any, environment: ViewsEnvironment, field: str) -> Iterator[tuple[str, int]]:
+    """Every value of a field and the ordinals that have it; one may come in parts."""
+    for key, having in stored_terms(transaction, environment["terms"], field):
+        value = value_of(key)
+        if value is None:
+            first = (having & -having).bit_length() - 1
+            value = getattr(read_row(transaction, environment, first), field)
+        yield value, having
+
+
+def _raw_rows(transaction: Any, environment: ViewsEnvironment, keys: Sequence[bytes]) -> list[bytes]:
+    """The rows under these keys, which are packed ordinals."""
     with transaction.cursor(environment["rows"]) as cursor:
-        rows = [row for _, row in cursor.getmulti(map(ORDINAL.pack, ordinals))]
-    if len(rows) != len(ordinals):
+        rows = [row for _, row in cursor.getmulti(keys)]
+    if len(rows) != len(keys):
         raise ViewsDamaged("the views have lost the rows of some tasks: run `eventlog rebuild`")
     return rows
 
@@ -214,23 +239,24 @@ def _several(values: str | Sequence[str]) -> Sequence[str]:
 
 
 def _along_change(
-    transaction: Any, environment: ViewsEnvironment, found: int, size: int, last_first: bool, end: int
-) -> Iterator[int]:
-    """The first `end` ordinals of a set in the order of last change."""
-    bits = found.to_bytes((size + 7) // 8, "little")
+    transaction: Any,
+    environment: ViewsEnvironment,
+    found: int,
+    size: int,
+    last_first: bool,
+    first: int,
+    end: int,
+) -> list[bytes]:
+    """The packed ordinals of a set from place `first` up to `end` in the order of last change."""
     with transaction.cursor(environment["by_change"]) as cursor:
-        values = (
-            cursor.iterprev(keys=False, values=True)
-            if last_first
-            else cursor.iternext(keys=False, values=True)
-        )
-        for value in values:
-            ordinal = int.from_bytes(value, "big")
-            if bits[ordinal >> 3] >> (ordinal & 7) & 1:
-                yield ordinal
-                end -= 1
-                if not end:
-                    return
+        steps = cursor.iterprev if last_first else cursor.iternext
+        values: Iterator[bytes] = steps(keys=False, values=True)
+        if found.bit_count() < size:
+            bits = found.to_bytes((size + 7) // 8, "little")
+            values = (
+                value for value in values if bits[(at := int.from_bytes(value, "big")) >> 3] >> (at & 7) & 1
+            )
+        return list(islice(values, first, end))
 
 
 def _sort_key(field: str) -> Callable[[TaskRow | _Sorted], Any]:

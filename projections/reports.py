@@ -19,7 +19,7 @@ from eventlog.projections.text import fold_text
 
 __all__ = ["REPORTS_VERSION", "ReportBatch", "fold_reports", "report_batches"]
 
-REPORTS_VERSION = 3
+REPORTS_VERSION = 4
 _key = struct.Struct(">16s16sQ")
 _value = struct.Struct(">16sQQQ32s")
 E = TypeVar("E", bound=Event)

@@ -54,6 +54,7 @@ class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
         last: value of the last point in the order (time, iteration, value).
         minimum, maximum: of the values that are numbers; NaN if none is.
         last_point: iteration of the last point.
+        not_finite: how many values are NaN or infinite.
     """
 
     title: str
@@ -67,6 +68,7 @@ class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
     minimum: float
     maximum: float
     last_point: int
+    not_finite: int = 0
 
     def __repr__(self) -> str:
         return f"<SeriesSummary {self.title}/{self.series}: {self.count} points, last {self.last:g}>"
@@ -86,6 +88,7 @@ class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
             _extreme(min, (self.minimum, other.minimum)),
             _extreme(max, (self.maximum, other.maximum)),
             last.last_point,
+            self.not_finite + other.not_finite,
         )
 
 
@@ -231,6 +234,7 @@ def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple
         _extreme(min, values),
         _extreme(max, values),
         iterations[-1],
+        _count_not_finite(values),
     )
     return _Points((_little_endian(iterations), _little_endian(times), _little_endian(values))), summary
 
@@ -327,6 +331,7 @@ def _summarise(all_points: SeriesSummary, table: "pyarrow.Table") -> list[Series
             extremes["min"] + 0.0 if len(values) else math.nan,
             extremes["max"] + 0.0 if len(values) else math.nan,
             table["iteration"][end].as_py(),
+            compute.sum(compute.invert(compute.is_finite(table["value"]))).as_py(),
         )
     ]
 
@@ -337,6 +342,13 @@ def _extreme(choose: Callable[[Iterable[float]], float], values: Sequence[float]
     if total != total:
         values = [value for value in values if value == value]
     return choose(values) + 0.0 if values else math.nan
+
+
+def _count_not_finite(values: Sequence[float]) -> int:
+    if math.isfinite(sum(values)):
+        return 0
+    # Sums of finite values may be infinite, too.
+    return len(values) - sum(map(math.isfinite, values))
 
 
 def _value_key(value: float) -> int:

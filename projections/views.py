@@ -159,6 +159,25 @@ class Views:
                 ordinals = [record.ordinal for record in records if record is not None]
             return index.find(transaction, self._environment, query, ordinals)
 
+    def count(self, query: TaskQuery) -> int:
+        """How many tasks match a query, its limit, offset and ids aside; reads none of them.
+
+        Raises:
+            InputInvalid: a pattern is not a regular expression.
+        """
+        with self._read(STATES) as transaction:
+            return index.count_found(transaction, self._environment, query)
+
+    def projects(self) -> list[str]:
+        """The projects that tasks are in, sorted; "" if some are in none."""
+        with self._read(STATES) as transaction:
+            return index.values(transaction, self._environment, "project")
+
+    def types(self) -> list[str]:
+        """The types that tasks have, sorted."""
+        with self._read(STATES) as transaction:
+            return index.values(transaction, self._environment, "type")
+
     def model(self, model_id: str) -> ModelState:
         """The state of a model, by its whole id.
 

@@ -41,11 +41,12 @@ def test_python_runs_the_package_as_the_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"eventlog {package.__version__}\n")
 
 
-def test_starting_imports_nothing_heavy(eventlog: Run, tasks: Path) -> None:
+@pytest.mark.parametrize("command", [["ls"], ["show", BASELINE], ["scalars", BASELINE]], ids=" ".join)
+def test_starting_imports_nothing_heavy(eventlog: Run, tasks: Path, command: list[str]) -> None:
     code = (
-        "import sys; from eventlog.cli.main import _run; code = _run(['ls']);"
+        f"import sys; from eventlog.cli.main import _run; code = _run({command});"
         "print(code, sorted({name.split('.')[0] for name in sys.modules}"
-        " & {'pyarrow', 'numpy', 'pandas', 'git', 'fsspec', 'plotext'}), file=sys.stderr)"
+        " & {'pyarrow', 'numpy', 'pandas', 'git', 'fsspec', 'plotext', 'rich'}), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventlog.cli.moments import duration, how_long_ago, iso, local, moment, size
+from eventlog.cli.moments import duration, how_long_ago, iso, local, local_times, moment, size
 from eventlog.errors import InputInvalid
 
 NOW = datetime(2026, 11, 20, 14, 30, 15, 500_000, UTC).timestamp()
@@ -158,3 +158,24 @@ def test_a_duration_has_two_units_at_most(milliseconds: int, said: str) -> None:
 )
 def test_a_size_has_two_or_three_digits(count: int, said: str) -> None:
     assert size(count) == said
+
+
+@pytest.mark.parametrize(
+    "zone_name", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Monrovia"]
+)
+def test_many_local_times_are_those_of_each_moment(monkeypatch: pytest.MonkeyPatch, zone_name: str) -> None:
+    monkeypatch.setenv("TZ", zone_name)
+    time.tzset()
+    # Around changes of the clock: in St John's at a minute past midnight, and by half an hour on Lord Howe.
+    changes = [
+        datetime(2010, 3, 14, 3, 31, tzinfo=UTC),
+        datetime(2026, 4, 4, 15, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, tzinfo=UTC),
+    ]
+    moments = [
+        round(change.timestamp() * 1000) + minutes * 60_000 + 59_999
+        for change in changes
+        for minutes in range(-40, 40)
+    ]
+    moments += [0, 1, -1, 60_000, 1 << 60, 63_000_000_000, round(NOW * 1000)]
+    assert local_times(moments) == [local(one) for one in moments]

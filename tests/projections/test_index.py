@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from eventlog import events
 from eventlog.errors import InputInvalid
 from eventlog.events import Event
-from eventlog.projections import STATUSES, TaskQuery, TaskRow, Views
+from eventlog.projections import STATUSES, TaskQuery, TaskRow, Views, index
 from eventlog.projections.query import ORDERS
 from eventlog.store import Store
 from tests.projections.logs import Log, close, created, scratch, views_of
@@ -246,6 +247,45 @@ def test_more_tasks_than_a_chunk_of_ordinals_are_all_found(home: Path) -> None:
         "n65992",
     ]
     assert [row.name for row in views.find(TaskQuery(name="n65998"))] == ["n65998"]
+    close(views)
+
+
+class Watched:
+    """A transaction that notes which databases are walked through."""
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction = transaction
+        self.walked: list[Any] = []
+
+    def cursor(self, database: Any) -> Any:
+        self.walked.append(database)
+        return self._transaction.cursor(database)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transaction, name)
+
+
+def test_what_tasks_have_and_how_many_match_is_told_without_reading_a_row(home: Path) -> None:
+    log = Log()
+    tasks = [f"{at:032x}" for at in range(300)]
+    made = [
+        events.TaskCreated(at, task, "", f"p{at % 3}", "testing" if at == 5 else "training")
+        for at, task in enumerate(tasks)
+    ]
+    gone = [events.TaskDeleted(400, tasks[5])] + [events.TaskDeleted(401, task) for task in tasks[2::3]]
+    views = views_of(home, [log.add(1, made), log.add(1, gone)])
+    assert (views.projects(), views.types(), views.count(TaskQuery(limit=1))) == (
+        ["p0", "p1"],
+        ["training"],
+        200,
+    )
+    environment = views._environment
+    with environment.read() as transaction:
+        watched = Watched(transaction)
+        index.values(watched, environment, "project")
+        index.count_found(watched, environment, TaskQuery(project="p1"))
+        assert watched.walked
+        assert environment["rows"] not in watched.walked
     close(views)
 
 

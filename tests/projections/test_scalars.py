@@ -128,7 +128,7 @@ def test_a_summary_says_what_the_points_amount_to(home: Path) -> None:
         [scalar(9, 6, -2.0), scalar(9, 5, 8.0)],
         [scalar(4, 6, math.inf)],
     ]
-    expected = SeriesSummary("loss", "train", 5, 5, 7, 4, 9, -2.0, -2.0, math.inf, 6)
+    expected = SeriesSummary("loss", "train", 5, 5, 7, 4, 9, -2.0, -2.0, math.inf, 6, 2)
     for number, order in enumerate(([0, 1, 2], [2, 0, 1], [1, 2, 0])):
         views = caught_up_in_steps(home / str(number), [deliveries[at] for at in order])
         assert views.series(TASK) == [expected]
