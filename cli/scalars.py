@@ -133,9 +133,7 @@ def _draw(views: "Views", task: str, title: str, series: Sequence["SeriesSummary
     """Curves over one another, or one after another where there are no colours to tell them apart."""
     columns = min(console().width, MAX_WIDTH)
     left_out = len(series) - MAX_CURVES
-    curves = [
-        _Curve.of(one, views.scalars(task, one.title, one.series), 8 * columns) for one in series[:MAX_CURVES]
-    ]
+    curves = [_curve(views, task, one, 2 * columns) for one in series[:MAX_CURVES]]
     line((title, "bold"))
     for group in [[curve] for curve in curves] if console().no_color else [curves]:
         for row in _plot(group, columns):
@@ -157,18 +155,23 @@ class _Curve(NamedTuple):
     summary: "SeriesSummary"
     pieces: list[list[tuple[int, float]]]
 
-    @classmethod
-    def of(cls, summary: "SeriesSummary", points: "pyarrow.Table", most: int) -> "_Curve":
-        """The curve of a series' points, of which at most `most` are kept."""
-        from pyarrow import compute
 
-        from eventlog.projections import downsample
+def _curve(views: "Views", task: str, summary: "SeriesSummary", stretches: int) -> _Curve:
+    """The curve of a series, of whose points few are kept for each of so many stretches."""
+    outline = views.outline(task, summary.title, summary.series, stretches)
+    if outline is not None:
+        return _Curve(summary, [sorted(outline, key=_first)])
 
-        finite = compute.is_finite(points["value"])
-        kept = downsample(points.filter(finite), most)
-        pairs = sorted(zip(kept["iteration"].to_pylist(), kept["value"].to_pylist(), strict=True), key=_first)
-        gaps = sorted(points.filter(compute.invert(finite))["iteration"].to_pylist())
-        return cls(summary, list(_pieces(pairs, gaps)))
+    from pyarrow import compute
+
+    from eventlog.projections import downsample
+
+    points = views.scalars(task, summary.title, summary.series)
+    finite = compute.is_finite(points["value"])
+    kept = downsample(points.filter(finite), 4 * stretches)
+    pairs = sorted(zip(kept["iteration"].to_pylist(), kept["value"].to_pylist(), strict=True), key=_first)
+    gaps = sorted(points.filter(compute.invert(finite))["iteration"].to_pylist())
+    return _Curve(summary, list(_pieces(pairs, gaps)))
 
 
 def _first(point: tuple[int, float]) -> int:

@@ -2,7 +2,7 @@
 
 States, events, sessions, text, plots, media and what says where reports lie are compared byte for byte. The
 chunks of series, and the ordinals of the index, depend on when the views were caught up; so of series the
-points are compared, and the index is compared with what follows from the states that it is for.
+points are compared; outlines and the index are compared with what follows from what they are of.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,8 @@ from eventlog.projections import bitmaps, pages, scalars
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.index import ORDINAL, count_tasks, read_row
 from eventlog.projections.keys import time_key
+from eventlog.projections.outlines import outline_of
+from eventlog.projections.point_chunks import unpack
 from eventlog.projections.query import TaskRow
 from eventlog.projections.runner import REPORTS, STATES, Progress, catch_up, has_version, read_checkpoints
 from eventlog.projections.states import TaskRecord, read_plain_state
@@ -53,6 +55,7 @@ def check(store: Store, live: ViewsEnvironment, progress: Progress | None) -> li
                     _index(mine, live),
                     whole("series"),
                     _compare("points", _points(mine, live), _points(other, scratch)),
+                    _outlines(mine, live),
                     whole("text"),
                     whole("plots"),
                     whole("media"),
@@ -83,6 +86,17 @@ def _points(transaction: Any, environment: ViewsEnvironment) -> Items:
         table = scalars.read_scalars(transaction, environment, key, None)
         columns = (chunk for column in table.columns for chunk in column.chunks)
         yield key, b"".join(chunk.buffers()[1].to_pybytes() for chunk in columns)
+
+
+def _outlines(transaction: Any, environment: ViewsEnvironment) -> Iterator[str]:
+    """What is wrong with the outlines, by the chunks that they are of."""
+    for key, data in _raw(transaction, environment["points"]):
+        outline = outline_of(unpack(data))
+        if transaction.get(key, db=environment["outlines"]) != (outline and outline.pack()):
+            yield f"outlines: {key.hex()} is not that of its chunk"
+    for key, _ in _raw(transaction, environment["outlines"]):
+        if transaction.get(key, db=environment["points"]) is None:
+            yield f"outlines: {key.hex()} is of no chunk"
 
 
 def _compare(name: str, live: Items, folded: Items) -> Iterator[str]:

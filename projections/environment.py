@@ -43,6 +43,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         # The report stream.
         "series",
         "points",
+        "outlines",
         "text",
         "plots",
         "media",

@@ -107,7 +107,7 @@ STATES = Stream(
 REPORTS = Stream(
     "reports",
     _version(REPORTS_VERSION),
-    ("series", "points", "text", "plots", "media", "report_batches"),
+    ("series", "points", "outlines", "text", "plots", "media", "report_batches"),
     200_000,
     lambda batch: batch.reports,
     Batch.report_events,

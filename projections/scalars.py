@@ -1,9 +1,6 @@
-"""Scalar series in columns: packed as they come, read into Arrow without a loop.
+"""Scalar series: folded into columns, read into Arrow without a loop, or as an outline to be drawn.
 
-The points of a series lie in chunks. A chunk is one byte that says whether its points are in order, 7
-zeros, and three columns of little-endian 64-bit numbers: iterations, times, values. New points make a new
-chunk, which is merged with the one before while that one is small or not much larger, up to 65,536
-points; so a point is copied a few times at most, and a series is a few large chunks.
+The points of a series lie in chunks (`eventlog.projections.point_chunks`).
 
 What a series amounts to (`SeriesSummary`) is folded by operations that do not depend on the order in
 which points arrive.
@@ -12,35 +9,29 @@ which points arrive.
 import hashlib
 import math
 import operator
-import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from eventlog.events import ScalarReported
-from eventlog.projections.environment import ViewsDamaged, ViewsEnvironment
+from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.keys import task_key
+from eventlog.projections.outlines import STRIDE, Outline, outline_of
+from eventlog.projections.point_chunks import append, chunks, stored_parts
+from eventlog.projections.points import Buffer, Points, bits_key, value_key
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["SeriesSummary", "fold_scalars", "read_scalars", "read_series", "series_key"]
+__all__ = ["SeriesSummary", "fold_scalars", "read_outline", "read_scalars", "read_series", "series_key"]
 
 SERIES_SIZE = 16
-# Chunks of fewer points are always merged; none grows beyond the larger number.
-_SMALL = 1024
-_LARGE = 65536
-_HEAD = 8
-_SORTED, _UNSORTED = b"\1".ljust(_HEAD, b"\0"), bytes(_HEAD)
-_chunk_number = struct.Struct(">I")
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 _encode = msgspec.msgpack.Encoder().encode
-_int, _float = struct.Struct("<q"), struct.Struct("<d")
-Buffer = bytes | memoryview
 
 
 class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
@@ -75,7 +66,7 @@ class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
 
     def joined(self, other: "SeriesSummary") -> "SeriesSummary":
         """The summary of this one's points and another's; the same whichever comes first."""
-        last = max(self, other, key=lambda one: (one.last_time, one.last_point, _value_key(one.last)))
+        last = max(self, other, key=lambda one: (one.last_time, one.last_point, value_key(one.last)))
         return SeriesSummary(
             self.title,
             self.series,
@@ -93,39 +84,6 @@ class SeriesSummary(msgspec.Struct, array_like=True, frozen=True):
 
 
 _decode_summary = msgspec.msgpack.Decoder(SeriesSummary).decode
-
-
-class _Points(NamedTuple):
-    """Points in columns (iterations, times, values), and whether they are known to be in order."""
-
-    columns: tuple[Buffer, Buffer, Buffer]
-    is_sorted: bool = True
-
-    @property
-    def rows(self) -> int:
-        return len(self.columns[0]) // 8
-
-    def part(self, first: int, end: int) -> "_Points":
-        iterations, times, values = (column[first * 8 : end * 8] for column in self.columns)
-        return _Points((iterations, times, values), self.is_sorted)
-
-    def row(self, at: int) -> tuple[int, int, int]:
-        """A point as it sorts."""
-        iterations, times, values = self.columns
-        (iteration,), (time,) = _int.unpack_from(iterations, at * 8), _int.unpack_from(times, at * 8)
-        return time, iteration, _value_key(_float.unpack_from(values, at * 8)[0])
-
-    def comes_before(self, other: "_Points") -> bool:
-        """Whether both are in order, and this one's last point is not after the other's first."""
-        return self.is_sorted and other.is_sorted and self.row(self.rows - 1) <= other.row(0)
-
-    def ends_before(self, time: int) -> bool:
-        """Whether it is in order, and all its points are of before a time."""
-        return self.is_sorted and self.row(self.rows - 1)[0] < time
-
-    def followed_by(self, other: "_Points") -> "_Points":
-        iterations, times, values = map(b"".join, zip(self.columns, other.columns, strict=True))
-        return _Points((iterations, times, values), self.comes_before(other))
 
 
 def series_key(title: str, series: str) -> bytes:
@@ -150,7 +108,7 @@ def fold_scalars(
         if known is not None:
             summary = _decode_summary(known).joined(summary)
         transaction.put(key, _encode(summary), db=environment["series"])
-        _append(transaction, environment["points"], key, points)
+        append(transaction, environment, key, points)
 
 
 def read_series(
@@ -188,35 +146,62 @@ def read_scalars(
     import pyarrow
     import pyarrow.compute
 
-    chunks = [
+    parts = [
         points
-        for _, points in _chunks(transaction, environment["points"], key)
+        for points in chunks(transaction, environment, key)
         if reset_time is None or not points.ends_before(reset_time)
     ]
     kinds = {"iteration": pyarrow.int64(), "time": pyarrow.int64(), "value": pyarrow.float64()}
     table = pyarrow.table(
         {
             name: pyarrow.chunked_array(
-                [_arrow(chunk.columns[column], kind) for chunk in chunks],
+                [_arrow(chunk.columns[column], kind) for chunk in parts],
                 type=kind,
             )
             for column, (name, kind) in enumerate(kinds.items())
         }
     )
-    in_order = all(chunk.is_sorted for chunk in chunks[:1])
-    if not in_order or not all(map(_Points.comes_before, chunks, islice(chunks, 1, None))):
+    in_order = all(chunk.is_sorted for chunk in parts[:1])
+    if not in_order or not all(map(Points.comes_before, parts, islice(parts, 1, None))):
         table = _sort(table)
     if reset_time is not None:
         table = table.filter(pyarrow.compute.greater_equal(table["time"], reset_time))
     return table
 
 
-def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple[_Points, SeriesSummary]:
+def read_outline(
+    transaction: Any, environment: ViewsEnvironment, key: bytes, stretches: int
+) -> list[tuple[int, float]] | None:
+    """Iterations and values of points that draw like all of a series, which is described at `Views.outline`.
+
+    Args:
+        key: of the task, followed by that of the series.
+        stretches: how many stretches of points are told apart, at least.
+    """
+    known = transaction.get(key, db=environment["series"])
+    if known is None:
+        return []
+    summary = _decode_summary(known)
+    if summary.not_finite:
+        return None
+    stride = max(summary.count // stretches, 1)
+    drawn: list[tuple[int, float]] = []
+    before: tuple[int, int] | None = None
+    for part in stored_parts(transaction, environment, key, outlined=stride >= STRIDE):
+        outline = part if isinstance(part, Outline) else outline_of(part, stride, least=1)
+        if outline is None or (before is not None and before > outline.first):
+            return None
+        drawn += zip(outline.iterations, outline.values, strict=True)
+        before = outline.last
+    return drawn
+
+
+def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple[Points, SeriesSummary]:
     iterations = _int64([event.iteration for event in events])
     times = _int64([event.time for event in events])
     values = array("d", [event.value for event in events])
     if not (_grow(operator.le, times) and _grow(operator.lt, iterations)):
-        keys = [_bits_key(bits) for bits in array("q", values.tobytes())]
+        keys = [bits_key(bits) for bits in array("q", values.tobytes())]
         rows = sorted(zip(times, iterations, keys, range(len(events)), strict=True))
         places = [row[-1] for row in rows]
         iterations = array("q", map(iterations.__getitem__, places))
@@ -236,55 +221,11 @@ def _columns(title: str, series: str, events: Sequence[ScalarReported]) -> tuple
         iterations[-1],
         _count_not_finite(values),
     )
-    return _Points((_little_endian(iterations), _little_endian(times), _little_endian(values))), summary
+    return Points((_little_endian(iterations), _little_endian(times), _little_endian(values))), summary
 
 
 def _grow(compare: Callable[[int, int], bool], column: "array[int]") -> bool:
     return all(map(compare, column, islice(column, 1, None)))
-
-
-def _append(transaction: Any, database: Any, key: bytes, points: _Points) -> None:
-    number, last = _last_chunk(transaction, database, key)
-    for first in range(0, points.rows, _LARGE):
-        new = points.part(first, first + _LARGE)
-        while last is not None and _worth_merging(last.rows, new.rows):
-            new = last.followed_by(new)
-            transaction.delete(key + _chunk_number.pack(number), db=database)
-            number, last = _last_chunk(transaction, database, key)
-        number, last = number + 1, new
-        transaction.put(key + _chunk_number.pack(number), _pack(new), db=database)
-
-
-def _worth_merging(old: int, new: int) -> bool:
-    return old + new <= _LARGE and (old < _SMALL or old <= 2 * new)
-
-
-def _last_chunk(transaction: Any, database: Any, key: bytes) -> tuple[int, _Points | None]:
-    with transaction.cursor(database) as cursor:
-        found = cursor.last() if not cursor.set_range(key + b"\xff" * 5) else cursor.prev()
-        if not found or cursor.key()[: len(key)] != key:
-            return -1, None
-        return _chunk_number.unpack(cursor.key()[len(key) :])[0], _unpack(cursor.value())
-
-
-def _chunks(transaction: Any, database: Any, key: bytes) -> Iterator[tuple[int, _Points]]:
-    with transaction.cursor(database) as cursor:
-        found = cursor.set_range(key)
-        while found and cursor.key()[: len(key)] == key:
-            yield _chunk_number.unpack(cursor.key()[len(key) :])[0], _unpack(cursor.value())
-            found = cursor.next()
-
-
-def _pack(points: _Points) -> bytes:
-    return b"".join((_SORTED if points.is_sorted else _UNSORTED, *points.columns))
-
-
-def _unpack(data: bytes) -> _Points:
-    view, size = memoryview(data), (len(data) - _HEAD) // 3
-    if size % 8 or size <= 0 or len(data) != _HEAD + 3 * size:
-        raise ViewsDamaged("a chunk of a series has a length that cannot be: run `eventlog rebuild`")
-    iterations, times, values = (view[_HEAD + size * at : _HEAD + size * (at + 1)] for at in range(3))
-    return _Points((iterations, times, values), data[:_HEAD] == _SORTED)
 
 
 def _arrow(column: Buffer, kind: Any) -> Any:
@@ -299,7 +240,7 @@ def _sort(table: "pyarrow.Table") -> "pyarrow.Table":
 
     table = table.combine_chunks()
     bits = table["value"].chunk(0).view(pyarrow.int64())
-    # As `_bits_key`.
+    # As `bits_key`.
     keys = compute.bit_wise_xor(bits, compute.if_else(compute.less(bits, 0), _MAX, 0))
     order = compute.sort_indices(
         table.append_column("key", keys),
@@ -349,15 +290,6 @@ def _count_not_finite(values: Sequence[float]) -> int:
         return 0
     # Sums of finite values may be infinite, too.
     return len(values) - sum(map(math.isfinite, values))
-
-
-def _value_key(value: float) -> int:
-    """Integers that sort like the values, NaN at the ends by its sign, each bit pattern apart."""
-    return _bits_key(_int.unpack(_float.pack(value))[0])
-
-
-def _bits_key(bits: int) -> int:
-    return bits if bits >= 0 else bits ^ _MAX
 
 
 def _int64(values: list[int]) -> "array[int]":

@@ -250,6 +250,30 @@ class Views:
             )
         return table
 
+    def outline(
+        self, task_id: str, title: str, series: str, stretches: int
+    ) -> list[tuple[int, float]] | None:
+        """Iterations and values of points that draw like all of a series; of a long one, few are read.
+
+        The points are cut into stretches, of each of which the first, the last, the smallest and the largest
+        are there.
+
+        Args:
+            stretches: how many there are at least, as far as there are points.
+
+        Returns:
+            None where it takes all the points to tell (`scalars`, `downsample`): values are NaN or infinite,
+            points came out of order, or some are from before a reset.
+
+        Raises:
+            NotFound: there is no such task or model.
+        """
+        with self._read(STATES, REPORTS) as transaction:
+            if self._reset_time(transaction, task_id) is not None:
+                return None
+            key = task_key(task_id) + scalars.series_key(title, series)
+            return scalars.read_outline(transaction, self._environment, key, stretches)
+
     def text(self, task_id: str) -> list[TextLine]:
         """What a task wrote to its console, in order; only what came after its last reset.
 

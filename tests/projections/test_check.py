@@ -70,7 +70,18 @@ DATABASES = (
 
 
 # Of these, whatever is there too much is named by its key.
-WHOLE = ("events", "models", "sessions", "text", "plots", "media", "by_change", "terms", "report_batches")
+WHOLE = (
+    "events",
+    "models",
+    "sessions",
+    "text",
+    "plots",
+    "media",
+    "by_change",
+    "terms",
+    "report_batches",
+    "outlines",
+)
 
 
 def test_views_that_are_what_the_log_folds_to_have_no_differences(views: Views) -> None:
@@ -93,6 +104,20 @@ def test_a_changed_or_missing_byte_in_any_view_is_named_and_a_rebuild_mends_it(
     views.rebuild()
     assert views.check() == []
     assert len(views.find()) == 2
+    close(views)
+
+
+@pytest.mark.parametrize("tamper", [change_last_byte, delete_first])
+def test_a_changed_or_missing_outline_is_named_and_a_rebuild_mends_it(
+    home: Path, tamper: Callable[[str], Tamper]
+) -> None:
+    log = Log()
+    views = views_of(home, [log.add(1, [created(1), *(scalar(2 + at, at, float(at)) for at in range(17_000))])])
+    assert views.check() == []
+    views._environment.write(lambda transaction: tamper("outlines")(transaction, views._environment))
+    assert any("outlines" in line for line in views.check())
+    views.rebuild()
+    assert views.check() == []
     close(views)
 
 

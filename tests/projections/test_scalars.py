@@ -3,6 +3,8 @@
 import math
 import random
 import struct
+from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 
 from eventlog import events
 from eventlog.errors import NotFound
-from eventlog.events import Event
+from eventlog.events import Event, ScalarReported
 from eventlog.projections import SeriesSummary, Views
+from eventlog.projections.keys import task_key
 from eventlog.projections.scalars import series_key
 from eventlog.store import Store
 from tests.projections.logs import OTHER, TASK, Log, close, created, scalar, views_of
@@ -228,3 +231,63 @@ def test_a_task_or_series_that_is_not_there_is_named(home: Path) -> None:
     with pytest.raises(NotFound, match=f"no task {OTHER}"):
         views.scalars(OTHER, "loss", "train")
     close(views)
+
+
+def long_series(count: int, seed: int = 0) -> list[Event]:
+    rng = random.Random(seed)
+    return [scalar(10 + at, at, rng.gauss(0, 1)) for at in range(count)]
+
+
+def extremes(points: Iterable[tuple[int, float]], count: int, stretches: int) -> list[set[tuple[int, float]]]:
+    """The corners of what a curve does in each of some stretches of iterations."""
+    of_stretches: list[list[tuple[int, float]]] = [[] for _ in range(stretches)]
+    for iteration, value in points:
+        of_stretches[iteration * stretches // count].append((iteration, value))
+    by_value = itemgetter(1)
+    return [{its[0], its[-1], min(its, key=by_value), max(its, key=by_value)} for its in of_stretches]
+
+
+@pytest.mark.parametrize("count", [3, 1000, 5000, 40_960])
+def test_an_outline_draws_like_all_points(home: Path, count: int) -> None:
+    given_events = long_series(count)
+    views = caught_up_in_steps(home, [given_events[first : first + 9000] for first in range(0, count, 9000)])
+    outline = views.outline(TASK, "loss", "train", 20)
+    assert outline is not None
+    stretches = min(count, 20)
+    whole = [(event.iteration, event.value) for event in given_events if isinstance(event, ScalarReported)]
+    assert set(outline) <= set(whole)
+    assert len(outline) <= max(8 * stretches, 4 * (count // 1024 + 10))
+    assert extremes(outline, count, stretches) == extremes(whole, count, stretches)
+    close(views)
+
+
+def test_an_outline_of_a_long_series_leaves_most_points_unread(home: Path) -> None:
+    given_events = long_series(70_000)
+    views = caught_up_in_steps(home, [given_events[:40_000], given_events[40_000:]])
+    environment = views._environment
+    outline = views.outline(TASK, "loss", "train", 20)
+    assert outline is not None
+    environment.write(lambda transaction: transaction.drop(environment["points"], delete=False))
+    environment.write(
+        lambda transaction: [
+            transaction.put(
+                task_key(TASK) + series_key("loss", "train") + bytes([0, 0, 0, at]),
+                b"not read",
+                db=environment["points"],
+            )
+            for at in range(2)
+        ]
+    )
+    assert views.outline(TASK, "loss", "train", 20) == outline
+    close(views)
+
+
+def test_where_an_outline_cannot_tell_it_is_none(home: Path) -> None:
+    given_events = long_series(10_000)
+    late: list[list[Event]] = [given_events[5000:], given_events[:5000]]
+    odd: list[list[Event]] = [[*given_events, scalar(20_000, 20_000, math.inf)]]
+    reset: list[list[Event]] = [[*given_events, events.TaskReset(20_000, TASK), scalar(20_001, 1, 1.0)]]
+    for number, deliveries in enumerate((late, odd, reset)):
+        views = caught_up_in_steps(home / str(number), deliveries)
+        assert views.outline(TASK, "loss", "train", 20) is None
+        close(views)
