@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run the benchmarks, and print what they measured beside the budgets."""
+"""`python -m benchmarks`: measure the budgets, and this project beside its peers; print and write both."""
 
 import argparse
 import json
@@ -7,15 +7,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.benchmark import Row
+from benchmarks.comparison.program import ADAPTERS, LIMITS, OURS, PEERS, Program
+from benchmarks.comparison.report import as_json, as_lines, as_markdown
+from benchmarks.comparison.rounds import Effort, Results, compare, make_ready
+from benchmarks.comparison.works import WORKS, find_work
 from benchmarks.machine import describe_machine
 from benchmarks.runner import NAMES, find_benchmark, run_rounds
+
+ROOT = Path(__file__).parents[1]
+DEFAULT_JSON = ROOT / "build" / "benchmarks.json"
+GROUPS = {"budgets": NAMES, "peers": tuple(work.name for work in WORKS)}
+_QUICK = "with a tenth of the work: not figures to quote"
 
 
 def main() -> int:
@@ -26,9 +37,30 @@ def main() -> int:
     output = Console() if sys.stdout.isatty() else Console(width=130)
     machine = describe_machine(arguments.scratch)
     output.print("\n".join(f"{name}: {value}" for name, value in machine.items()), highlight=False)
+    asked = [name for only in arguments.only or GROUPS for name in GROUPS.get(only, (only,))]
+    report: dict[str, Any] = {"command": sys.argv[1:], "machine": machine}
+    failed = False
+    if budgets := [name for name in asked if name in NAMES]:
+        results, failed = _measure_budgets(budgets, arguments, progress)
+        output.print(_table(results, quick=arguments.quick))
+        report["benchmarks"] = _report(results)
+    if works := [name for name in asked if name not in NAMES]:
+        compared, programs = _measure_peers(works, arguments, progress)
+        output.print(_comparison(compared, programs, quick=arguments.quick))
+        report["comparison"] = as_json(compared, programs)
+        _write(arguments.markdown, as_markdown(compared, programs, machine, _preface(arguments)), progress)
+    if works or arguments.json != DEFAULT_JSON:
+        _write(arguments.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n", progress)
+    return 1 if failed else 0
+
+
+def _measure_budgets(
+    names: Sequence[str], arguments: argparse.Namespace, progress: Console
+) -> tuple[dict[str, list[dict[str, float]]], bool]:
+    """Run the benchmarks of the budgets: what each measured, and whether one failed."""
     results: dict[str, list[dict[str, float]]] = {}
-    failed = []
-    for name in arguments.only or NAMES:
+    failed = False
+    for name in names:
         missing = find_benchmark(name).missing
         if missing:
             progress.print(f"{name} is skipped: {', '.join(missing)} is not installed")
@@ -44,19 +76,65 @@ def main() -> int:
                     notify=status.update,
                 )
         except subprocess.CalledProcessError as error:
-            failed.append(name)
+            failed = True
             progress.print(f"{name} failed: its process exited with {error.returncode}")
         finally:
             shutil.rmtree(folder)
-    output.print(_table(results, quick=arguments.quick))
-    if arguments.json:
-        report = {"command": sys.argv[1:], "machine": machine, "benchmarks": _report(results)}
-        arguments.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return 1 if failed else 0
+    return results, failed
+
+
+def _measure_peers(
+    names: Sequence[str], arguments: argparse.Namespace, progress: Console
+) -> tuple[Results, list[Program]]:
+    """Install the peers that are asked for, and measure them beside this project and the limits."""
+    programs = [Program.of_adapter(ADAPTERS / f"{name}.py") for name in (OURS, *arguments.peers, *LIMITS)]
+    if arguments.quick:
+        effort = Effort(0.1, 2, 3)
+    else:
+        effort = Effort(1, 5, 100) if arguments.full else Effort(1, 3, 20)
+    effort = Effort(effort.share, arguments.rounds or effort.rounds, arguments.kills or effort.kills)
+    scratch = Path(tempfile.mkdtemp(prefix="eventlog-peers-", dir=arguments.scratch))
+    try:
+        with progress.status("") as status:
+            # Into a file, a line for each is what shows that something goes on.
+            notify = status.update if progress.is_terminal else progress.print
+            make_ready(programs, arguments.environments, scratch, notify)
+            results = compare([find_work(name) for name in names], programs, effort, scratch, notify)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return results, programs
+
+
+def _comparison(results: Results, programs: Sequence[Program], *, quick: bool) -> Table:
+    table = Table(title=_QUICK if quick else None)
+    for heading in ("what", "program"):
+        table.add_column(heading)
+    for heading in ("median", "lowest to highest", "beside eventlog"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", ratio=1)
+    for name, of_programs in results.items():
+        work = find_work(name)
+        for row in work.rows:
+            table.add_section()
+            for cells in as_lines(work, row, of_programs, programs):
+                table.add_row(*(escape(cell) for cell in cells))
+    return table
+
+
+def _preface(arguments: argparse.Namespace) -> str:
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    made = f"# eventlog beside its peers\n\nMade by `{command}`."
+    return f"{made} {_QUICK[0].upper()}{_QUICK[1:]}." if arguments.quick else made
+
+
+def _write(path: Path, text: str, progress: Console) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    progress.print(f"wrote {path}")
 
 
 def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
-    table = Table(title="with a tenth of the work: not figures to quote" if quick else None)
+    table = Table(title=_QUICK if quick else None)
     table.add_column("what", overflow="fold", ratio=1)
     for heading in ("median", "lowest to highest", "budget", ""):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -111,18 +189,52 @@ def _figure(value: float) -> str:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure the budgets of the design on this machine and print them beside the budget.",
+        description="Measure the budgets of the design on this machine, and this project beside its peers.",
     )
+    choices = (*GROUPS, *GROUPS["budgets"], *GROUPS["peers"])
     parser.add_argument(
         "--only",
         metavar="NAME",
         action="append",
-        choices=NAMES,
-        help=f"one of {', '.join(NAMES)}; repeatable",
+        choices=choices,
+        help=f"one of {', '.join(choices)}; repeatable",
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, to try it out")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quick", action="store_true", help="a tenth of the work, to try it out")
+    amount.add_argument(
+        "--full", action="store_true", help="more rounds, and 100 kills of each kind: about an hour"
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each benchmark")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's figures to FILE")
+    parser.add_argument("--kills", type=int, metavar="N", help="kills of each kind, for each program")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        metavar="NAME",
+        choices=PEERS,
+        default=PEERS,
+        help=f"which peers to measure beside (default: all of {', '.join(PEERS)})",
+    )
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        metavar="FOLDER",
+        default=ROOT / ".bench",
+        help="where peers are installed, once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        default=ROOT / "build" / "peers.md",
+        help="where the table of the peers is written (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        default=DEFAULT_JSON,
+        help="where every round's figures are written (default: %(default)s)",
+    )
     parser.add_argument(
         "--scratch",
         type=Path,

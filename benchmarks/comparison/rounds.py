@@ -1,0 +1,174 @@
+"""Runs the rounds: in each, every program does the work once, so that what disturbs one disturbs all."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.comparison.driving import Drive, DriveFailed
+from benchmarks.comparison.environments import install
+from benchmarks.comparison.program import Program
+from benchmarks.comparison.work import Measured, Site, Work
+
+__all__ = ["Effort", "Result", "Results", "compare", "make_ready"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done.
+
+    Attributes:
+        share: of the work of a round.
+        rounds: at most, of each work.
+        kills: of each kind, for each program.
+    """
+
+    share: float
+    rounds: int
+    kills: int
+
+
+@dataclass
+class Result:
+    """What one program did of one work: its rounds, or why there are none."""
+
+    rounds: list[Measured] = field(default_factory=list)
+    reason: str | None = None
+
+    def values(self, row: str) -> list[float]:
+        """All figures of a row: one of each round, or several where a round has several."""
+        found: list[float] = []
+        for measured in self.rounds:
+            figure = measured.figures.get(row)
+            if isinstance(figure, list):
+                found += figure
+            elif figure is not None:
+                found.append(figure)
+        return found
+
+
+# By the name of the work, then by that of the program.
+Results = dict[str, dict[str, Result]]
+
+
+def make_ready(
+    programs: Sequence[Program], environments: Path, scratch: Path, notify: Callable[[str], None]
+) -> None:
+    """Install what is not installed yet, and ask each program for its version."""
+    for program in programs:
+        notify(f"installing {program.name}")
+        install(program, environments)
+        if program.missing is None:
+            try:
+                described = Drive(
+                    program, "describe", scratch / program.path.stem, scratch / "bytecode"
+                ).wait(60)
+                program.version = described["version"]
+            except DriveFailed as error:
+                program.missing = f"cannot be run: {error}"
+
+
+def compare(
+    works: Sequence[Work],
+    programs: Sequence[Program],
+    effort: Effort,
+    scratch: Path,
+    notify: Callable[[str], None],
+) -> Results:
+    """Measure programs with works; each program that fails has a reason, and is not tried again.
+
+    Args:
+        scratch: an empty folder, on the disk that is measured.
+        notify: told what runs now, and how long the rest takes.
+    """
+    results: Results = {
+        work.name: {program.name: Result(reason=program.missing) for program in programs} for work in works
+    }
+    plan = _Plan(works, programs, effort, results, notify)
+    for work in works:
+        for number in range(plan.rounds(work)):
+            with ThreadPoolExecutor(work.lanes) as pool:
+                for _ in pool.map(
+                    lambda program, work=work, number=number: plan.run(
+                        work, program, number, scratch / work.name
+                    ),
+                    # Nobody is always the first, or always behind the same one.
+                    _rotated(plan.able(work), number),
+                ):
+                    pass
+        shutil.rmtree(scratch / work.name, ignore_errors=True)
+    return results
+
+
+def _rotated(programs: Sequence[Program], number: int) -> Iterable[Program]:
+    first = number % max(len(programs), 1)
+    return (*programs[first:], *programs[:first])
+
+
+class _Plan:
+    """What is to be run, what has been, and how long the rest will take."""
+
+    def __init__(
+        self,
+        works: Sequence[Work],
+        programs: Sequence[Program],
+        effort: Effort,
+        results: Results,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._programs = programs
+        self._effort = effort
+        self._results = results
+        self._notify = notify
+        self._taken: dict[tuple[str, str], float] = {}
+        self._left = {
+            (work.name, program.name): self.rounds(work) for work in works for program in self.able(work)
+        }
+        self._works = {work.name: work for work in works}
+
+    def rounds(self, work: Work) -> int:
+        return min(work.rounds, self._effort.rounds)
+
+    def able(self, work: Work) -> list[Program]:
+        """Those that can fill at least one row, and have not failed."""
+        return [
+            program
+            for program in self._programs
+            if self._results[work.name][program.name].reason is None
+            and any(program.reason(needs) is None for needs in work.needs.values())
+        ]
+
+    def run(self, work: Work, program: Program, number: int, folder: Path) -> None:
+        """One round of one program."""
+        count = self.rounds(work)
+        self._notify(
+            f"{work.name}: {program.name}, round {number + 1} of {count}; about {self._minutes()} left"
+        )
+        result = self._results[work.name][program.name]
+        site = Site(
+            folder / program.path.stem,
+            number,
+            self._effort.share,
+            self._effort.kills,
+            folder.parent / "bytecode",
+        )
+        started = time.monotonic()
+        try:
+            result.rounds.append(work.measure(site, program))
+        except DriveFailed as error:
+            result.reason = str(error)
+        key = (work.name, program.name)
+        self._taken[key] = time.monotonic() - started
+        self._left[key] = 0 if result.reason else count - number - 1
+        for path in site.folder.glob("store-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _minutes(self) -> str:
+        seconds = 0.0
+        for (name, program), rounds in self._left.items():
+            work = self._works[name]
+            guess = work.seconds * max(self._effort.share, 0.3)
+            seconds += self._taken.get((name, program), guess) * rounds / work.lanes
+        return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
