@@ -31,7 +31,6 @@ def install(program: Program, environments: Path) -> None:
     if installed.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    environments.mkdir(parents=True, exist_ok=True)
     if uv := shutil.which("uv"):
         make: list[str | Path] = [uv, "venv", "--quiet", "--python", sys.executable, folder]
         fill: list[str | Path] = [
@@ -47,6 +46,7 @@ def install(program: Program, environments: Path) -> None:
         make = [sys.executable, "-m", "venv", folder]
         fill = [program.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
+        environments.mkdir(parents=True, exist_ok=True)
         for command in (make, [*fill, *requirements]):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.CalledProcessError as error:
