@@ -28,7 +28,7 @@ lint: $(VENV)/installed-test  ## ruff, mypy and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-demo  ## measure the budgets of docs/ARCHITECTURE.md; ARGS="--quick" goes to it
+bench: $(VENV)/installed-demo  ## measure the budgets, and the peers beside; ARGS="--quick" goes to it
 	$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(VENV)/installed-test  ## build the wheel and the source distribution into dist/

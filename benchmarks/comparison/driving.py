@@ -38,9 +38,8 @@ class Drive:
         self._private = folder.with_name(f"{folder.name}-{self._mark[:8]}")
         self._result = self._private / "result.json"
         self._said = self._private / "stderr"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("home", "temporary"):
-            (self._private / name).mkdir(parents=True, exist_ok=True)
+        for path in (folder, self._private / "home", self._private / "temporary"):
+            path.mkdir(parents=True, exist_ok=True)
         arguments = json.dumps({"folder": str(folder), **options} if work != "describe" else options)
         # -P: a folder of adapters that are named after their programs must not come first.
         command = [program.python, "-P", driver.__file__, program.path, work, arguments, self._result]
@@ -67,10 +66,12 @@ class Drive:
             raise DriveFailed(f"had not ended after {seconds:,.0f} s") from None
         finally:
             self.end()
-        if status or not self._result.exists():
+        figures: dict[str, Any] = json.loads(self._result.read_text()) if self._result.exists() else {}
+        if figures.get("failed"):
+            raise DriveFailed(figures["failed"])
+        if status or not figures:
             said = self._said.read_text(errors="replace").strip().splitlines()
-            raise DriveFailed(said[-1].strip()[:200] if said else f"exit status {status}")
-        figures: dict[str, Any] = json.loads(self._result.read_text())
+            raise DriveFailed(f"exit status {status}: {' '.join(said[-1:])[:200]}")
         return figures
 
     def has_failed(self) -> bool:

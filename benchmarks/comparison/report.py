@@ -12,12 +12,20 @@ from benchmarks.comparison.works import find_work
 
 __all__ = ["as_json", "as_lines", "as_markdown", "figure_text"]
 
+_HOW = """\
+Every program does the same work in its offline or local mode, in a virtual environment of its own, with
+nothing to reach beyond this machine. In each round all of them do it once, one after the other, each in a
+new process. The figures are medians over the rounds; the best of a line is bold. A dash is explained further
+down, where each figure has its spread. *The limit* is what the machine itself took for the same in the same
+rounds: a `write(2)` of as many bytes, LMDB with a synced transaction every 200 ms, or `cp`.
+"""
+
 
 def as_markdown(
     results: Results, programs: Sequence[Program], machine: Mapping[str, str], preface: str
 ) -> str:
     """One table of the medians; below it each figure with its spread and ratio, or the reason for a dash."""
-    lines = [preface, "", *(f"- {name}: {value}" for name, value in machine.items()), ""]
+    lines = [preface, "", _HOW, "", *(f"- {name}: {value}" for name, value in machine.items()), ""]
     lines += _overview(results, programs)
     for name, of_programs in results.items():
         work = find_work(name)

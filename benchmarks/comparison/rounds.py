@@ -164,7 +164,7 @@ class _Plan:
                 if row in work.needs and program.reason(work.needs[row]) is None
             }
             result.rounds.append(replace(measured, figures=figures))
-        except DriveFailed as error:
+        except (DriveFailed, OSError) as error:
             result.reason = str(error)
         key = (work.name, program.name)
         self._taken[key] = time.monotonic() - started

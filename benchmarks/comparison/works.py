@@ -32,7 +32,7 @@ def find_work(name: str) -> Work:
 def _measure_calls(site: Site, program: Program) -> Measured:
     folder = f"store-{site.round}"
     asked = site.amount(_CALLS)
-    options = {"seconds": site.seconds(5)}
+    options = {"seconds": site.seconds(3)}
     # The first run makes the store, and brings files into the page cache.
     site.drive(program, "calls", folder, name="first", count=100, **options)
     before = bytes_on_disk(site.folder / folder)
@@ -42,7 +42,7 @@ def _measure_calls(site: Site, program: Program) -> Measured:
 
 
 def _measure_pace(site: Site, program: Program) -> Measured:
-    asked = site.amount(_RATE * 10)
+    asked = site.amount(_RATE * 5)
     # One who cannot keep the pace does less.
     seconds = asked / _RATE * 1.5
     figures = site.drive(
@@ -61,7 +61,7 @@ def _measure_processes(site: Site, program: Program) -> Measured:
     drives: list[Drive] = []
     try:
         for name in names:
-            options = {"name": name, "count": asked, "seconds": site.seconds(5), "go": str(go)}
+            options = {"name": name, "count": asked, "seconds": site.seconds(3), "go": str(go)}
             drive = Drive(program, "calls", site.folder / folder, site.bytecode, **options)
             # One by one, so that those begun are ended if the next cannot be.
             drives.append(drive)
@@ -91,7 +91,7 @@ def _await_all(go: Path, drives: list[Drive]) -> None:
 
 
 def _measure_training(site: Site, program: Program) -> Measured:
-    figures = site.drive(program, "training", f"store-{site.round}", name="trained", seconds=site.seconds(10))
+    figures = site.drive(program, "training", f"store-{site.round}", name="trained", seconds=site.seconds(5))
     return _measured(figures, 2_000)
 
 
@@ -105,7 +105,7 @@ def _measure_read(site: Site, program: Program) -> Measured:
             "store",
             name="long",
             count=asked,
-            seconds=site.seconds(30),
+            seconds=site.seconds(20),
             limit=300,
         ),
     )
@@ -115,7 +115,7 @@ def _measure_read(site: Site, program: Program) -> Measured:
 
 def _measure_tasks(site: Site, program: Program) -> Measured:
     asked = site.amount(_TASKS)
-    seconds = site.seconds(40)
+    seconds = site.seconds(30)
     made = _made(site, lambda: site.drive(program, "fill_tasks", "store", count=asked, seconds=seconds))
     figures = site.drive(program, "find_tasks", "store", tasks=made)
     return _scaled(figures, made, _TASKS)
@@ -178,7 +178,7 @@ def _scaled(figures: dict[str, Any], made: int, asked: int) -> Measured:
 WORKS = (
     Work(
         "calls",
-        f"{_CALLS:,} scalars in a loop that does nothing else, for 5 s at most",
+        f"{_CALLS:,} scalars in a loop that does nothing else, for 3 s at most",
         "calls",
         (
             Row("closed", "a call, closing included", "µs"),
@@ -202,7 +202,7 @@ WORKS = (
     ),
     Work(
         "pace",
-        f"{_RATE:,} calls a second for 10 s",
+        f"{_RATE:,} calls a second for 5 s",
         "calls",
         (
             Row("p999", "a call at 2,000 a second, 99.9th percentile", "µs"),
@@ -214,7 +214,7 @@ WORKS = (
     ),
     Work(
         "processes",
-        f"{_PROCESSES} processes with a run each in one store, 10,000 calls each, for 5 s at most",
+        f"{_PROCESSES} processes with a run each in one store, 10,000 calls each, for 3 s at most",
         "calls",
         (
             Row("closed", "a call, eight processes at once, closing included", "µs"),
@@ -226,7 +226,7 @@ WORKS = (
     ),
     Work(
         "training",
-        "2,000 steps of an MLP of scikit-learn's on its digits, three scalars a step, for 10 s at most",
+        "2,000 steps of an MLP of scikit-learn's on its digits, three scalars a step, for 5 s at most",
         "steps",
         (
             Row("slower_closed", "training slowed down, closing included", "%"),
@@ -239,7 +239,7 @@ WORKS = (
     ),
     Work(
         "read",
-        f"one series of {_POINTS:,} points, or as many as 30 s write, read back in a new process",
+        f"one series of {_POINTS:,} points, or as many as 20 s write, read back in a new process",
         "points",
         (Row("read", "reading a million points", "ms"),),
         {"read": ("scalars", "read")},
@@ -248,7 +248,7 @@ WORKS = (
     ),
     Work(
         "tasks",
-        f"{_TASKS:,} finished runs, or as many as 40 s make; those with a tag, one in ten",
+        f"{_TASKS:,} finished runs, or as many as 30 s make; those with a tag, one in ten",
         "runs",
         (
             Row("first", "filtering 10,000 runs, the first time", "ms"),

@@ -34,8 +34,13 @@ _PIECE = 1 << 20
 
 
 def main(adapter: str, work: str, options: str, result: str) -> None:
-    """Do the work, and write what it measured."""
-    figures = WORKS[work](load_adapter(Path(adapter)), **json.loads(options))
+    """Do the work, and write what it measured; or "failed", and why, in one line."""
+    try:
+        figures = WORKS[work](load_adapter(Path(adapter)), **json.loads(options))
+    except Exception as error:
+        said = str(error).strip().splitlines() or [""]
+        Path(result).write_text(json.dumps({"failed": f"{type(error).__name__}: {said[0][:200]}"}))
+        raise
     Path(result).write_text(json.dumps(figures))
 
 
