@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import math
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +94,12 @@ def _measure_peers(
         effort = Effort(0.1, 2, 3)
     else:
         effort = Effort(1, 5, 100) if arguments.full else Effort(1, 3, 20)
-    effort = Effort(effort.share, arguments.rounds or effort.rounds, arguments.kills or effort.kills)
+    effort = replace(
+        effort,
+        rounds=arguments.rounds or effort.rounds,
+        kills=arguments.kills or effort.kills,
+        minutes=arguments.minutes or math.inf,
+    )
     scratch = Path(tempfile.mkdtemp(prefix="eventlog-peers-", dir=arguments.scratch))
     try:
         with progress.status("") as status:
@@ -206,6 +213,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each benchmark")
     parser.add_argument("--kills", type=int, metavar="N", help="kills of each kind, for each program")
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="begin no further round of the peers after so many minutes"
+    )
     parser.add_argument(
         "--peers",
         nargs="*",

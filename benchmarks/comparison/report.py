@@ -56,7 +56,7 @@ def as_lines(
         else:
             middle = statistics.median(values)
             spread = f"{figure_text(min(values))} to {figure_text(max(values))}" if len(values) > 1 else ""
-            ratio = _ratio(middle, ours) if program.name != "eventlog" else ""
+            ratio = _ratio(middle, ours) if program.name != "eventlog" and not _partial(result) else ""
             remark = _remark(work, result)
             yield what, program.name, f"{figure_text(middle)} {row.unit}", spread, ratio, remark
         what = ""
@@ -115,11 +115,15 @@ def _overview(results: Results, programs: Sequence[Program]) -> list[str]:
         work = find_work(name)
         for row in work.rows:
             cells = [f"{row.text}, {row.unit}", _limit(row, of_programs, limits)]
-            middles = [_median(of_programs[program.name], row.name) for program in peers]
-            known = [middle for middle in middles if middle is not None]
+            of_peers = [of_programs[program.name] for program in peers]
+            whole = [_median(result, row.name) for result in of_peers if not _partial(result)]
+            known = [middle for middle in whole if middle is not None]
             best = (max(known) if row.at_least else min(known)) if known else None
-            for middle in middles:
+            for result in of_peers:
+                middle = _median(result, row.name)
                 text = "—" if middle is None else figure_text(middle)
+                if middle is not None and (partial := _partial(result)):
+                    text += f" (of {partial:,.0f} {work.unit})"
                 cells.append(f"**{text}**" if middle is not None and middle == best else text)
             lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -136,6 +140,12 @@ def _limit(row: Row, of_programs: Mapping[str, Result], limits: Sequence[Program
 def _median(result: Result | None, row: str) -> float | None:
     values = result.values(row) if result else []
     return statistics.median(values) if values else None
+
+
+def _partial(result: Result) -> float | None:
+    """How much was done where figures are of less than was asked for; None where they are of all."""
+    partial = [measured.done for measured in result.rounds if measured.is_partial]
+    return statistics.median(partial) if partial else None
 
 
 def _ratio(middle: float, ours: float | None) -> str:

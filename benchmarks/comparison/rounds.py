@@ -1,10 +1,12 @@
 """Runs the rounds: in each, every program does the work once, so that what disturbs one disturbs all."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.comparison.driving import Drive, DriveFailed
@@ -23,11 +25,13 @@ class Effort:
         share: of the work of a round.
         rounds: at most, of each work.
         kills: of each kind, for each program.
+        minutes: after which no further round is begun.
     """
 
     share: float
     rounds: int
     kills: int
+    minutes: float = math.inf
 
 
 @dataclass
@@ -87,18 +91,17 @@ def compare(
         work.name: {program.name: Result(reason=program.missing) for program in programs} for work in works
     }
     plan = _Plan(works, programs, effort, results, notify)
-    for work in works:
-        for number in range(plan.rounds(work)):
+    stop_at = time.monotonic() + effort.minutes * 60
+    # Rounds without, works within: what disturbs the machine for minutes disturbs one round of each work.
+    for number in range(max(map(plan.rounds, works))):
+        for work in works:
+            # The first round is what fills the rows.
+            if number >= plan.rounds(work) or (number and time.monotonic() > stop_at):
+                continue
             with ThreadPoolExecutor(work.lanes) as pool:
-                for _ in pool.map(
-                    lambda program, work=work, number=number: plan.run(
-                        work, program, number, scratch / work.name
-                    ),
-                    # Nobody is always the first, or always behind the same one.
-                    _rotated(plan.able(work), number),
-                ):
-                    pass
-        shutil.rmtree(scratch / work.name, ignore_errors=True)
+                # Nobody is always the first, or always behind the same one.
+                able = _rotated(plan.able(work), number)
+                list(pool.map(partial(plan.run, work, number, scratch / work.name), able))
     return results
 
 
@@ -140,7 +143,7 @@ class _Plan:
             and any(program.reason(needs) is None for needs in work.needs.values())
         ]
 
-    def run(self, work: Work, program: Program, number: int, folder: Path) -> None:
+    def run(self, work: Work, number: int, folder: Path, program: Program) -> None:
         """One round of one program."""
         count = self.rounds(work)
         self._notify(

@@ -54,12 +54,14 @@ class Measured:
         done: how much was done: calls, points, tasks, or bytes.
         asked: how much should have been.
         is_scaled: figures were multiplied by asked over done.
+        is_partial: figures are of less than was asked for, and would be others for all of it.
     """
 
     figures: dict[str, float | list[float]]
     done: float
     asked: float
     is_scaled: bool = False
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _measure_read(site: Site, program: Program) -> Measured:
         ),
     )
     figures = site.drive(program, "read_series", "store", name="long", points=made)
-    return _scaled(figures, made, _POINTS)
+    return Measured({"read": figures["read"] * _POINTS / made}, made, _POINTS, is_scaled=made < _POINTS)
 
 
 def _measure_tasks(site: Site, program: Program) -> Measured:
@@ -118,7 +118,8 @@ def _measure_tasks(site: Site, program: Program) -> Measured:
     seconds = site.seconds(30)
     made = _made(site, lambda: site.drive(program, "fill_tasks", "store", count=asked, seconds=seconds))
     figures = site.drive(program, "find_tasks", "store", tasks=made)
-    return _scaled(figures, made, _TASKS)
+    figures.pop("calls")
+    return Measured(figures, made, asked, is_partial=made < asked)
 
 
 def _measure_artifacts(site: Site, program: Program) -> Measured:
@@ -167,12 +168,6 @@ def _made(site: Site, make: Callable[[], dict[str, Any]]) -> int:
 def _measured(figures: dict[str, Any], asked: float) -> Measured:
     done = figures.pop("calls")
     return Measured(figures, done, asked)
-
-
-def _scaled(figures: dict[str, Any], made: int, asked: int) -> Measured:
-    figures.pop("calls")
-    scaled: dict[str, float | list[float]] = {name: each * asked / made for name, each in figures.items()}
-    return Measured(scaled, made, asked, is_scaled=made < asked)
 
 
 WORKS = (

@@ -13,6 +13,7 @@ asked for what the comparison measures:
 * ``scalar(run)``: a function of a step and a value, which reports one scalar of the series "loss".
   ``metrics(run)``: a function of a step and a dictionary, which reports the values of several series.
 * ``finish(run)``: close the run, and have everything it took on disk.
+* ``index(folder)``, where something has to be done before anything can be found; it is not counted.
 * ``kept(folder, name)``: the steps of the series "loss" that can be found afterwards.
 * ``read(folder, name)``: the values of the series "loss", as its reading interface gives them.
 * ``fill_tasks(folder, count, more)``: make finished runs, as long as ``more()``; how many there are.

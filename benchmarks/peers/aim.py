@@ -38,6 +38,13 @@ def finish(run: Any) -> None:
     run.close()
 
 
+def index(folder: Path) -> None:
+    """What `aim up` does behind its pages; without it nothing is found in a run, not even by its own SDK."""
+    from aim import Repo
+
+    Repo.from_path(_repository(folder))._recreate_index()
+
+
 def kept(folder: Path, name: str) -> list[int]:
     return [int(step) for step in _columns(folder, name)[0]]
 
@@ -86,15 +93,19 @@ def _repository(folder: Path) -> str:
 
 
 def _run(folder: Path, name: str) -> Any:
-    from aim import Repo
+    from aim import Repo, Run
 
     repository = Repo.from_path(_repository(folder))
-    return next(run for run in repository.iter_runs() if run.name == name)
+    runs = (Run(key, repo=repository, read_only=True) for key in repository.list_all_runs())
+    return next(run for run in runs if run.name == name)
 
 
 def _columns(folder: Path, name: str) -> Any:
-    from aim.sdk.objects.metric import Metric  # noqa: F401 (a part of Aim that its readers need)
+    """The steps and the values of the series "loss"."""
     from aim.storage.context import Context
 
     metric = _run(folder, name).get_metric("loss", Context({}))
-    return metric.values.sparse_numpy() if metric is not None else ([], [])
+    if metric is None:
+        return [], []
+    steps, columns = metric.data.numpy()
+    return steps, columns[0]

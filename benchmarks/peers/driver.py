@@ -28,6 +28,7 @@ from typing import Any
 Figures = dict[str, Any]
 
 _BLOCK = 250
+_SHORT = "short"
 _COUNTER = struct.Struct("<q")
 _STEPS_OF_TRAINING = 2_000
 _PIECE = 1 << 20
@@ -142,15 +143,20 @@ def training(adapter: Any, folder: str, name: str, seconds: float) -> Figures:
 def write_series(adapter: Any, folder: str, name: str, count: int, seconds: float) -> Figures:
     """Make the series that `read_series` reads; how many points it has."""
     _import(adapter, folder)
+    short = adapter.begin(Path(folder), _SHORT)
+    _loop(adapter.scalar(short), [0.5] * 10, seconds)
+    adapter.finish(short)
     run = adapter.begin(Path(folder), name)
     made = _loop(adapter.scalar(run), list(_losses(count)), seconds)
     adapter.finish(run)
+    _index(adapter, folder)
     return {"calls": made}
 
 
 def read_series(adapter: Any, folder: str, name: str, points: int) -> Figures:
-    """Read a series back, in a process that has read nothing yet."""
+    """Read a series back, in a process that has read only a short one, which loads what reading needs."""
     _import(adapter, folder)
+    adapter.read(Path(folder), _SHORT)
     start = perf_counter()
     values = adapter.read(Path(folder), name)
     taken = perf_counter() - start
@@ -163,7 +169,9 @@ def fill_tasks(adapter: Any, folder: str, count: int, seconds: float) -> Figures
     """Make the runs that `find_tasks` looks through, for so many seconds at most; how many there are."""
     _import(adapter, folder)
     deadline = perf_counter() + seconds
-    return {"calls": adapter.fill_tasks(Path(folder), count, lambda: perf_counter() < deadline)}
+    made = adapter.fill_tasks(Path(folder), count, lambda: perf_counter() < deadline)
+    _index(adapter, folder)
+    return {"calls": made}
 
 
 def find_tasks(adapter: Any, folder: str, tasks: int) -> Figures:
@@ -191,6 +199,7 @@ def artifacts(adapter: Any, folder: str, name: str, size: int, only_in: bool = F
     adapter.finish(run)
     figures = {"calls": size, "in": size / (perf_counter() - start) / 1e9}
     if not only_in:
+        _index(adapter, folder)
         target = Path(folder) / "target"
         target.mkdir()
         os.sync()
@@ -221,6 +230,7 @@ def sync(adapter: Any, folder: str, name: str, size: int) -> Figures:
 def kept(adapter: Any, folder: str, names: list[str], counts: list[int]) -> Figures:
     """How many of the first `counts` steps of each run are found."""
     _import(adapter, folder)
+    _index(adapter, folder)
     return {"kept": [_kept(adapter, folder, name, count) for name, count in zip(names, counts, strict=True)]}
 
 
@@ -254,6 +264,8 @@ def kills(adapter: Any, folder: str, count: int, group: bool, seed: int, rate: i
         found = _kept_apart(adapter, place, reported)
         unread += found is None
         lost.append(reported - (found or 0))
+    if unread == count:
+        raise RuntimeError("nothing of what the killed processes left can be read")
     return {"calls": sum(acknowledged), "lost": lost, "unread": unread}
 
 
@@ -282,6 +294,12 @@ def _import(adapter: Any, folder: str) -> float:
     start = perf_counter()
     exec(adapter.IMPORT, {})
     return perf_counter() - start
+
+
+def _index(adapter: Any, folder: str) -> None:
+    """Have found what was written, where a program needs more for it than to be asked."""
+    if hasattr(adapter, "index"):
+        adapter.index(Path(folder))
 
 
 def _losses(count: int) -> Iterator[float]:
@@ -350,6 +368,7 @@ def _kept_apart(adapter: Any, folder: Path, count: int) -> int | None:
     if not child:
         try:
             _import(adapter, str(folder))
+            _index(adapter, str(folder))
             _COUNTER.pack_into(result, 0, _kept(adapter, str(folder), "killed", count))
             os._exit(0)
         except BaseException:
