@@ -1,0 +1,52 @@
+"""SIGKILL, of processes and of whole process groups, at random instants."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from torture.fault import Fault, Outcome, Round
+from torture.processes import end_all, kill, wait_until
+from torture.promises import check_store
+from torture.workloads import WORKLOADS, noted_in, start
+
+__all__ = ["FAULT"]
+
+# How long scripts run at most before they are killed; more of them die early than late.
+LONGEST_SECONDS = 1.2
+# One script in so many has an interpreter of its own, and one in so many may be killed before it has begun.
+FRESH = 6
+EARLY = 6
+
+
+def play(this: Round) -> Outcome:
+    """Kill the scripts of one store, several times over, and check the store after each time."""
+    random, outcome = this.random, Outcome()
+    home, notes = this.folder / "home", this.folder / "notes"
+    notes.mkdir()
+    for turn in range(random.randint(1, 3)):
+        scripts = {}
+        for number in range(random.choice((1, 1, 2, 3))):
+            label = f"w{turn}-{number}"
+            workload, fresh = random.choice(list(WORKLOADS)), random.randrange(FRESH) == 0
+            scripts[label] = start(workload, home, notes, label, random.randrange(1 << 30), fresh=fresh)
+        if random.randrange(EARLY):
+            for label in scripts:
+                wait_until(partial(_has_begun, notes, label), f"script {label} begins")
+        for label in random.sample(list(scripts), len(scripts)):
+            time.sleep(LONGEST_SECONDS * random.random() ** 2 / len(scripts))
+            outcome.faults += kill(scripts[label], group=random.random() < 0.6)
+        outcome.faults += end_all()
+        if (home / "log").exists():
+            counted = Outcome()
+            check_store(counted, home, noted_in(notes))
+            # What was acknowledged in an earlier turn is looked for again, and counted once.
+            outcome.acknowledged, counted.acknowledged = counted.acknowledged, 0
+            outcome.add(counted)
+    return outcome
+
+
+def _has_begun(notes: Path, label: str) -> bool:
+    return any(notes.glob(f"{label}*"))
+
+
+FAULT = Fault("processes and process groups killed with SIGKILL", "kills", play)

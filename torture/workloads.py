@@ -1,0 +1,264 @@
+"""What is hit by the faults: scripts as people write them, with the SDK, each noting which calls returned.
+
+A script is one process, or several that it forks; each of them, and each thread that reports, is a writer
+with a label of its own. A writer numbers what it does of each sort (scalars, parameters, artifacts …) from 0,
+and notes a number once the call has returned. So for each writer and sort the log must hold the numbers 0, 1,
+2 … in order, each once, up to the last that was noted; and of each writer at most one call more.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from eventlog import events
+
+if TYPE_CHECKING:
+    from eventlog import Task
+
+__all__ = ["WORKLOADS", "Noted", "artifact_bytes", "fact_of", "noted_in", "start"]
+
+# A sort of call, the writer's label, and the number.
+Fact = tuple[str, str, int]
+REPOSITORY = Path(__file__).parents[1]
+PROJECT = "torture"
+
+
+def start(workload: str, home: Path, notes: Path, label: str, seed: int, *, fresh: bool = False) -> int:
+    """Start a script in a process of its own, which leads a process group; returns its process id.
+
+    Args:
+        workload: one of `WORKLOADS`.
+        home: the store's folder.
+        notes: the folder to note in what returned.
+        label: of the script's first writer.
+        seed: what the script's chances are drawn from.
+        fresh: in a new interpreter, as a person would start it; else in a fork of this one, which is quicker.
+    """
+    notes.mkdir(exist_ok=True)
+    environment = {**os.environ, "EVENTLOG_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+    if fresh:
+        arguments = [workload, str(notes), label, str(seed)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "torture.workloads", *arguments], env=environment, start_new_session=True
+        )
+        # Waited for by its number, as a fork is.
+        process.returncode = 0
+        return process.pid
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setsid()
+            os.environ.update(environment)
+            main(workload, str(notes), label, str(seed))
+            code = 0
+        except SystemExit:
+            code = 0
+        except BaseException as error:
+            print(f"{workload} {label}: {error!r}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(code)
+    return child
+
+
+class Noted:
+    """What a writer notes down, each fact after its call had returned; it outlives the process."""
+
+    def __init__(self, folder: Path, label: str) -> None:
+        self.folder = folder
+        self.label = label
+        self.counts: Counter[str] = Counter()
+        self._file = os.open(folder / label, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def next(self, sort: str) -> int:
+        """The number of what is done next of a sort."""
+        return self.counts[sort]
+
+    def add(self, sort: str) -> None:
+        """Note that the call of that number has returned."""
+        os.write(self._file, b"%s %d\n" % (sort.encode(), self.counts[sort]))
+        self.counts[sort] += 1
+
+
+def noted_in(folder: Path) -> dict[tuple[str, str], int]:
+    """How many calls of each sort returned to each writer, by sort and label."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in folder.iterdir():
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            sort, number = line.decode().split()
+            assert counts[sort, path.name] == int(number), (path, line)
+            counts[sort, path.name] += 1
+    return counts
+
+
+def fact_of(event: events.Event) -> Fact | None:
+    """What a writer did, by the event that it became; None for events that no writer numbers."""
+    match event:
+        case events.ScalarReported(title="loss", series=label, iteration=number):
+            return "scalar", label, number
+        case events.SingleValueReported(name=label, value=number) if label.startswith("w"):
+            return "value", label, int(number)
+        case events.TagsAdded(tags=[tag]):
+            return _split("tag", tag)
+        case events.ArtifactUploaded(name=name):
+            return _split("artifact", name)
+        case events.ParametersSet(parameters=parameters) if len(parameters) == 1:
+            name, parameter = next(iter(parameters.items()))
+            label = name.removeprefix("torture/")
+            return ("parameter", label, int(parameter.value)) if label != name else None
+        case events.TextReported(text=text):
+            match = re.match(r"line (\S+) (\d+) ", text)
+            return ("line", match[1], int(match[2])) if match else None
+        case _:
+            return None
+
+
+def _split(sort: str, name: str) -> Fact | None:
+    label, _, number = name.rpartition("#")
+    return (sort, label, int(number)) if label else None
+
+
+def artifact_bytes(label: str, number: int) -> bytes:
+    """What a writer uploads as its artifact of that number, of varying size; no compressor makes it less."""
+    chance = Random(f"{label} {number}")
+    return chance.randbytes(chance.choice((10, 5_000, 100_000, 100_000, 1_500_000)))
+
+
+class _Writer:
+    """One process or thread that reports, and notes what returned."""
+
+    def __init__(self, task: "Task", notes: Path, label: str, random: Random) -> None:
+        self.task = task
+        self.noted = Noted(notes, label)
+        self.label = label
+        self.random = random
+
+    def scalar(self) -> None:
+        number = self.noted.next("scalar")
+        self.task.get_logger().report_scalar("loss", self.label, value=1 / (number + 1), iteration=number)
+        self.noted.add("scalar")
+
+    def value(self) -> None:
+        self.task.get_logger().report_single_value(self.label, self.noted.next("value"))
+        self.noted.add("value")
+
+    def parameter(self) -> None:
+        self.task.set_parameter(f"torture/{self.label}", self.noted.next("parameter"))
+        self.noted.add("parameter")
+
+    def tag(self) -> None:
+        self.task.add_tags([f"{self.label}#{self.noted.next('tag')}"])
+        self.noted.add("tag")
+
+    def artifact(self) -> None:
+        number = self.noted.next("artifact")
+        path = self.noted.folder.parent / f"{self.label}.bin"
+        path.write_bytes(artifact_bytes(self.label, number))
+        self.task.upload_artifact(f"{self.label}#{number}", path, wait_on_upload=True)
+        self.noted.add("artifact")
+
+    def line(self) -> None:
+        """A line on the console; some are so long that they become blobs."""
+        size = self.random.choice((10, 10, 100, 3000, 20_000, 70_000))
+        # All at once: a thread may print between a line and its end.
+        sys.stdout.write(f"line {self.label} {self.noted.next('line')} {'x' * size}\n")
+        self.noted.add("line")
+
+    def work(self) -> None:
+        """For ever, a random mixture, in bursts and with rests."""
+        calls = (self.scalar, self.value, self.parameter, self.line, self.artifact, self.tag)
+        weights = (60, 3, 3, 12, 1, 1)
+        while True:
+            for call in self.random.choices(calls, weights, k=self.random.choice((1, 30, 300))):
+                call()
+            if self.random.random() < 0.3:
+                time.sleep(self.random.random() * 0.05)
+
+
+def _init(name: str) -> "Task":
+    from eventlog import Task
+
+    return Task.init(project_name=PROJECT, task_name=name, reuse_last_task_id=False)
+
+
+def _scalars(notes: Path, label: str, random: Random) -> None:
+    writer = _Writer(_init(label), notes, label, random)
+    while True:
+        writer.scalar()
+
+
+def _mixture(notes: Path, label: str, random: Random) -> None:
+    _Writer(_init(label), notes, label, random).work()
+
+
+def _forks(notes: Path, label: str, random: Random) -> None:
+    """Processes that fork while they report, and go on, all of them."""
+    from eventlog import Task
+
+    writer = _Writer(_init(label), notes, label, random)
+    children = random.randint(1, 3)
+    for child in range(children):
+        for _ in range(random.choice((0, 1, 1000))):
+            writer.scalar()
+        if os.fork() == 0:
+            label = f"{label}.{child}"
+            task = Task.current_task()
+            assert task is not None
+            writer = _Writer(task, notes, label, Random(random.random()))
+            if random.random() < 0.7:
+                break
+    writer.work()
+
+
+def _threads(notes: Path, label: str, random: Random) -> None:
+    task = _init(label)
+    writers = [_Writer(task, notes, f"{label}.{number}", Random(random.random())) for number in range(3)]
+    for writer in writers[1:]:
+        threading.Thread(target=writer.work, daemon=True).start()
+    writers[0].work()
+
+
+def _tasks(notes: Path, label: str, random: Random) -> None:
+    """Tasks that begin and end, one after the other; the store is closed with each."""
+    from eventlog.sdk.stores import close_stores
+
+    done = Noted(notes, f"{label}.done")
+    for number in range(1 << 30):
+        task = _init(f"{label}.{number}")
+        writer = _Writer(task, notes, f"{label}.{number}", random)
+        for call in random.choices(
+            (writer.scalar, writer.parameter, writer.line), (9, 1, 1), k=random.choice((1, 100))
+        ):
+            call()
+        task.close()
+        done.add("closed")
+        if random.random() < 0.5:
+            close_stores()
+
+
+WORKLOADS: dict[str, Callable[[Path, str, Random], None]] = {
+    "scalars": _scalars,
+    "mixture": _mixture,
+    "forks": _forks,
+    "threads": _threads,
+    "tasks": _tasks,
+}
+
+
+def main(workload: str, notes: str, label: str, seed: str) -> None:
+    """What the process does: one script, until it is killed."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    WORKLOADS[workload](Path(notes), label, Random(f"{seed} {label}"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
