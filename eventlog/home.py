@@ -2,12 +2,14 @@
 
 import errno
 import logging
+import os
 from pathlib import Path
 
 from eventlog.errors import EventlogError, StoreFull, StoreInvalid, StoreReadOnly
+from eventlog.group_sync import sync_folders
 from eventlog.hosts import HOSTS, SHARED, home_around
 
-__all__ = ["is_there", "make_home", "refuse_orphans"]
+__all__ = ["is_there", "make_home", "refuse_orphans", "sync_names"]
 
 log = logging.getLogger("eventlog")
 
@@ -70,6 +72,29 @@ def make_home(home: Path) -> None:
             around,
             around,
         )
+
+
+def sync_names(home: Path) -> None:
+    """Have a new store's files and folders, and those on the way to it, keep their names through a power cut.
+
+    What is committed is synced by LMDB, the file alone: where the name of a folder above it goes, all goes.
+
+    Raises:
+        StoreFull, StoreReadOnly: that cannot be done.
+    """
+    try:
+        sync_folders((home / "log", home))
+        # Those that were made with it are this user's; the first that is not holds the last of the names.
+        folder = home
+        while folder != folder.parent and folder.stat().st_uid == os.geteuid():
+            folder = folder.parent
+            try:
+                sync_folders([folder])
+            except PermissionError:
+                # It can be passed through, and not be read: nor was anything made in it.
+                break
+    except OSError as error:
+        raise _unusable(home, error) from None
 
 
 def refuse_orphans(home: Path) -> None:

@@ -29,7 +29,7 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.events import Event
-from eventlog.home import is_there, make_home, refuse_orphans
+from eventlog.home import is_there, make_home, refuse_orphans, sync_names
 from eventlog.partial_file import sweep_temporary
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
@@ -285,6 +285,8 @@ class Store:
             meta = self.environment["meta"]
             kind, identity = transaction.get(b"format", db=meta), transaction.get(b"store", db=meta)
         if kind is None and not self.read_only:
+            # Before others can see that it is a store, and commit to it.
+            sync_names(self.home)
             return self.environment.write(self._found)
         if kind != FORMAT:
             if kind is not None and kind.isdigit():

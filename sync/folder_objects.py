@@ -57,6 +57,9 @@ class FolderObjects(Objects):
         with self.errors(""):
             Path(self._root).mkdir(exist_ok=True)
             self._identity = self._root_identity()
+            # Before others can see that it is a remote, and take what they put there for safe.
+            with contextlib.suppress(PermissionError):
+                sync_folders([parent])
 
     def everything(self) -> dict[str, int | None]:
         """Size by name of every object under the root, however deep; None for what is no plain file.

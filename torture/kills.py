@@ -7,7 +7,7 @@ from pathlib import Path
 from torture.fault import Fault, Outcome, Round
 from torture.processes import end_all, kill, wait_until
 from torture.promises import check_store
-from torture.workloads import WORKLOADS, noted_in, start
+from torture.workloads import WORKLOADS, noted_in, raised_in, start
 
 __all__ = ["FAULT"]
 
@@ -36,6 +36,7 @@ def play(this: Round) -> Outcome:
             time.sleep(LONGEST_SECONDS * random.random() ** 2 / len(scripts))
             outcome.faults += kill(scripts[label], group=random.random() < 0.6)
         outcome.faults += end_all()
+        outcome.check(not (raised := raised_in(notes)), f"raised into a script: {raised}")
         if (home / "log").exists():
             counted = Outcome()
             check_store(counted, home, noted_in(notes))

@@ -14,7 +14,15 @@ from eventlog.verify import verify
 from torture.fault import Outcome
 from torture.workloads import Fact, artifact_bytes, fact_of
 
-__all__ = ["check_facts", "check_store", "check_verified", "check_views", "facts_in", "read_log"]
+__all__ = [
+    "check_ends",
+    "check_facts",
+    "check_store",
+    "check_verified",
+    "check_views",
+    "facts_in",
+    "read_log",
+]
 
 # By sort of call and label of the writer.
 Counts = Mapping[tuple[str, str], int]
@@ -34,7 +42,7 @@ def check_store(outcome: Outcome, home: Path, noted: Counts, *, tail: bool = Tru
         with Store.open(home) as store:
             log = read_log(outcome, store)
             check_facts(outcome, facts_in(store, log), noted, tail=tail)
-            _check_ends(outcome, store, log)
+            check_ends(outcome, store, log)
             _check_blobs(outcome, store, log)
             check_views(outcome, store)
         left = sorted(path.name for path in (home / "journals").iterdir())
@@ -115,8 +123,6 @@ def check_facts(
     """What had returned is there once and in order, and of each writer at most the one call it was in."""
     more: dict[str, int] = {}
     for sort, label in sorted(found.keys() | noted.keys()):
-        if sort == "closed":
-            continue
         numbers, count = found.get((sort, label), []), noted.get((sort, label), 0)
         outcome.acknowledged += count
         missing = count - len(set(numbers) & set(range(count)))
@@ -145,7 +151,7 @@ def check_views(outcome: Outcome, store: Store) -> None:
         outcome.check(not views.left_out(), "the views leave batches out")
 
 
-def _check_ends(outcome: Outcome, store: Store, log: list[NumberedEvent]) -> None:
+def check_ends(outcome: Outcome, store: Store, log: list[NumberedEvent]) -> None:
     """Every session has ended, and no task of a dead process shows as running."""
     ended = {one.session for one in log if isinstance(one.event, events.SessionEnded)}
     going = {one.session for one in log} - ended

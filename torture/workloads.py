@@ -6,14 +6,16 @@ and notes a number once the call has returned. So for each writer and sort the l
 2 … in order, each once, up to the last that was noted; and of each writer at most one call more.
 """
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -23,12 +25,30 @@ from eventlog import events
 if TYPE_CHECKING:
     from eventlog import Task
 
-__all__ = ["WORKLOADS", "Noted", "artifact_bytes", "fact_of", "noted_in", "start"]
+__all__ = [
+    "CLOSE",
+    "FLUSH",
+    "STOP",
+    "WORKLOADS",
+    "Fact",
+    "Noted",
+    "artifact_bytes",
+    "fact_of",
+    "noted_in",
+    "raised_in",
+    "raising",
+    "start",
+]
 
 # A sort of call, the writer's label, and the number.
 Fact = tuple[str, str, int]
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = "torture"
+# What is noted of a call that is no event: all before it is committed; or the task is closed.
+FLUSH = "flush"
+CLOSE = "close"
+ERRORS = ".errors"
+STOP = ".stop"
 
 
 def start(workload: str, home: Path, notes: Path, label: str, seed: int, *, fresh: bool = False) -> int:
@@ -59,11 +79,6 @@ def start(workload: str, home: Path, notes: Path, label: str, seed: int, *, fres
             os.setsid()
             os.environ.update(environment)
             main(workload, str(notes), label, str(seed))
-            code = 0
-        except SystemExit:
-            code = 0
-        except BaseException as error:
-            print(f"{workload} {label}: {error!r}", file=sys.stderr, flush=True)
         finally:
             os._exit(code)
     return child
@@ -82,21 +97,42 @@ class Noted:
         """The number of what is done next of a sort."""
         return self.counts[sort]
 
+    def write(self, line: str) -> None:
+        """Note a line."""
+        os.write(self._file, line.encode())
+
     def add(self, sort: str) -> None:
         """Note that the call of that number has returned."""
-        os.write(self._file, b"%s %d\n" % (sort.encode(), self.counts[sort]))
+        self.write(f"{sort} {self.counts[sort]}\n")
         self.counts[sort] += 1
 
 
 def noted_in(folder: Path) -> dict[tuple[str, str], int]:
     """How many calls of each sort returned to each writer, by sort and label."""
     counts: Counter[tuple[str, str]] = Counter()
-    for path in folder.iterdir():
+    for path in folder.glob("w*"):
         for line in path.read_bytes().split(b"\n")[:-1]:
             sort, number = line.decode().split()
             assert counts[sort, path.name] == int(number), (path, line)
             counts[sort, path.name] += 1
-    return counts
+    return {(sort, label): count for (sort, label), count in counts.items() if sort not in (CLOSE, FLUSH)}
+
+
+@contextlib.contextmanager
+def raising(notes: Path, who: str) -> Iterator[None]:
+    """What is raised here, as nothing may be, is written down for `raised_in`."""
+    try:
+        yield
+    except BaseException:
+        with (notes / ERRORS).open("a") as file:
+            file.write(f"{who}: {traceback.format_exc()}\n")
+        raise
+
+
+def raised_in(notes: Path) -> str:
+    """What was raised into scripts."""
+    path = notes / ERRORS
+    return path.read_text() if path.exists() else ""
 
 
 def fact_of(event: events.Event) -> Fact | None:
@@ -172,11 +208,23 @@ class _Writer:
         sys.stdout.write(f"line {self.label} {self.noted.next('line')} {'x' * size}\n")
         self.noted.add("line")
 
+    def flush(self) -> None:
+        """Have all that was noted before outlast a power cut."""
+        self.task.flush()
+        self.noted.add(FLUSH)
+
     def work(self) -> None:
-        """For ever, a random mixture, in bursts and with rests."""
-        calls = (self.scalar, self.value, self.parameter, self.line, self.artifact, self.tag)
-        weights = (60, 3, 3, 12, 1, 1)
-        while True:
+        """A random mixture, in bursts and with rests, until one is asked to stop."""
+        self._work((self.scalar, self.value, self.parameter, self.line, self.tag, self.artifact, self.flush))
+
+    def report(self) -> None:
+        """The same of calls that never raise; until one is asked to stop."""
+        self._work((self.scalar, self.value, self.parameter, self.line, self.tag))
+
+    def _work(self, calls: tuple[Callable[[], None], ...]) -> None:
+        weights = (120, 6, 6, 24, 2, 2, 1)[: len(calls)]
+        stop = self.noted.folder / STOP
+        while not stop.exists():
             for call in self.random.choices(calls, weights, k=self.random.choice((1, 30, 300))):
                 call()
             if self.random.random() < 0.3:
@@ -186,7 +234,7 @@ class _Writer:
 def _init(name: str) -> "Task":
     from eventlog import Task
 
-    return Task.init(project_name=PROJECT, task_name=name, reuse_last_task_id=False)
+    return Task.init(project_name=PROJECT, task_name=f"task {name}", reuse_last_task_id=False)
 
 
 def _scalars(notes: Path, label: str, random: Random) -> None:
@@ -197,6 +245,14 @@ def _scalars(notes: Path, label: str, random: Random) -> None:
 
 def _mixture(notes: Path, label: str, random: Random) -> None:
     _Writer(_init(label), notes, label, random).work()
+
+
+def _reports(notes: Path, label: str, random: Random) -> None:
+    """Only what may never raise, to a proper end."""
+    task = _init(label)
+    _Writer(task, notes, label, random).report()
+    task.close()
+    Noted(notes, f"{label}.done").add(CLOSE)
 
 
 def _forks(notes: Path, label: str, random: Random) -> None:
@@ -239,7 +295,7 @@ def _tasks(notes: Path, label: str, random: Random) -> None:
         ):
             call()
         task.close()
-        done.add("closed")
+        done.add(CLOSE)
         if random.random() < 0.5:
             close_stores()
 
@@ -247,6 +303,7 @@ def _tasks(notes: Path, label: str, random: Random) -> None:
 WORKLOADS: dict[str, Callable[[Path, str, Random], None]] = {
     "scalars": _scalars,
     "mixture": _mixture,
+    "reports": _reports,
     "forks": _forks,
     "threads": _threads,
     "tasks": _tasks,
@@ -257,7 +314,8 @@ def main(workload: str, notes: str, label: str, seed: str) -> None:
     """What the process does: one script, until it is killed."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
-    WORKLOADS[workload](Path(notes), label, Random(f"{seed} {label}"))
+    with raising(Path(notes), f"{workload} {label}"):
+        WORKLOADS[workload](Path(notes), label, Random(f"{seed} {label}"))
 
 
 if __name__ == "__main__":

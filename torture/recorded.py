@@ -1,0 +1,59 @@
+"""What is recorded for power cuts: two machines that work, are killed, recover and sync through a folder.
+
+It is a script of its own, because the recorder has to be there when a program starts: `python -m torture.recorded
+ROOT NOTES SEED SECONDS`. Under ROOT are `home` and `other`, two stores, and `remote`, where they meet.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+from torture.processes import adopt_orphans, end_all, kill
+from torture.syncing import sync_for_ever
+from torture.workloads import WORKLOADS, raising, start
+
+__all__ = ["main"]
+
+
+def main(root: str, notes: str, seed: str, seconds: str) -> None:
+    """Let them work for some seconds, and end them all."""
+    adopt_orphans()
+    random = Random(seed)
+    end = time.monotonic() + float(seconds)
+    homes = [Path(root, "home"), Path(root, "other")]
+    # Whoever records imports once, not in each process.
+    import eventlog.sdk.task  # noqa: F401
+
+    running: dict[int, Path] = {}
+    for number, home in enumerate(homes[: random.choice((1, 2, 2))]):
+        _sync(home, Path(root, "remote"), Path(notes), f"s{number}", random)
+    count = 0
+    while time.monotonic() < end:
+        home = random.choice(homes)
+        if list(running.values()).count(home) < 2:
+            workload = random.choice(list(WORKLOADS))
+            script = start(workload, home, Path(notes), f"w{count}", random.randrange(1 << 30))
+            running[script] = home
+            count += 1
+        elif random.random() < 0.5:
+            script = random.choice(list(running))
+            kill(script, group=True)
+            del running[script]
+        time.sleep(random.random() * 0.2)
+    end_all()
+
+
+def _sync(home: Path, remote: Path, notes: Path, label: str, random: Random) -> None:
+    chance = Random(random.random())
+    if os.fork() == 0:
+        try:
+            with raising(notes, label):
+                sync_for_ever(home, remote, notes, label, chance)
+        finally:
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
