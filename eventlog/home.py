@@ -2,14 +2,12 @@
 
 import errno
 import logging
-import os
 from pathlib import Path
 
 from eventlog.errors import EventlogError, StoreFull, StoreInvalid, StoreReadOnly
-from eventlog.group_sync import sync_folders
 from eventlog.hosts import HOSTS, SHARED, home_around
 
-__all__ = ["is_there", "make_home", "refuse_orphans", "sync_names"]
+__all__ = ["is_there", "make_home", "refuse_orphans", "unusable"]
 
 log = logging.getLogger("eventlog")
 
@@ -42,7 +40,7 @@ def is_there(home: Path) -> bool:
     try:
         return (home / "log" / "data.mdb").exists()
     except OSError as error:
-        raise _unusable(home, error) from None
+        raise unusable(home, error) from None
 
 
 def make_home(home: Path) -> None:
@@ -64,7 +62,7 @@ def make_home(home: Path) -> None:
         for name in FOLDERS:
             (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise _unusable(home, error) from None
+        raise unusable(home, error) from None
     if around is not home and is_there(around):
         log.warning(
             "eventlog: %s is on a network file system, or said to be shared, so this host gets a store of its"
@@ -72,29 +70,6 @@ def make_home(home: Path) -> None:
             around,
             around,
         )
-
-
-def sync_names(home: Path) -> None:
-    """Have a new store's files and folders, and those on the way to it, keep their names through a power cut.
-
-    What is committed is synced by LMDB, the file alone: where the name of a folder above it goes, all goes.
-
-    Raises:
-        StoreFull, StoreReadOnly: that cannot be done.
-    """
-    try:
-        sync_folders((home / "log", home))
-        # Those that were made with it are this user's; the first that is not holds the last of the names.
-        folder = home
-        while folder != folder.parent and folder.stat().st_uid == os.geteuid():
-            folder = folder.parent
-            try:
-                sync_folders([folder])
-            except PermissionError:
-                # It can be passed through, and not be read: nor was anything made in it.
-                break
-    except OSError as error:
-        raise _unusable(home, error) from None
 
 
 def refuse_orphans(home: Path) -> None:
@@ -111,6 +86,19 @@ def refuse_orphans(home: Path) -> None:
             )
 
 
+def unusable(home: Path, error: OSError) -> EventlogError:
+    """The error of the tree that says why a folder cannot be a store."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(
+            f"no room for a store at {home} ({error.strerror}): free some disk space, or set EVENTLOG_HOME"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreReadOnly(
+            f"no store can be made at {home} ({error.strerror}): check its rights, or set EVENTLOG_HOME"
+        )
+    return StoreInvalid(f"{home} cannot be a store ({error.strerror}): set EVENTLOG_HOME to a folder")
+
+
 def _refuse_foreign(home: Path) -> None:
     if not home.is_dir():
         raise StoreInvalid(f"{home} is a file, not a folder: set EVENTLOG_HOME to a folder")
@@ -123,15 +111,3 @@ def _refuse_foreign(home: Path) -> None:
         raise StoreInvalid(
             f"{home} holds other things ({', '.join(foreign[:3])}): set EVENTLOG_HOME to an empty folder"
         )
-
-
-def _unusable(home: Path, error: OSError) -> EventlogError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreFull(
-            f"no room for a store at {home} ({error.strerror}): free some disk space, or set EVENTLOG_HOME"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreReadOnly(
-            f"no store can be made at {home} ({error.strerror}): check its rights, or set EVENTLOG_HOME"
-        )
-    return StoreInvalid(f"{home} cannot be a store ({error.strerror}): set EVENTLOG_HOME to a folder")

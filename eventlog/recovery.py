@@ -26,7 +26,7 @@ from eventlog.session_record import SessionRecord
 if TYPE_CHECKING:
     from eventlog.store import Store
 
-__all__ = ["at_rest", "live_sessions", "recover"]
+__all__ = ["at_rest", "live_sessions", "recover", "turn"]
 
 log = logging.getLogger("eventlog")
 
@@ -52,7 +52,7 @@ def at_rest(home: Path) -> Iterator[set[bytes]]:
     Args:
         home: the store's folder.
     """
-    with _turn(home):
+    with turn(home):
         yield _alive(home)
 
 
@@ -65,7 +65,7 @@ def recover(store: "Store") -> int:
     """
     if all(_is_own(store, folder) for folder in _journals(store.home)):
         return 0
-    with _turn(store.home):
+    with turn(store.home):
         return sum(_recover_journal(store, folder) for folder in _journals(store.home))
 
 
@@ -105,8 +105,8 @@ _recovering = threading.RLock()
 
 
 @contextlib.contextmanager
-def _turn(home: Path) -> Iterator[None]:
-    """Nobody else recovers this store meanwhile."""
+def turn(home: Path) -> Iterator[None]:
+    """Nobody else recovers this store, or makes its log, meanwhile; a context manager."""
     with _recovering:
         try:
             descriptor = os.open(home / "log" / "recovery.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

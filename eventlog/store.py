@@ -29,7 +29,8 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.events import Event
-from eventlog.home import is_there, make_home, refuse_orphans, sync_names
+from eventlog.founding import make_log, sync_names
+from eventlog.home import is_there, make_home, refuse_orphans
 from eventlog.partial_file import sweep_temporary
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
@@ -79,6 +80,7 @@ class Store:
             if not create or read_only:
                 raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
             make_home(home)
+            make_log(home, DATABASES)
         self.environment = Environment(home / "log", DATABASES, read_only=read_only)
         try:
             self.id = self._identify()

@@ -1,4 +1,4 @@
-"""Cut syncs: two machines and a remote; pushes and pulls are killed at random instants, and in the end meet."""
+"""Cut syncs: two machines and a remote; pushes and pulls are killed on the way, and in the end all meet."""
 
 import os
 import signal

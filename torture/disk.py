@@ -5,11 +5,11 @@ The model is stricter than the common file systems (ext4, XFS, btrfs), which kee
 - What a returned `fsync` or `fdatasync` of a file covers is there: its bytes and its size. So is a write to a
   file opened with `O_DSYNC`, once it has returned.
 - Every other write, store in mapped memory or change of size may be there or not, each by itself, in any
-  order, and in part: every 512 bytes by themselves. Instead of what is missing of a file there is what was there
+  order, and in part: every 512 bytes by themselves. In the place of what is missing lies what was there
   before, or zeros.
-- A name that was made, removed or changed is so once the folder that holds it was synced (of a rename, either of
-  the two). Any other may be there or not, in any order, but that of operations on the same names. A rename is
-  there as a whole or not at all.
+- A name that was made, removed or changed is so once the folder that holds it was synced (of a rename, either
+  of the two). Any other may be there or not, in any order, but that of operations on the same names. A rename
+  is there as a whole or not at all.
 - A folder whose own name is not there is missing with all that is in it.
 """
 

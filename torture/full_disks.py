@@ -1,4 +1,4 @@
-"""Full disks: a small file system that fills up and is emptied again, while a script reports to a store on it.
+"""Full disks: a small file system fills up, and has room again, while a script reports to a store on it.
 
 Where none can be mounted, the size of files is limited instead (RLIMIT_FSIZE), from outside, while it runs.
 """
@@ -74,9 +74,7 @@ def _check(outcome: Outcome, home: Path, notes: Path, *, killed: bool) -> None:
             if dropped:
                 missing = sum(count - len(found.get(fact, [])) for fact, count in noted.items())
                 outcome.acknowledged += sum(noted.values())
-                outcome.check(
-                    missing <= dropped, f"{missing} events are missing, {dropped} are said to be dropped"
-                )
+                outcome.check(missing <= dropped, f"{missing} events are missing, {dropped} were dropped")
                 for fact, numbers in found.items():
                     outcome.check(numbers == sorted(set(numbers)), f"not in order: {fact}")
             else:
@@ -126,7 +124,7 @@ def _fill(folder: Path, leave: int) -> Path:
 
 
 def _mount(folder: Path, kind: str) -> bool:
-    """Mount a small file system where only this process and its children see it, so that it goes with them."""
+    """Mount a small file system that only this process and its children see: it goes with them."""
     if not _may_mount():
         return False
     if ctypes.CDLL(None).unshare(CLONE_NEWNS) or _run("mount", "--make-rprivate", "/"):

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -39,7 +40,8 @@ def play(this: Round) -> Outcome:
             if random.random() < 0.3:
                 time.sleep(random.random() * 0.2)
                 kill(racer)
-        wait_until(lambda racers=racers: not any(map(_runs, racers)), "the racers are done", SECONDS)
+        for racer in racers:
+            wait_until(partial(_has_ended, racer), "the racers are done", SECONDS)
         end_all()
         outcome.check(not (raised := raised_in(notes)), f"raised into a racer or a script: {raised}")
         counted = Outcome()
@@ -72,11 +74,11 @@ def _let_loose(random: Random, home: Path, notes: Path, turn: int) -> list[int]:
     return racers
 
 
-def _runs(process: int) -> bool:
+def _has_ended(process: int) -> bool:
     try:
-        return os.waitpid(process, os.WNOHANG)[0] == 0
+        return os.waitpid(process, os.WNOHANG)[0] == process
     except ChildProcessError:
-        return False
+        return True
 
 
 # What racers do; each raises what it finds wrong.

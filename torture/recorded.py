@@ -1,7 +1,7 @@
 """What is recorded for power cuts: two machines that work, are killed, recover and sync through a folder.
 
-It is a script of its own, because the recorder has to be there when a program starts: `python -m torture.recorded
-ROOT NOTES SEED SECONDS`. Under ROOT are `home` and `other`, two stores, and `remote`, where they meet.
+It is a script of its own, because the recorder has to be there when a program starts. Under its root are
+`home` and `other`, two stores, and `remote`, where they meet.
 """
 
 import os
@@ -16,12 +16,14 @@ from torture.workloads import WORKLOADS, raising, start
 
 __all__ = ["main"]
 
+LONGEST_SECONDS = 10.0
 
-def main(root: str, notes: str, seed: str, seconds: str) -> None:
-    """Let them work for some seconds, and end them all."""
+
+def main(root: str, notes: str, seed: str, calls: str) -> None:
+    """Let them work until so many calls are noted, or for some seconds, and end them all."""
     adopt_orphans()
     random = Random(seed)
-    end = time.monotonic() + float(seconds)
+    end = time.monotonic() + LONGEST_SECONDS
     homes = [Path(root, "home"), Path(root, "other")]
     # Whoever records imports once, not in each process.
     import eventlog.sdk.task  # noqa: F401
@@ -30,7 +32,7 @@ def main(root: str, notes: str, seed: str, seconds: str) -> None:
     for number, home in enumerate(homes[: random.choice((1, 2, 2))]):
         _sync(home, Path(root, "remote"), Path(notes), f"s{number}", random)
     count = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end and _noted(Path(notes)) < int(calls):
         home = random.choice(homes)
         if list(running.values()).count(home) < 2:
             workload = random.choice(list(WORKLOADS))
@@ -43,6 +45,10 @@ def main(root: str, notes: str, seed: str, seconds: str) -> None:
             del running[script]
         time.sleep(random.random() * 0.2)
     end_all()
+
+
+def _noted(notes: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in notes.glob("w*"))
 
 
 def _sync(home: Path, remote: Path, notes: Path, label: str, random: Random) -> None:
