@@ -1,9 +1,9 @@
 """Founding a store's log, so that a power cut at any instant leaves none or a whole one, under its name.
 
 LMDB writes the first pages of a new file without a sync, and never syncs a folder: a cut in its first moments
-may leave a file that it refuses, and a later one may take the name of a file away in which much is committed by
-then. So the file is made elsewhere, and gets its name when it is whole; and it is no store before all names on
-the way to it are safe.
+may leave a file that it refuses, and a later one may take away the name of a file in which much is committed.
+So the file is made elsewhere, and gets its name when it is whole; and it is no store before all names on the
+way to it are safe.
 """
 
 import os

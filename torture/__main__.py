@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import random
 import shutil
 import sys
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
 
         tallies = play_until(
-            end if options.round is None else began,
+            end if options.round is None else math.inf,
             seed,
             folder,
             names,

@@ -20,7 +20,7 @@ from torture.workloads import raised_in, raising
 
 __all__ = ["FAULT"]
 
-TURNS = 10
+TURNS = 14
 # What Python tells its audit hooks of a process's doings with files.
 OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "os.listdir", "os.chmod"})
 MARKER = "eventlog-remote"
@@ -95,7 +95,7 @@ def _sync(way: Callable[..., Any], home: Path, remote: Path, random: Random) -> 
     if way is pull and not (remote / MARKER).exists():
         way = push
     with Store.open(home) as store:
-        count, last = 0, int(random.choice((30, 200, 1000)) * random.random())
+        count, last = 0, int(random.choice((20, 60, 200, 600)) * random.random())
 
         def count_down(event: str, _: tuple[Any, ...]) -> None:
             nonlocal count

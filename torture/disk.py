@@ -25,6 +25,7 @@ __all__ = ["Disk"]
 
 SECTOR = 512
 ROOT = 0
+WRITES = frozenset({Operation.WRITE, Operation.WRITE_SYNCED, Operation.STORE})
 
 
 @dataclass
@@ -44,20 +45,18 @@ class _File:
         self.safe[:] = self.seen
         self.pending.clear()
 
-    def left(self, random: Random) -> bytearray:
-        """The bytes that a cut may leave."""
-        if not self.pending:
+    def left(self, random: Random, *under_way: tuple[int, bytes | None]) -> bytearray:
+        """The bytes that a cut may leave, with what had not yet returned."""
+        changes = [*self.pending, *under_way]
+        if not changes:
             return bytearray(self.safe)
         manner = random.choice(("none", "all", "some", "some", "beginning", "torn", "torn"))
-        if manner == "all":
-            return bytearray(self.seen)
         left = bytearray(self.safe)
-        changes = self.pending
         if manner == "none":
             changes = []
         elif manner == "beginning":
             changes = changes[: random.randint(0, len(changes))]
-        chance = 1.0 if manner == "beginning" else random.choice((0.1, 0.5, 0.9, 0.99))
+        chance = 1.0 if manner in ("all", "beginning") else random.choice((0.1, 0.5, 0.9, 0.99))
         for offset, data in changes:
             for place, piece in _sectors(offset, data) if manner == "torn" else [(offset, data)]:
                 if random.random() < chance:
@@ -179,12 +178,13 @@ class Disk:
         """
         folders = self._names_left(random)
         nodes = _reachable(folders)
-        left = {node: self._files[node].left(random) for node in sorted(nodes & self._files.keys())}
-        if under_way is not None and under_way.operation is Operation.WRITE_SYNCED:
-            node = self._by_inode[under_way.file]
-            if node in left:
-                last = _File(left[node], bytearray(left[node]), [(under_way.offset, under_way.data)])
-                left[node] = last.left(random)
+        begun: dict[int, list[tuple[int, bytes | None]]] = {}
+        if under_way is not None and under_way.operation in WRITES:
+            begun[self._by_inode[under_way.file]] = [(under_way.offset, under_way.data)]
+        left = {
+            node: self._files[node].left(random, *begun.get(node, ()))
+            for node in sorted(nodes & self._files.keys())
+        }
         self._write(folder, folders, left)
 
     # Names.

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from random import Random
 
 import lmdb
 import msgspec
@@ -27,8 +26,9 @@ from torture.recording import Entry, Operation, missing, read_record, recording_
 from torture.syncing import check_remote, copies_of, problems_of
 from torture.workloads import CLOSE, FLUSH, raised_in
 
-__all__ = ["FAULT", "Known", "check_left"]
+__all__ = ["FAULT", "Known", "check_left", "cut", "record"]
 
+ROOT = "root"
 STORES = ("home", "other")
 
 CUTS = 12
@@ -39,19 +39,28 @@ TURNS = frozenset(Operation) - {Operation.STORE, Operation.NOTE}
 
 def play(this: Round) -> Outcome:
     """Record a run of a second or so, cut the power at some moments of it, and check what is left."""
-    random, outcome = this.random, Outcome()
-    entries = _record(this.folder, random, outcome)
-    root = this.folder / "root"
-    moments = [place for place, entry in enumerate(entries) if entry.operation in TURNS]
-    disk, done = Disk(root), 0
+    outcome = Outcome()
+    entries = record(this, outcome)
+    cut(this, outcome, entries, CUTS)
+    return outcome
+
+
+def cut(this: Round, outcome: Outcome, entries: list[Entry], count: int, first: int = 0) -> None:
+    """Cut the power at so many random moments of a recorded run, and check what is left each time.
+
+    Args:
+        first: the operation, by its number, before which there is no cut.
+    """
+    moments = [place for place, entry in enumerate(entries) if entry.operation in TURNS and place >= first]
+    disk, done = Disk(this.folder / ROOT), 0
     known = Known(this.folder / "committed")
-    for moment in sorted(random.sample(moments, min(CUTS, len(moments)))):
+    for moment in sorted(this.random.sample(moments, min(count, len(moments)))):
         for entry in entries[done:moment]:
             disk.apply(entry)
             known.note(entry, disk)
         done = moment
         left = this.folder / f"cut-{moment}"
-        disk.write_left(left, random, entries[moment])
+        disk.write_left(left, this.random, entries[moment])
         outcome.faults += 1
         broken = len(outcome.broken)
         check_left(outcome, left, known)
@@ -59,7 +68,6 @@ def play(this: Round) -> Outcome:
             shutil.rmtree(left)
         else:
             outcome.broken[broken:] = [f"cut at {moment}: {line}" for line in outcome.broken[broken:]]
-    return outcome
 
 
 class Known:
@@ -143,6 +151,7 @@ def _check_store_left(outcome: Outcome, home: Path, name: str, known: Known) -> 
             check_views(outcome, store)
     except EventlogError as error:
         outcome.check(False, f"{name} cannot be opened and read: {error!r}")
+        outcome.lost += sum(committed.values())
     check_verified(outcome, home, f"{name}, once it was opened")
 
 
@@ -164,18 +173,20 @@ def _check_meeting(outcome: Outcome, left: Path) -> None:
     check_verified(outcome, left / STORES[0], f"{STORES[0]}, once they have met")
 
 
-def _record(folder: Path, random: Random, outcome: Outcome) -> list[Entry]:
-    root, notes, record = folder / "root", folder / "notes", folder / "record"
+def record(this: Round, outcome: Outcome) -> list[Entry]:
+    """Record a run of two machines that work and sync."""
+    random, folder = this.random, this.folder
+    root, notes, file = folder / ROOT, folder / "notes", folder / "record"
     root.mkdir()
     notes.mkdir()
-    environment = {**os.environ, **recording_environment(root, notes, record)}
-    calls = random.choice((30, 300, 1000, 2000))
+    environment = {**os.environ, **recording_environment(root, notes, file)}
+    calls = random.choice((100, 300, 1000, 2000))
     arguments = [str(root), str(notes), str(random.randrange(1 << 30)), str(calls)]
     command = [sys.executable, "-m", "torture.recorded", *arguments]
     subprocess.run(command, env=environment, cwd=REPOSITORY, check=True)
     outcome.check(not (raised := raised_in(notes)), f"raised into a script: {raised}")
-    entries = list(read_record(record))
-    record.unlink()
+    entries = list(read_record(file))
+    file.unlink()
     return entries
 
 

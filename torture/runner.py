@@ -61,7 +61,7 @@ def play_until(
     most: int | None = None,
     notify: Callable[[str, dict[str, Tally]], None] = lambda name, tallies: None,
 ) -> dict[str, Tally]:
-    """Play rounds of several kinds, so that each gets as much of the time, and at least one round of each.
+    """Play rounds of several kinds, one after the other, so that each gets as much of the time.
 
     Args:
         end: when no further round begins, by `time.monotonic`.
@@ -72,17 +72,18 @@ def play_until(
         most: how many rounds of each kind are played at most.
         notify: told several times a second which kind is being played, and how all stand.
     """
+    # Which come first differs from seed to seed, so that many short runs play all of them.
+    order = Random(seed).sample(list(names), len(names))
     tallies = {name: Tally(skipped=find_fault(name).missing()) for name in names}
     while True:
         playable = [
             name
-            for name, tally in tallies.items()
-            if not tally.skipped and (most is None or tally.rounds < most)
+            for name in order
+            if not tallies[name].skipped and (most is None or tallies[name].rounds < most)
         ]
-        waiting = [name for name in playable if not tallies[name].rounds or time.monotonic() < end]
-        if not waiting:
+        if not playable or (time.monotonic() >= end and any(tally.rounds for tally in tallies.values())):
             return tallies
-        name = min(waiting, key=lambda name: tallies[name].seconds)
+        name = min(playable, key=lambda name: tallies[name].seconds)
         tally = tallies[name]
         number = first + tally.rounds
         place = folder / f"{name}-{number}"

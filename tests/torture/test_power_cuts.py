@@ -1,0 +1,71 @@
+"""A recorded run survives cuts of the power; and had it left out a sync, that would be found."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from torture import power_cuts
+from torture.disk import Disk
+from torture.fault import Outcome, Round
+from torture.recording import Entry, Operation, missing
+
+CUTS = 3
+
+pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry]]:
+    """A folder in which a run was recorded, and the record."""
+    folder = tmp_path_factory.mktemp("recorded").resolve()
+    outcome = Outcome()
+    entries = power_cuts.record(Round(Random(1), folder), outcome)
+    assert outcome.broken == []
+    return folder, entries
+
+
+def test_the_record_is_all_that_was_done(made: tuple[Path, list[Entry]], tmp_path: Path) -> None:
+    folder, entries = made
+    disk = Disk(folder / power_cuts.ROOT)
+    for entry in entries:
+        disk.apply(entry)
+    disk.write_seen(tmp_path / "seen")
+    recorded, real = contents(tmp_path / "seen"), contents(folder / power_cuts.ROOT)
+    assert recorded.keys() == real.keys()
+    # What a process last stored in memory before it was killed is not in the record: it could be lost anyway.
+    journals = {name for name in real if "/journals/" in name}
+    assert {name for name in real if recorded[name] != real[name]} <= journals
+    assert len(real) > len(journals) + 5
+    stores = {entry.operation for entry in entries}
+    assert stores >= {Operation.STORE, Operation.WRITE_SYNCED, Operation.SYNC_FOLDER, Operation.NOTE}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def after_cuts(entries: list[Entry], folder: Path) -> Outcome:
+    """What cuts of these entries come to, all of them late."""
+    outcome = Outcome()
+    power_cuts.cut(Round(Random(2), folder), outcome, entries, CUTS, first=len(entries) // 2)
+    return outcome
+
+
+def test_nothing_is_lost_by_a_cut(made: tuple[Path, list[Entry]]) -> None:
+    folder, entries = made
+    outcome = after_cuts(entries, folder)
+    assert outcome.broken == []
+    assert outcome.faults == CUTS
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+
+
+@pytest.mark.parametrize("left_out", [Operation.SYNC, Operation.SYNC_FOLDER])
+def test_a_program_that_leaves_out_syncs_is_found_out(
+    made: tuple[Path, list[Entry]], left_out: Operation
+) -> None:
+    folder, entries = made
+    outcome = after_cuts([entry for entry in entries if entry.operation is not left_out], folder)
+    assert outcome.broken
+    assert outcome.lost > 0
