@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 from eventlog.batch import FIRST_PREVIOUS, Batch, encode_batch, moved_batch
 from eventlog.errors import DataCorrupt, InputInvalid, StoreForked
 from eventlog.events import SessionStarted, encode_event
+from eventlog.founding import put_identity
 from eventlog.recovery import at_rest
 from eventlog.session_record import SessionRecord
-from eventlog.store import Head, Store, batch_key, encode_head, get_head, put_identity
+from eventlog.store import Head, Store, batch_key, encode_head, get_head
 
 __all__ = ["Destination", "Parted", "derived_store", "part", "session_start", "start_in"]
 

@@ -6,23 +6,32 @@ So the file is made elsewhere, and gets its name when it is whole; and it is no 
 way to it are safe.
 """
 
+import contextlib
+import hashlib
 import os
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from eventlog.environment import Environment
+import lmdb
+
+from eventlog.clock import wall_clock
 from eventlog.group_sync import sync_folders
 from eventlog.home import is_there, unusable
+from eventlog.lmdb_errors import explain
 from eventlog.recovery import turn
 
-__all__ = ["make_log", "sync_names"]
+__all__ = ["FORMAT", "found", "make_log", "put_identity", "sync_names"]
+
+FORMAT = b"1"
 
 
-def make_log(home: Path, databases: dict[str, dict[str, Any]]) -> None:
-    """Make the log's environment in a store's folders, if it is not there; it holds nothing yet.
+def make_log(home: Path, databases: Iterable[str]) -> None:
+    """Make the log of a new store in its folders, if it is not there.
 
     Args:
-        databases: as of `Environment`.
+        databases: the names of those in it.
 
     Raises:
         StoreFull, StoreReadOnly: there is no room, or no right.
@@ -31,13 +40,30 @@ def make_log(home: Path, databases: dict[str, dict[str, Any]]) -> None:
         if is_there(home):
             return
         making = home / "temporary" / f"log-{os.urandom(4).hex()}"
-        Environment(making, databases).close()
         try:
+            making.mkdir(mode=0o700)
+            _make_file(making, list(databases))
             (making / "data.mdb").rename(home / "log" / "data.mdb")
-            (making / "lock.mdb").unlink()
-            making.rmdir()
-        except OSError as error:
-            raise unusable(home, error) from None
+        except (lmdb.Error, OSError) as error:
+            raise explain(home / "log", error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                (making / "data.mdb").unlink(missing_ok=True)
+                making.rmdir()
+
+
+def found(transaction: Any, meta: Any) -> None:
+    """Make an empty environment the log of a store."""
+    transaction.put(b"format", FORMAT, db=meta)
+    transaction.put(b"created", struct.pack(">Q", wall_clock()), db=meta)
+    put_identity(transaction, meta, os.urandom(16))
+
+
+def put_identity(transaction: Any, meta: Any, identity: bytes) -> None:
+    """Give a store that has its format and time of creation an id, and the hash that confirms all three."""
+    transaction.put(b"store", identity, db=meta)
+    content = (transaction.get(b"format", db=meta), identity, transaction.get(b"created", db=meta))
+    transaction.put(b"check", hashlib.sha256(b"".join(content)).digest(), db=meta)
 
 
 def sync_names(home: Path) -> None:
@@ -59,3 +85,15 @@ def sync_names(home: Path) -> None:
                 break
     except OSError as error:
         raise unusable(home, error) from None
+
+
+def _make_file(folder: Path, databases: list[str]) -> None:
+    # Nobody else knows of it, so that no locks are needed; one transaction, and so one sync, for all of it.
+    with lmdb.open(
+        os.fsencode(folder), map_size=1 << 20, max_dbs=len(databases), mode=0o600, lock=False
+    ) as environment:
+        with environment.begin(write=True) as transaction:
+            for name in databases:
+                handle = environment.open_db(name.encode(), txn=transaction)
+                if name == "meta":
+                    found(transaction, handle)

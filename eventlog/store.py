@@ -7,7 +7,6 @@ once. Batches are never changed or removed.
 """
 
 import atexit
-import hashlib
 import os
 import struct
 import threading
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 
 from eventlog.batch import FIRST_PREVIOUS, Batch, PackedEvents, chain_batch
 from eventlog.blobs import Blobs
-from eventlog.clock import wall_clock
 from eventlog.configuration import Configuration, home_folder
 from eventlog.environment import Environment
 from eventlog.errors import (
@@ -29,7 +27,7 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.events import Event
-from eventlog.founding import make_log, sync_names
+from eventlog.founding import FORMAT, found, make_log, sync_names
 from eventlog.home import is_there, make_home, refuse_orphans
 from eventlog.partial_file import sweep_temporary
 from eventlog.recovery import live_sessions, recover
@@ -44,10 +42,8 @@ __all__ = [
     "batch_key",
     "encode_head",
     "get_head",
-    "put_identity",
 ]
 
-FORMAT = b"1"
 DATABASES: dict[str, dict[str, Any]] = {"meta": {}, "batches": {}, "heads": {}, "sessions": {}}
 # Batches read in one transaction, so that no snapshot is held while the caller works on them.
 READ_BYTES = 8 << 20
@@ -80,6 +76,7 @@ class Store:
             if not create or read_only:
                 raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
             make_home(home)
+            refuse_orphans(home)
             make_log(home, DATABASES)
         self.environment = Environment(home / "log", DATABASES, read_only=read_only)
         try:
@@ -286,9 +283,11 @@ class Store:
         with self.environment.read() as transaction:
             meta = self.environment["meta"]
             kind, identity = transaction.get(b"format", db=meta), transaction.get(b"store", db=meta)
-        if kind is None and not self.read_only:
-            # Before others can see that it is a store, and commit to it.
+            is_empty = not transaction.stat(self.environment["heads"])["entries"]
+        if is_empty and not self.read_only:
+            # Before anything is committed, whoever made the files.
             sync_names(self.home)
+        if kind is None and not self.read_only:
             return self.environment.write(self._found)
         if kind != FORMAT:
             if kind is not None and kind.isdigit():
@@ -302,15 +301,12 @@ class Store:
         return bytes(identity)
 
     def _found(self, transaction: Any) -> bytes:
+        """Make an environment a store that an older version left half made."""
         meta = self.environment["meta"]
-        identity = transaction.get(b"store", db=meta)
-        if identity is None:
+        if transaction.get(b"store", db=meta) is None:
             refuse_orphans(self.home)
-            identity = os.urandom(16)
-            transaction.put(b"format", FORMAT, db=meta)
-            transaction.put(b"created", struct.pack(">Q", wall_clock()), db=meta)
-            put_identity(transaction, meta, identity)
-        return bytes(identity)
+            found(transaction, meta)
+        return bytes(transaction.get(b"store", db=meta))
 
     def _read_batches(self, store: bytes, first: int, last: int | None) -> list[Batch]:
         read: list[Batch] = []
@@ -380,13 +376,6 @@ def _after_fork() -> None:
 
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def put_identity(transaction: Any, meta: Any, identity: bytes) -> None:
-    """Give a store that has its format and time of creation an id, and the hash that confirms all three."""
-    transaction.put(b"store", identity, db=meta)
-    content = (transaction.get(b"format", db=meta), identity, transaction.get(b"created", db=meta))
-    transaction.put(b"check", hashlib.sha256(b"".join(content)).digest(), db=meta)
 
 
 def batch_key(store: bytes, number: int) -> bytes:
