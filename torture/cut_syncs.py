@@ -16,7 +16,7 @@ from eventlog.sync import pull, push, synchronise
 from torture.fault import Fault, Outcome, Round
 from torture.promises import check_verified, check_views
 from torture.syncing import check_remote, copies_of, problems_of
-from torture.workloads import raised_in, raising
+from torture.workloads import in_child, raised_in
 
 __all__ = ["FAULT"]
 
@@ -34,10 +34,10 @@ def play(this: Round) -> Outcome:
     homes = [this.folder / name for name in ("laptop", "cluster")]
     for turn, home in enumerate([*homes, *random.choices(homes, k=TURNS)]):
         if turn < len(homes) or random.random() < 0.5:
-            _in_child(notes, _grow, home, Random(random.random()))
+            in_child(notes, _grow, home, Random(random.random()))
         way = random.choice((push, push, pull, synchronise))
-        cut = _in_child(notes, _sync, way, home, remote, Random(random.random()))
-        outcome.faults += cut
+        status = in_child(notes, _sync, way, home, remote, Random(random.random()))
+        outcome.faults += os.WIFSIGNALED(status)
         if (remote / MARKER).exists():
             check_remote(outcome, remote)
         check_verified(outcome, home, "after a sync was cut")
@@ -75,19 +75,6 @@ def _check_met(outcome: Outcome, homes: list[Path], remote: Path) -> None:
     outcome.check(there == here, "the remote does not hold what the machines hold")
     lists = list((remote / "absent").glob("*"))
     outcome.check(not lists, f"the remote still says that blobs are absent, in {len(lists)} lists")
-
-
-def _in_child(notes: Path, work: Callable[..., None], *arguments: Any) -> bool:
-    """Do it in a process of its own; returns whether that was killed."""
-    child = os.fork()
-    if child == 0:
-        try:
-            with raising(notes, work.__name__):
-                work(*arguments)
-        finally:
-            os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def _sync(way: Callable[..., Any], home: Path, remote: Path, random: Random) -> None:

@@ -24,7 +24,7 @@ from torture.fault import Fault, Outcome, Round
 from torture.promises import check_ends, check_facts, check_verified, check_views, facts_in, read_log
 from torture.recording import Entry, Operation, missing, read_record, recording_environment
 from torture.syncing import check_remote, copies_of, problems_of
-from torture.workloads import CLOSE, FLUSH, raised_in
+from torture.workloads import CLOSE, FLUSH, in_child, raised_in, run_script
 
 __all__ = ["FAULT", "Known", "check_left", "cut", "record"]
 
@@ -156,8 +156,10 @@ def _check_store_left(outcome: Outcome, home: Path, name: str, known: Known) -> 
 
 
 def _check_meeting(outcome: Outcome, left: Path) -> None:
-    """Both go on: they append, sync through the remote that is left, and then hold the same."""
+    """Both go on: a script runs, they sync through the remote that is left, and then hold the same."""
     held = []
+    status = in_child(left, run_script, left / STORES[0], left, "w-next")
+    outcome.check(status == 0 and not raised_in(left), f"the next script fails: {status}, {raised_in(left)}")
     try:
         for name in (*STORES, *STORES):
             with Store.open(left / name) as store:

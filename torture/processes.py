@@ -13,7 +13,7 @@ import psutil
 __all__ = ["adopt_orphans", "end_all", "kill", "wait_until"]
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 
 def adopt_orphans() -> None:

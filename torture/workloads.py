@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlog import events
 
@@ -34,9 +34,11 @@ __all__ = [
     "Noted",
     "artifact_bytes",
     "fact_of",
+    "in_child",
     "noted_in",
     "raised_in",
     "raising",
+    "run_script",
     "start",
 ]
 
@@ -116,6 +118,20 @@ def noted_in(folder: Path) -> dict[tuple[str, str], int]:
             assert counts[sort, path.name] == int(number), (path, line)
             counts[sort, path.name] += 1
     return {(sort, label): count for (sort, label), count in counts.items() if sort not in (CLOSE, FLUSH)}
+
+
+def in_child(notes: Path, work: Callable[..., None], *arguments: Any) -> int:
+    """Do it in a fork; what it raises is written down. Returns the status that `os.waitpid` gives."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with raising(notes, work.__name__):
+                work(*arguments)
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
 
 
 @contextlib.contextmanager
@@ -235,6 +251,16 @@ def _init(name: str) -> "Task":
     from eventlog import Task
 
     return Task.init(project_name=PROJECT, task_name=f"task {name}", reuse_last_task_id=False)
+
+
+def run_script(home: Path, notes: Path, label: str) -> None:
+    """Run a short script to its end: it begins a task, reports to it, and closes it."""
+    os.environ["EVENTLOG_HOME"] = str(home)
+    task = _init(label)
+    writer = _Writer(task, notes, label, Random(label))
+    for call in (writer.scalar, writer.parameter, writer.artifact, writer.flush):
+        call()
+    task.close()
 
 
 def _scalars(notes: Path, label: str, random: Random) -> None:
