@@ -112,7 +112,8 @@ def test_a_changed_or_missing_outline_is_named_and_a_rebuild_mends_it(
     home: Path, tamper: Callable[[str], Tamper]
 ) -> None:
     log = Log()
-    views = views_of(home, [log.add(1, [created(1), *(scalar(2 + at, at, float(at)) for at in range(17_000))])])
+    points = [scalar(2 + at, at, float(at)) for at in range(17_000)]
+    views = views_of(home, [log.add(1, [created(1), *points])])
     assert views.check() == []
     views._environment.write(lambda transaction: tamper("outlines")(transaction, views._environment))
     assert any("outlines" in line for line in views.check())
