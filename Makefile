@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 # One more than there are processors: tests wait for servers, and for other programs.
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: help demo test libraries lint bench torture wheel clean
+.PHONY: help demo test libraries lint bench growth torture wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -33,6 +33,9 @@ bench: $(VENV)/installed-demo  ## measure the budgets, and the peers beside; ARG
 
 torture: $(VENV)/installed-test  ## faults of every kind, each promise checked; ARGS="--minutes 10 --seed 1"
 	$(BIN)/python -m torture $(ARGS)
+
+growth: $(VENV)/installed-bench  ## measure how cost grows, and draw it; ARGS="--quick" goes to it
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 wheel: $(VENV)/installed-test  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build

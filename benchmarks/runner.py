@@ -23,6 +23,7 @@ NAMES = (
     "export_parquet",
     "read_series",
     "get_tasks",
+    "commands",
     "sync_artifacts",
     "sync_events",
     "sync_s3",

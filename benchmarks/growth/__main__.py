@@ -1,0 +1,112 @@
+"""`python -m benchmarks.growth`: measure how cost grows, write the figures and draw them."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.growth.curve import CURVES, Curve, Figures, find_curve
+from benchmarks.growth.drawing import draw
+from benchmarks.machine import describe_machine
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "docs" / "images"
+# Others may need the disk meanwhile.
+SPARE = 4 << 30
+
+
+def main() -> int:
+    """Measure what the command line asks for; 1 when a size could not be measured, 0 otherwise."""
+    arguments = _parse_arguments()
+    arguments.images.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name in arguments.only or CURVES:
+        curve = find_curve(name)
+        path = arguments.images / f"growth-{name}.json"
+        if arguments.draw:
+            figures = {
+                int(size): of_size for size, of_size in json.loads(path.read_text())["figures"].items()
+            }
+        else:
+            machine = describe_machine(arguments.scratch)
+            most = arguments.most or (curve.quick if arguments.quick else curve.sizes[-1])
+            sizes = [size for size in curve.sizes if size <= most]
+            figures = _measure(name, curve, sizes, arguments.scratch)
+            failed |= len(figures) < len(sizes)
+            report = {"curve": name, "machine": machine, "figures": figures}
+            path.write_text(json.dumps(_rounded(report), indent=1, ensure_ascii=False) + "\n")
+        if figures:
+            draw(curve, figures, path.with_suffix(".svg"))
+            print(path.with_suffix(".svg"))
+    return 1 if failed else 0
+
+
+def _measure(name: str, curve: Curve, sizes: list[int], scratch: Path) -> dict[int, Figures]:
+    figures = {}
+    for size in sizes:
+        print(f"{name}: {size:,} {curve.across}", file=sys.stderr, flush=True)
+        if shutil.disk_usage(scratch).free < curve.room(size) + SPARE:
+            print(f"{name}: no room on the disk for {size:,} {curve.across}", file=sys.stderr)
+            continue
+        folder = Path(tempfile.mkdtemp(prefix=f"eventlog-growth-{name}-", dir=scratch))
+        try:
+            figures[size] = _measure_fresh(name, size, folder)
+        except subprocess.CalledProcessError as error:
+            print(f"{name}: {size:,}: the process exited with {error.returncode}", file=sys.stderr)
+        finally:
+            shutil.rmtree(folder)
+    return figures
+
+
+def _measure_fresh(name: str, size: int, folder: Path) -> Figures:
+    result = folder / "result.json"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
+    # Byte code is kept, as it is wherever a package is installed, but not in the tree.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment |= {"EVENTLOG_HOME": str(folder / "home"), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    command = [sys.executable, "-m", "benchmarks.growth.point", name, str(size), str(folder), str(result)]
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    measured: Figures = json.loads(result.read_text())
+    return measured
+
+
+def _rounded(value: Any) -> Any:
+    """Four digits that count are more than such figures are worth."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth",
+        description="Measure how cost grows on this machine, and draw it as docs/PERFORMANCE.md has it.",
+    )
+    parser.add_argument(
+        "--only", metavar="CURVE", action="append", choices=CURVES, help=f"of {', '.join(CURVES)}; repeatable"
+    )
+    parser.add_argument("--quick", action="store_true", help="the smaller sizes alone, to try it out")
+    parser.add_argument("--most", type=int, metavar="SIZE", help="no size larger than this")
+    parser.add_argument("--draw", action="store_true", help="draw the figures that are there again")
+    parser.add_argument(
+        "--images", type=Path, default=IMAGES, metavar="FOLDER", help="where to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="FOLDER",
+        default=Path(tempfile.gettempdir()),
+        help="where the stores are made: its disk is what is measured (default: %(default)s)",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
