@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
+from functools import lru_cache
 
 from eventlog.errors import InputInvalid
 
@@ -42,6 +43,7 @@ UNIT_NAMES = {
 }
 STEPS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 QUARTER = 900
+DAY_MS = 86_400_000
 QUARTERS = frozenset((f"{minute:02}:00", f"{minute + 14}:59") for minute in (0, 15, 30, 45))
 DAYS_BACK = {"today": 0, "yesterday": 1}
 
@@ -98,11 +100,19 @@ def iso(milliseconds: int | None) -> str | None:
     """ISO 8601 in UTC with milliseconds, as in `--json`: "2026-11-20T13:00:05.250Z"; None for None or 0."""
     if not milliseconds:
         return None
+    day, rest = divmod(milliseconds, DAY_MS)
     try:
-        found = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        date = _date(day)
     except (ValueError, OverflowError, OSError):
         return None
-    return f"{found.isoformat(timespec='milliseconds')[:-6]}Z"
+    seconds, rest = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{date}T{minutes // 60:02}:{minutes % 60:02}:{seconds:02}.{rest:03}Z"
+
+
+@lru_cache(1024)
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * UNITS["d"], UTC).date().isoformat()
 
 
 def local(milliseconds: int | None, precise: bool = False) -> str:
