@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks.benchmark import Row
 from benchmarks.comparison.program import ADAPTERS, LIMITS, OURS, PEERS, Program
-from benchmarks.comparison.report import as_json, as_lines, as_markdown
-from benchmarks.comparison.rounds import Effort, Results, compare, make_ready
+from benchmarks.comparison.report import as_json, as_lines, as_markdown, from_json
+from benchmarks.comparison.rounds import Effort, Results, compare, joined, make_ready
 from benchmarks.comparison.works import WORKS, find_work
 from benchmarks.machine import describe_machine
 from benchmarks.runner import NAMES, find_benchmark, run_rounds
@@ -46,13 +46,24 @@ def main() -> int:
         results, failed = _measure_budgets(budgets, arguments, progress)
         output.print(_table(results, quick=arguments.quick))
         report["benchmarks"] = _report(results)
+    if arguments.json != DEFAULT_JSON:
+        _write(arguments.json, _as_text(report))
     if works := [name for name in asked if name not in NAMES]:
-        compared, programs = _measure_peers(works, arguments, progress)
-        output.print(_comparison(compared, programs, quick=arguments.quick))
-        report["comparison"] = as_json(compared, programs)
-        _write(arguments.markdown, as_markdown(compared, programs, machine, _preface(arguments)), progress)
-    if works or arguments.json != DEFAULT_JSON:
-        _write(arguments.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n", progress)
+        earlier: Results = {}
+        if arguments.add_to:
+            earlier = from_json(json.loads(arguments.add_to.read_text())["comparison"])
+
+        def keep(results: Results, programs: Sequence[Program]) -> Results:
+            """Write what there is so far: a run that is cut off has its rounds."""
+            both = joined(earlier, results)
+            report["comparison"] = as_json(both, programs)
+            _write(arguments.json, _as_text(report))
+            _write(arguments.markdown, as_markdown(both, programs, machine, _preface(arguments)))
+            return both
+
+        compared, programs = _measure_peers(works, arguments, progress, keep)
+        output.print(_comparison(keep(compared, programs), programs, quick=arguments.quick))
+        progress.print(f"wrote {arguments.markdown} and {arguments.json}")
     return 1 if failed else 0
 
 
@@ -86,7 +97,10 @@ def _measure_budgets(
 
 
 def _measure_peers(
-    names: Sequence[str], arguments: argparse.Namespace, progress: Console
+    names: Sequence[str],
+    arguments: argparse.Namespace,
+    progress: Console,
+    keep: Callable[[Results, list[Program]], object],
 ) -> tuple[Results, list[Program]]:
     """Install the peers that are asked for, and measure them beside this project and the limits."""
     programs = [Program.of_adapter(ADAPTERS / f"{name}.py") for name in (OURS, *arguments.peers, *LIMITS)]
@@ -96,17 +110,21 @@ def _measure_peers(
         effort = Effort(1, 5, 100) if arguments.full else Effort(1, 3, 20)
     effort = replace(
         effort,
+        share=arguments.share or effort.share,
         rounds=arguments.rounds or effort.rounds,
         kills=arguments.kills or effort.kills,
         minutes=arguments.minutes or math.inf,
     )
-    scratch = Path(tempfile.mkdtemp(prefix="eventlog-peers-", dir=arguments.scratch))
+    scratch = Path(tempfile.mkdtemp(prefix="eventlog-peers-", dir=arguments.scratch.absolute()))
     try:
         with progress.status("") as status:
             # Into a file, a line for each is what shows that something goes on.
             notify = status.update if progress.is_terminal else progress.print
             make_ready(programs, arguments.environments, scratch, notify)
-            results = compare([find_work(name) for name in names], programs, effort, scratch, notify)
+            works = [find_work(name) for name in names]
+            results = compare(
+                works, programs, effort, scratch, notify, lambda results: keep(results, programs)
+            )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return results, programs
@@ -134,10 +152,13 @@ def _preface(arguments: argparse.Namespace) -> str:
     return f"{made} {_QUICK[0].upper()}{_QUICK[1:]}." if arguments.quick else made
 
 
-def _write(path: Path, text: str, progress: Console) -> None:
+def _as_text(report: dict[str, Any]) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    progress.print(f"wrote {path}")
 
 
 def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
@@ -214,6 +235,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each benchmark")
     parser.add_argument("--kills", type=int, metavar="N", help="kills of each kind, for each program")
     parser.add_argument(
+        "--share", type=float, metavar="X", help="of the work in a round of the peers: 1 is all of it"
+    )
+    parser.add_argument(
         "--minutes", type=float, metavar="N", help="begin no further round of the peers after so many minutes"
     )
     parser.add_argument(
@@ -223,6 +247,12 @@ def _parse_arguments() -> argparse.Namespace:
         choices=PEERS,
         default=PEERS,
         help=f"which peers to measure beside (default: all of {', '.join(PEERS)})",
+    )
+    parser.add_argument(
+        "--add-to",
+        type=Path,
+        metavar="FILE",
+        help="the JSON of an earlier run, whose rounds of the peers count too",
     )
     parser.add_argument(
         "--environments",

@@ -25,7 +25,7 @@ def install(program: Program, environments: Path) -> None:
     requirements = (*program.requirements, *_EVERYWHERE)
     # Other requirements, or another interpreter, are another environment.
     key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:8]
-    folder = environments / f"{program.path.stem}-{key}"
+    folder = environments.absolute() / f"{program.path.stem}-{key}"
     program.python = folder / "bin" / "python"
     installed = folder / "installed"
     if installed.exists():

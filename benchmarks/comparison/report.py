@@ -2,15 +2,16 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.benchmark import Row
 from benchmarks.comparison.program import Program
 from benchmarks.comparison.rounds import Result, Results
-from benchmarks.comparison.work import Work
+from benchmarks.comparison.work import Measured, Work
 from benchmarks.comparison.works import find_work
 
-__all__ = ["as_json", "as_lines", "as_markdown", "figure_text"]
+__all__ = ["as_json", "as_lines", "as_markdown", "figure_text", "from_json"]
 
 _HOW = """\
 Every program does the same work in its offline or local mode, in a virtual environment of its own, with
@@ -63,37 +64,39 @@ def as_lines(
 
 
 def as_json(results: Results, programs: Sequence[Program]) -> dict[str, Any]:
-    """Every figure of every round."""
-    report: dict[str, Any] = {
+    """Every figure of every round, and the medians."""
+    return {
         "programs": {
             program.name: {"version": program.version, "is_limit": program.is_limit} for program in programs
         },
-        "works": {},
-    }
-    for name, of_programs in results.items():
-        work = find_work(name)
-        rows = {}
-        for row in work.rows:
-            figures = {}
-            for program in programs:
-                result = of_programs[program.name]
-                values = result.values(row.name)
-                figures[program.name] = {
-                    "median": statistics.median(values) if values else None,
-                    "rounds": values,
-                    "done": [measured.done for measured in result.rounds],
-                    "asked": [measured.asked for measured in result.rounds],
-                    "scaled": any(measured.is_scaled for measured in result.rounds),
-                    "reason": None if values else program.reason(work.needs[row.name]) or result.reason,
-                }
-            rows[row.name] = {
-                "text": row.text,
-                "unit": row.unit,
-                "more_is_better": row.at_least,
-                "programs": figures,
+        "works": {
+            name: {
+                "title": find_work(name).title,
+                "medians": {
+                    row.name: {
+                        "text": row.text,
+                        "unit": row.unit,
+                        "more_is_better": row.at_least,
+                        "of": {program: _median(result, row.name) for program, result in of_programs.items()},
+                    }
+                    for row in find_work(name).rows
+                },
+                "programs": {program: asdict(result) for program, result in of_programs.items()},
             }
-        report["works"][name] = {"title": work.title, "rows": rows}
-    return report
+            for name, of_programs in results.items()
+        },
+    }
+
+
+def from_json(report: Mapping[str, Any]) -> Results:
+    """The results that `as_json` made a report of."""
+    return {
+        name: {
+            program: Result([Measured(**measured) for measured in result["rounds"]], result["reason"])
+            for program, result in work["programs"].items()
+        }
+        for name, work in report["works"].items()
+    }
 
 
 def figure_text(value: float) -> str:

@@ -14,7 +14,7 @@ from benchmarks.comparison.environments import install
 from benchmarks.comparison.program import Program
 from benchmarks.comparison.work import Measured, Site, Work
 
-__all__ = ["Effort", "Result", "Results", "compare", "make_ready"]
+__all__ = ["Effort", "Result", "Results", "compare", "joined", "make_ready"]
 
 
 @dataclass(frozen=True)
@@ -80,28 +80,43 @@ def compare(
     effort: Effort,
     scratch: Path,
     notify: Callable[[str], None],
+    keep: Callable[[Results], object],
 ) -> Results:
     """Measure programs with works; each program that fails has a reason, and is not tried again.
 
     Args:
+        keep: given all results so far, once in each round of a work.
         scratch: an empty folder, on the disk that is measured.
         notify: told what runs now, and how long the rest takes.
     """
     results: Results = {
         work.name: {program.name: Result(reason=program.missing) for program in programs} for work in works
     }
-    plan = _Plan(works, programs, effort, results, notify)
+    plan = _Plan(works, programs, effort, results, notify, keep)
     stop_at = time.monotonic() + effort.minutes * 60
     # Rounds without, works within: what disturbs the machine for minutes disturbs one round of each work.
-    for number in range(max(map(plan.rounds, works))):
-        for work in works:
+    timed = [work for work in works if work.lanes == 1]
+    for number in range(max(map(plan.rounds, timed), default=0)):
+        for work in timed:
             # The first round is what fills the rows.
-            if number >= plan.rounds(work) or (number and time.monotonic() > stop_at):
-                continue
-            with ThreadPoolExecutor(work.lanes) as pool:
-                # Nobody is always the first, or always behind the same one.
-                able = _rotated(plan.able(work), number)
-                list(pool.map(partial(plan.run, work, number, scratch / work.name), able))
+            if number < plan.rounds(work) and (not number or time.monotonic() < stop_at):
+                plan.run_round(work, number, scratch / work.name)
+    for work in works:
+        for number in range(plan.rounds(work) if work.lanes > 1 else 0):
+            plan.run_round(work, number, scratch / work.name)
+    return results
+
+
+def joined(earlier: Results, later: Results) -> Results:
+    """The rounds of two runs as those of one; what failed in the later one has failed."""
+    results: Results = {}
+    for name in dict.fromkeys((*earlier, *later)):
+        parts = [part[name] for part in (earlier, later) if name in part]
+        results[name] = {}
+        for program in dict.fromkeys(program for part in parts for program in part):
+            found = [part[program] for part in parts if program in part]
+            rounds = [measured for result in found for measured in result.rounds]
+            results[name][program] = Result(rounds, found[-1].reason)
     return results
 
 
@@ -120,11 +135,13 @@ class _Plan:
         effort: Effort,
         results: Results,
         notify: Callable[[str], None],
+        keep: Callable[[Results], object],
     ) -> None:
         self._programs = programs
         self._effort = effort
         self._results = results
         self._notify = notify
+        self._keep = keep
         self._taken: dict[tuple[str, str], float] = {}
         self._left = {
             (work.name, program.name): self.rounds(work) for work in works for program in self.able(work)
@@ -143,8 +160,15 @@ class _Plan:
             and any(program.reason(needs) is None for needs in work.needs.values())
         ]
 
-    def run(self, work: Work, number: int, folder: Path, program: Program) -> None:
-        """One round of one program."""
+    def run_round(self, work: Work, number: int, folder: Path) -> None:
+        """One round of all programs that can do the work."""
+        able = self.able(work)
+        with ThreadPoolExecutor(work.lanes) as pool:
+            # Nobody is always the first, or always behind the same one.
+            list(pool.map(partial(self._run, work, number, folder), _rotated(able, number)))
+        self._keep(self._results)
+
+    def _run(self, work: Work, number: int, folder: Path, program: Program) -> None:
         count = self.rounds(work)
         self._notify(
             f"{work.name}: {program.name}, round {number + 1} of {count}; about {self._minutes()} left"

@@ -119,7 +119,7 @@ def _measure_tasks(site: Site, program: Program) -> Measured:
     made = _made(site, lambda: site.drive(program, "fill_tasks", "store", count=asked, seconds=seconds))
     figures = site.drive(program, "find_tasks", "store", tasks=made)
     figures.pop("calls")
-    return Measured(figures, made, asked, is_partial=made < asked)
+    return Measured(figures, made, _TASKS, is_partial=made < _TASKS)
 
 
 def _measure_artifacts(site: Site, program: Program) -> Measured:
@@ -291,7 +291,7 @@ WORKS = (
             partial(_measure_kills, group=group),
             rounds=1,
             seconds=90,
-            lanes=3,
+            lanes=6,
         )
         for name, whom, what, group in (
             ("killed", "", "the process", False),

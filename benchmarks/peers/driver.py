@@ -170,6 +170,8 @@ def fill_tasks(adapter: Any, folder: str, count: int, seconds: float) -> Figures
     _import(adapter, folder)
     deadline = perf_counter() + seconds
     made = adapter.fill_tasks(Path(folder), count, lambda: perf_counter() < deadline)
+    if not made:
+        raise TimeoutError(f"made no run in {seconds:.0f} s")
     _index(adapter, folder)
     return {"calls": made}
 

@@ -11,8 +11,8 @@ import pytest
 from benchmarks.comparison.driving import Drive, DriveFailed
 from benchmarks.comparison.environments import install
 from benchmarks.comparison.program import ADAPTERS, LIMITS, OURS, PEERS, Program
-from benchmarks.comparison.report import as_json, as_markdown
-from benchmarks.comparison.rounds import Effort, Result, compare
+from benchmarks.comparison.report import as_json, as_markdown, from_json
+from benchmarks.comparison.rounds import Effort, Result, compare, joined
 from benchmarks.comparison.work import Measured
 from benchmarks.comparison.works import WORKS, find_work
 
@@ -75,6 +75,10 @@ def made_up(tmp_path: Path) -> Path:
     return path
 
 
+def ignore(_: object) -> None:
+    pass
+
+
 def is_running(process: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
@@ -110,7 +114,7 @@ def test_what_needs_no_environment_of_its_own_fills_every_row_that_it_can(
 ):
     program = Program.of_adapter(ADAPTERS / f"{adapter}.py")
     works = [find_work(name) for name in names]
-    results = compare(works, [program], Effort(0.002, 1, 1), tmp_path, lambda text: None)
+    results = compare(works, [program], Effort(0.002, 1, 1), tmp_path, ignore, ignore)
     for work in works:
         result = results[work.name][program.name]
         assert result.reason is None
@@ -130,9 +134,7 @@ def test_eight_processes_begin_at_once_and_what_is_not_found_afterwards_is_count
     )
     program = Program.of_adapter(made_up)
     works = [find_work("processes")]
-    result = compare(works, [program], Effort(0.01, 1, 1), tmp_path, lambda text: None)["processes"][
-        "made up"
-    ]
+    result = compare(works, [program], Effort(0.01, 1, 1), tmp_path, ignore, ignore)["processes"]["made up"]
     assert result.reason is None
     assert result.rounds[0].done == 800
     assert result.values("lost") == [8]
@@ -158,7 +160,7 @@ def test_a_program_that_fails_gets_its_last_word_as_the_reason(made_up: Path, tm
     made_up.write_text(MADE_UP.replace("    pass\n", "    raise OSError('no such thing')\n", 1))
     program = Program.of_adapter(made_up)
     works = [find_work("calls")]
-    results = compare(works, [program], Effort(0.001, 3, 1), tmp_path, lambda text: None)
+    results = compare(works, [program], Effort(0.001, 3, 1), tmp_path, ignore, ignore)
     assert results["calls"]["made up"].reason == "OSError: no such thing"
     table = as_markdown(results, [program], {}, "")
     assert "| made up | — |  |  | OSError: no such thing |" in table
@@ -191,9 +193,15 @@ def test_the_table_has_medians_spreads_ratios_and_says_what_is_scaled(made_up: P
     assert "| reading a million points, ms |  | **20** | 200 |" in lines
     assert "| reading a million points | eventlog | 20 ms | 10 to 30 |  |  |" in lines
     assert "|  | made up | 200 ms | 100 to 400 | 10 × | of 5,000 points, multiplied |" in lines
-    figures = as_json(results, [ours, theirs])["works"]["read"]["rows"]["read"]["programs"]
-    assert figures["made up"]["rounds"] == [400, 100, 200]
-    assert figures["made up"]["scaled"]
+    report = as_json(results, [ours, theirs])
+    assert report["works"]["read"]["medians"]["read"]["of"] == {"eventlog": 20, "made up": 200}
+    assert from_json(json.loads(json.dumps(report))) == results
+
+
+def test_the_rounds_of_an_earlier_run_count_too():
+    both = joined(results_of([10], [100], 5), results_of([30, 20], [300], 5))
+    assert both["read"]["eventlog"].values("read") == [10, 30, 20]
+    assert both["read"]["made up"].values("read") == [100, 300]
 
 
 def test_a_dash_has_the_reason_of_the_adapter(made_up: Path):
@@ -240,9 +248,9 @@ def test_the_command_measures_what_is_asked_for_and_writes_both_tables(tmp_path:
     files = ["--json", report, "--markdown", table, "--scratch", scratch, "--environments", tmp_path / "none"]
     done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    rows = json.loads(report.read_text())["comparison"]["works"]["artifacts"]["rows"]
-    assert rows["in"]["programs"]["eventlog"]["median"] > 0
-    assert rows["in"]["programs"]["cp"]["median"] > 0
+    medians = json.loads(report.read_text())["comparison"]["works"]["artifacts"]["medians"]
+    assert medians["in"]["of"]["eventlog"] > 0
+    assert medians["in"]["of"]["cp"] > 0
     assert "| an artifact in |" in table.read_text()
     assert list(scratch.iterdir()) == []
     assert not (tmp_path / "none").exists()
