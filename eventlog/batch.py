@@ -21,6 +21,7 @@ from eventlog.events import Event, decode_events
 
 __all__ = [
     "FIRST_PREVIOUS",
+    "MAX_BATCH_EVENTS",
     "MAX_BATCH_SIZE",
     "Batch",
     "NumberedEvent",
@@ -34,8 +35,10 @@ __all__ = [
 MAGIC = b"EVB1"
 HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
 FIRST_PREVIOUS = bytes(32)
-# Nothing that came from elsewhere makes a reader take more memory than this for one frame.
-MAX_BATCH_SIZE = 256 << 20
+# Twice the largest event, and many times what a commit interval fills: nothing that came from elsewhere makes
+# a reader take more memory than this for the content of one frame, or make objects of more events.
+MAX_BATCH_SIZE = 32 << 20
+MAX_BATCH_EVENTS = 1 << 20
 
 
 class NumberedEvent(NamedTuple):
@@ -104,6 +107,8 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
             raise DataCorrupt(f"batch {number} of store {store.hex()} is cut short or too long")
         if not states + reports or bool(states) != bool(frames[0]) or bool(reports) != bool(frames[2]):
             raise DataCorrupt(f"batch {number} of store {store.hex()} has a frame of nothing, or none")
+        if states + reports > MAX_BATCH_EVENTS:
+            raise DataCorrupt(f"batch {number} of store {store.hex()} claims {states + reports} events")
         return cls(store, number, previous, session, first, states, reports, first_time, last_time, data)
 
     @property
@@ -115,6 +120,12 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     def end(self) -> int:
         """One past the number of its last event."""
         return self.first + self.states + self.reports
+
+    @property
+    def content_size(self) -> int:
+        """How many bytes its events have, by its header; a few bytes may stand for very many."""
+        _, states, _, reports = HEADER.unpack_from(self.data)[-4:]
+        return int(states + reports)
 
     def state_events(self) -> list[NumberedEvent]:
         """Its state events, in their session's order."""

@@ -33,9 +33,12 @@ __all__ = [
 
 MAGIC = b"EVB1"
 HEADER = struct.Struct(">4s16sQ32s16sQIIQQIIII")
-MAX_FRAME_SIZE = 256 << 20
+MAX_FRAME_SIZE = 32 << 20
+MAX_EVENTS = 1 << 20
+# Larger events are not decoded whole.
+LARGE_EVENT = 1 << 20
 # Many times what a commit interval fills.
-LARGE = 16 << 20
+LARGE = 8 << 20
 STATE_KINDS = frozenset(name for name, kind in EVENT_KINDS.items() if not kind.is_report)
 REPORT_KINDS = frozenset(EVENT_KINDS) - STATE_KINDS
 # Kinds that name a blob, and at which place of their array.
@@ -121,9 +124,9 @@ def check_batch(data: bytes) -> BatchFacts:
         # However many are read at once, one of the large ones is in memory: a few bytes may claim to be one.
         with _one_large if sizes[1] + sizes[3] > LARGE else contextlib.nullcontext():
             positions, states = _read_states(_decompress(data[start:middle], sizes[1], "states"), facts)
-            reports = _read_reports(_decompress(data[middle:], sizes[3], "reports"), facts)
-            _check_events(positions, states, reports, facts)
-            del positions, states, reports
+            times = _read_reports(_decompress(data[middle:], sizes[3], "reports"), facts)
+            _check_events(positions, states, times, facts)
+            del positions, states, times
         facts.whole = True
     except _Wrong as wrong:
         facts.problems.append(str(wrong))
@@ -140,9 +143,8 @@ def count_kinds(data: bytes, task: str, until: int) -> Counter[str]:
     middle = HEADER.size + sizes[0]
     counts: Counter[str] = Counter()
     if states := _decompress(data[HEADER.size : middle], sizes[1], "states"):
-        counts.update(
-            one[0] for one in _states_decoder.decode(states)[1] if one[2] == task and one[1] <= until
-        )
+        events = map(_head_decoder.decode, _states_decoder.decode(states)[1])
+        counts.update(one.kind for one in events if one.task == task and one.time <= until)
     if reports := _decompress(data[middle:], sizes[3], "reports"):
         heads = _heads_decoder.decode(reports)
         counts.update(one.kind for one in heads if one.task == task and one.time <= until)
@@ -187,6 +189,8 @@ def _read_header(data: bytes, facts: BatchFacts) -> tuple[int, int, int, int]:
         raise _Wrong(f"has {len(data)} bytes, its header says {HEADER.size + sizes[0] + sizes[2]}")
     if not facts.states + facts.reports:
         raise _Wrong("holds no event")
+    if facts.states + facts.reports > MAX_EVENTS:
+        raise _Wrong(f"claims {facts.states + facts.reports} events, more than a batch ever has")
     if bool(facts.states) != bool(sizes[1]) or bool(facts.reports) != bool(sizes[3]):
         raise _Wrong("holds a frame without events, or events without a frame")
     return (sizes[0], sizes[1], sizes[2], sizes[3])
@@ -210,20 +214,18 @@ def _decompress(frame: bytes, size: int, what: str) -> bytes:
     return content
 
 
-def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[list[Any]]]:
+def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[EventHead]]:
     if not content:
         return [], []
     try:
-        positions, events = _states_decoder.decode(content)
+        positions, raw = _states_decoder.decode(content)
+        events = [_read_state(one, facts) for one in raw]
     except UNDECODABLE as error:
         raise _Wrong(f"has state events that cannot be decoded: {error}") from None
     for event in events:
-        # A boolean is an int to Python, but not a time.
-        if [type(part) for part in event[:3]] != [str, int, str]:
-            raise _Wrong("has a state event that does not begin with kind, time and task")
-        if event[0] in REPORT_KINDS:
-            facts.problems.append(f"has a {event[0]} among its state events")
-        facts.unknown += event[0] not in STATE_KINDS
+        if event.kind in REPORT_KINDS:
+            facts.problems.append(f"has a {event.kind} among its state events")
+        facts.unknown += event.kind not in STATE_KINDS
     if not (
         len(positions) == len(events) == facts.states
         and all(a < b for a, b in pairwise(positions))
@@ -231,21 +233,37 @@ def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[lis
         and positions[-1] < facts.states + facts.reports
     ):
         raise _Wrong(f"has {len(events)} state events at {len(positions)} places that cannot be")
-    facts.changes = [(event[0], event[2]) for event in events if event[0] in SESSION_KINDS]
-    facts.blobs |= blobs_of(events)
+    facts.changes = [(event.kind, event.task) for event in events if event.kind in SESSION_KINDS]
     return positions, events
 
 
-def _read_reports(content: bytes, facts: BatchFacts) -> list[EventHead]:
+def _read_state(raw: msgspec.Raw, facts: BatchFacts) -> EventHead:
+    head = _head_decoder.decode(raw)
+    facts.blobs |= _named_in(raw, head.kind)
+    return head
+
+
+def _named_in(raw: msgspec.Raw, kind: str) -> set[str]:
+    """The blob that an event names. One by one: decoded, an event may take a hundred times its bytes."""
+    if len(raw) <= LARGE_EVENT:
+        return blobs_of([msgspec.msgpack.decode(raw)])
+    if kind not in BLOB_PLACES:
+        return set()
+    blob = msgspec.msgpack.decode(raw, type=_UP_TO_BLOB[kind]).blob
+    before = [kind, *[None] * (BLOB_PLACES[kind] - 1)]
+    return blobs_of([[*before, msgspec.msgpack.decode(blob)]]) if 0 < len(blob) < LARGE_EVENT else set()
+
+
+def _read_reports(content: bytes, facts: BatchFacts) -> list[int]:
+    """The times of the reports."""
     if not content:
         return []
     try:
         heads = _heads_decoder.decode(content)
         if any(kind in content for kind in REPORTS_WITH_BLOBS):
-            raw = zip(heads, _raw_decoder.decode(content), strict=True)
-            facts.blobs |= blobs_of(
-                [msgspec.msgpack.decode(one) for head, one in raw if head.kind in BLOB_PLACES]
-            )
+            for head, raw in zip(heads, _raw_decoder.decode(content), strict=True):
+                if head.kind in BLOB_PLACES:
+                    facts.blobs |= _named_in(raw, head.kind)
     except UNDECODABLE as error:
         raise _Wrong(f"has reports that cannot be decoded: {error}") from None
     if len(heads) != facts.reports:
@@ -254,15 +272,20 @@ def _read_reports(content: bytes, facts: BatchFacts) -> list[EventHead]:
     facts.problems += [f"has a {kind} among its reports" for kind in sorted(kinds & STATE_KINDS)]
     if not kinds <= REPORT_KINDS:
         facts.unknown += sum(head.kind not in REPORT_KINDS for head in heads)
-    return heads
+    return [head.time for head in heads]
 
 
 def _check_events(
-    positions: list[int], states: list[list[Any]], reports: list[EventHead], facts: BatchFacts
+    positions: list[int], states: list[EventHead], of_reports: list[int], facts: BatchFacts
 ) -> None:
-    times = [report.time for report in reports]
-    for position, event in zip(positions, states, strict=True):
-        times.insert(position, event[1])
+    times: list[int] = []
+    start = 0
+    for place, (position, event) in enumerate(zip(positions, states, strict=True)):
+        # As many reports as come before it.
+        times += of_reports[start : position - place]
+        times.append(event.time)
+        start = position - place
+    times += of_reports[start:]
     if not grows(times):
         facts.problems.append("has events whose times go back")
     elif (times[0], times[-1]) != (facts.first_time, facts.last_time):
@@ -270,10 +293,20 @@ def _check_events(
             f"has events from {times[0]} to {times[-1]}, its header says {facts.first_time} to"
             f" {facts.last_time}"
         )
-    if not facts.first and (not positions or positions[0] or states[0][0] != "SessionStarted"):
+    if not facts.first and (not positions or positions[0] or states[0].kind != "SessionStarted"):
         facts.problems.append(f"begins session {facts.session.hex()} with another event than SessionStarted")
 
 
-_states_decoder = msgspec.msgpack.Decoder(tuple[list[int], list[list[Any]]])
+_head_decoder = msgspec.msgpack.Decoder(EventHead)
+_states_decoder = msgspec.msgpack.Decoder(tuple[list[int], list[msgspec.Raw]])
 _heads_decoder = msgspec.msgpack.Decoder(list[EventHead])
 _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
+# By kind, an event up to the blob that it names.
+_UP_TO_BLOB: dict[str, Any] = {
+    kind: msgspec.defstruct(
+        f"UpTo{place}",
+        [*((f"field{at}", msgspec.Raw) for at in range(place)), ("blob", msgspec.Raw, msgspec.Raw(b""))],
+        array_like=True,
+    )
+    for kind, place in BLOB_PLACES.items()
+}

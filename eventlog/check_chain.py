@@ -35,7 +35,8 @@ class _Chain:
 class _Session:
     store: bytes
     next: int = 0
-    open_tasks: list[str] = field(default_factory=list)
+    # Their order is that of a dictionary's keys.
+    open_tasks: dict[str, None] = field(default_factory=dict)
     ended: bool = False
     last_time: int = 0
     whole: bool = True
@@ -204,7 +205,7 @@ class Chains:
             if found.store in self._damaged and store == found.store:
                 continue
             if (store, end, last_time) != (found.store, found.next, found.last_time) or (
-                found.whole and (open_tasks, ended) != (found.open_tasks, found.ended)
+                found.whole and (open_tasks, ended) != (list(found.open_tasks), found.ended)
             ):
                 self.problems.append(f"{name} does not say what its events say")
 
@@ -280,9 +281,9 @@ class Chains:
             if kind == "SessionEnded":
                 session.ended = True
                 continue
-            session.open_tasks = [other for other in session.open_tasks if other != task]
+            session.open_tasks.pop(task, None)
             if kind == "TaskStarted":
-                session.open_tasks.append(task)
+                session.open_tasks[task] = None
 
 
 _record_decoder = msgspec.msgpack.Decoder(tuple[bytes, int, list[str], bool, int])

@@ -28,7 +28,7 @@ CHUNK = re.compile("[0-9]{6,}")
 # The least that is missing of a frame that was cut short, and the most that is there of one without a start.
 TORN_SIZE = 16
 MAX_TORN = 1 << 16
-MAX_SIZE = 1 << 30
+MAX_SIZE = 128 << 20
 
 
 @dataclass(slots=True)
@@ -191,19 +191,32 @@ def _damage(rest: bytes, seed: int) -> str:
             ", and others follow it" if any(_frame_at(used, at, seed) for at in range(1, len(used))) else ""
         )
     length, crc = FRAME.unpack_from(rest.ljust(FRAME.size, b"\0"))
-    for place, value in product(range(4), range(256)):
-        changed = bytearray(length.to_bytes(4, "big"))
-        changed[place] = value
-        other = int.from_bytes(changed, "big")
-        payload = memoryview(rest)[FRAME.size : FRAME.size + other]
-        if 0 < other == len(payload) and zlib.crc32(payload, seed) == crc:
-            return f": its length should be {other}, not {length}"
+    if other := _other_length(memoryview(rest)[FRAME.size :], length, crc, seed):
+        return f": its length should be {other}, not {length}"
     size = FRAME.size + length
     if size > len(rest):
         return f": its length of {length} cannot be"
     if len(used) > size:
         return ", and more follows it"
     return ": it was changed" if any(rest[max(0, size - TORN_SIZE) : size]) else ""
+
+
+def _other_length(payload: memoryview, length: int, crc: int, seed: int) -> int:
+    """The length with which the frame holds, and that differs in one byte, or 0; in one pass over it."""
+    others = set()
+    for place, value in product(range(4), range(256)):
+        changed = bytearray(length.to_bytes(4, "big"))
+        changed[place] = value
+        others.add(int.from_bytes(changed, "big"))
+    found, before = seed, 0
+    for other in sorted(others):
+        if other > len(payload):
+            break
+        found = zlib.crc32(payload[before:other], found)
+        before = other
+        if other and found == crc:
+            return other
+    return 0
 
 
 def _entries(folder: Path) -> list[Path]:

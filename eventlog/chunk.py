@@ -33,6 +33,7 @@ __all__ = [
     "CHUNK_SIZE",
     "FRAME",
     "FRAMES_START",
+    "MAX_CHUNK_SIZE",
     "Chunk",
     "ChunkContents",
     "maps_safely",
@@ -45,6 +46,8 @@ CRC = struct.Struct(">I")
 FRAME = struct.Struct(">II")
 FRAMES_START = HEADER.size + CRC.size
 CHUNK_SIZE = 4 << 20
+# All that may wait for a full disk, and the largest event behind it (`eventlog.committer`); no more is read.
+MAX_CHUNK_SIZE = 128 << 20
 # How far ahead of its last frame a chunk is kept mapped: many times what 200 ms of 2,000 calls a second need.
 POPULATED = 256 << 10
 _STEP = 32 << 10
@@ -198,9 +201,12 @@ def read_chunk(path: Path) -> ChunkContents | None:
     """Read a chunk up to its end or to the first frame that does not hold; None if it was never begun.
 
     Raises:
-        DataCorrupt: its header does not hold.
+        DataCorrupt: its header does not hold, or it is larger than any.
         StoreNewer: its header is of a later version.
     """
+    size = path.stat().st_size
+    if size > MAX_CHUNK_SIZE:
+        raise DataCorrupt(f"{path}: {size} bytes are more than a journal's chunk ever has")
     data = path.read_bytes()
     header = data[: HEADER.size]
     if not any(data[: len(MAGIC)]) and not any(data[FRAMES_START:]):

@@ -123,8 +123,13 @@ def _read_file(path: Path) -> dict[str, Any]:
             return {}
         import tomllib  # most stores have no file
 
-        return tomllib.loads(content.decode())
-    except ValueError as error:
+        values = tomllib.loads(content.decode())
+        for name, value in values.items():
+            # TOML has whole numbers of 64 bits; one of thousands of digits could not even be shown.
+            if isinstance(value, int) and value.bit_length() > 64:
+                raise ConfigurationInvalid(f"{path} gives {name} a number that is too large")
+        return values
+    except (ValueError, RecursionError) as error:
         raise ConfigurationInvalid(f"{path} cannot be read as TOML: {error}") from None
     except OSError as error:
         # Where the folder itself cannot be used, opening the store says it better.

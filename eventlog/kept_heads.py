@@ -21,6 +21,7 @@ __all__ = ["KeptHead", "KeptHeads", "heads_text", "load_heads", "read_heads"]
 FORMAT = 1
 # A hundred thousand stores and more.
 MOST_BYTES = 64 << 20
+PIECE_SIZE = 1 << 20
 
 _FIRST = re.compile(rb"eventlog head ([1-9][0-9]{0,8})")
 _LINE = re.compile(rb"([0-9a-f]{32}) (0|[1-9][0-9]{0,17}) ([0-9a-f]{64})")
@@ -91,7 +92,10 @@ def load_heads(path: Path) -> tuple[KeptHeads, bytes]:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(MOST_BYTES + 1)
+            # A read takes all the memory that it is asked for, whatever the file holds.
+            data = b""
+            while len(data) <= MOST_BYTES and (piece := file.read(PIECE_SIZE)):
+                data += piece
     except OSError as error:
         raise InputInvalid(
             f"{path} cannot be read ({error.strerror}): give a file that `eventlog head -o FILE` wrote"

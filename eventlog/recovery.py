@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from eventlog import events
 from eventlog.chunk import read_chunk
+from eventlog.clock import MAX_TIME
 from eventlog.committer import pack_run
 from eventlog.errors import DataCorrupt, EventlogError
 from eventlog.journal import JournalLock
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["at_rest", "live_sessions", "recover", "turn"]
 
 log = logging.getLogger("eventlog")
+
+# Of one batch; the largest event fits.
+PART_SIZE = 16 << 20
+PART_EVENTS = 1 << 18
 
 
 def live_sessions(home: Path, *, read_only: bool = False) -> set[bytes]:
@@ -146,7 +151,7 @@ def _is_hex(name: str) -> bool:
 def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
     session = bytes.fromhex(folder.name)
     record = store.record_of(session) or SessionRecord(store.id, session=session)
-    runs, damage = _read_journal(store, folder, session, record.next)
+    runs, damage = _read_journal(store, folder, session, record.next, record.last_time)
     if damage:
         aside = store.home / "damaged" / folder.name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
@@ -155,13 +160,20 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
         shutil.copytree(folder, aside, dirs_exist_ok=True)
         log.warning("eventlog: %s; a copy of the journal is kept at %s", damage, aside)
     packed = []
+
+    def pack(payloads: list[bytes], decoded: list[events.Event]) -> None:
+        # A chunk may hold what waited for a full disk: more than one batch is to have.
+        for start, end in _parts(payloads):
+            part = decoded[start:end]
+            places = [place for place, event in enumerate(part) if not event.is_report]
+            packed.append(pack_run(record.next, payloads[start:end], places))
+            record.advance(record.next + len(part), part[-1].time, part)
+
     for payloads, decoded in runs:
-        places = [place for place, event in enumerate(decoded) if not event.is_report]
-        packed.append(pack_run(record.next, payloads, places))
-        record.advance(record.next + len(payloads), decoded[-1].time, decoded)
+        pack(payloads, decoded)
     if record.next and not record.ended:
-        payloads = [events.encode_event(event) for event in _endings(record, describe_death(owner))]
-        packed.append(pack_run(record.next, payloads, list(range(len(payloads)))))
+        endings = _endings(record, describe_death(owner))
+        pack([events.encode_event(event) for event in endings], endings)
     if packed:
         store.commit(session, packed)
     return True
@@ -169,13 +181,25 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
 
 def _endings(record: SessionRecord, reason: str) -> list[events.Event]:
     """How a session ended that could not say so itself."""
-    time = record.last_time + 1
+    time = min(record.last_time + 1, MAX_TIME)
     failed: list[events.Event] = [events.TaskFailed(time, task, reason) for task in record.open_tasks]
     return [*failed, events.SessionEnded(time, "", reason)]
 
 
+def _parts(payloads: list[bytes]) -> Iterator[tuple[int, int]]:
+    """Where events are to be cut, so that each part is one that a batch can hold."""
+    start = size = 0
+    for place, payload in enumerate(payloads):
+        if place > start and (size + len(payload) > PART_SIZE or place - start >= PART_EVENTS):
+            yield start, place
+            start, size = place, 0
+        size += len(payload)
+    if start < len(payloads):
+        yield start, len(payloads)
+
+
 def _read_journal(
-    store: "Store", folder: Path, session: bytes, first: int
+    store: "Store", folder: Path, session: bytes, first: int, last_time: int
 ) -> tuple[list[tuple[list[bytes], list[events.Event]]], str]:
     """The events from number `first` on, by chunk, and what is wrong with the journal, in words, or ""."""
     runs = []
@@ -200,20 +224,25 @@ def _read_journal(
             doubt = f"{doubt or path}, and the next events are missing: {first} to {chunk.first - 1}"
             break
         payloads = chunk.payloads[first - chunk.first :]
-        decoded, undecoded = _decode(payloads)
+        decoded, undecoded = _decode(payloads, last_time)
         if decoded:
+            last_time = decoded[-1].time
             runs.append((payloads[: len(decoded)], decoded))
             first += len(decoded)
         doubt = f"{path}: {undecoded or chunk.damage}" if undecoded or chunk.damage else ""
     return runs, "; ".join([*damage, doubt] if doubt else damage)
 
 
-def _decode(payloads: list[bytes]) -> tuple[list[events.Event], str]:
-    """The events up to the first that is none, and what is wrong with that one."""
+def _decode(payloads: list[bytes], last_time: int) -> tuple[list[events.Event], str]:
+    """The events up to the first that is none, and what is wrong with that one; times only grow."""
     decoded: list[events.Event] = []
     try:
         for payload in payloads:
-            decoded.append(events.decode_event(payload))  # noqa: PERF401
+            event = events.decode_event(payload)
+            if not last_time <= event.time <= MAX_TIME:
+                raise DataCorrupt(f"an event has the time {event.time}, behind one at {last_time}")
+            last_time = event.time
+            decoded.append(event)
     except DataCorrupt as error:
         return decoded, str(error)
     return decoded, ""

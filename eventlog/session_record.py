@@ -7,7 +7,9 @@ import msgspec
 from eventlog.errors import DataCorrupt
 from eventlog.events import Event, SessionEnded, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
 
-__all__ = ["SessionRecord"]
+__all__ = ["SessionRecord", "changes_of"]
+
+_CHANGES = (TaskStarted, TaskCompleted, TaskFailed, TaskStopped, SessionEnded)
 
 
 class SessionRecord(msgspec.Struct, array_like=True):
@@ -38,7 +40,7 @@ class SessionRecord(msgspec.Struct, array_like=True):
         """
         try:
             record = _decoder.decode(value)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DataCorrupt(f"the record of session {session.hex()} cannot be read: {error}") from None
         record.session = bytes(session)
         return record
@@ -51,14 +53,22 @@ class SessionRecord(msgspec.Struct, array_like=True):
         """Take in the events up to, not including, number `end`; `states` are the state events of them."""
         self.next = end
         self.last_time = max(self.last_time, last_time)
+        open_tasks = dict.fromkeys(self.open_tasks)
         for event in states:
             match event:
                 case TaskStarted():
-                    self.open_tasks = [*(task for task in self.open_tasks if task != event.task), event.task]
+                    open_tasks.pop(event.task, None)
+                    open_tasks[event.task] = None
                 case TaskCompleted() | TaskFailed() | TaskStopped():
-                    self.open_tasks = [task for task in self.open_tasks if task != event.task]
+                    open_tasks.pop(event.task, None)
                 case SessionEnded():
                     self.ended = True
+        self.open_tasks = list(open_tasks)
+
+
+def changes_of(states: Iterable[Event]) -> list[Event]:
+    """Those state events that change how far a session has got."""
+    return [event for event in states if isinstance(event, _CHANGES)]
 
 
 _decoder = msgspec.msgpack.Decoder(SessionRecord)

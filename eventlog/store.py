@@ -32,7 +32,7 @@ from eventlog.home import is_there, make_home, refuse_orphans
 from eventlog.partial_file import sweep_temporary
 from eventlog.recovery import live_sessions, recover
 from eventlog.session import Session
-from eventlog.session_record import SessionRecord
+from eventlog.session_record import SessionRecord, changes_of
 
 __all__ = [
     "Head",
@@ -228,8 +228,9 @@ class Store:
             StoreForked: a batch differs from the one of the same number here. Nothing was let in.
             StoreFull, StoreReadOnly: nothing was let in.
         """
-        # Decoded before the transaction, which keeps every other writer waiting.
-        arrived = [(batch, batch.checked_states()) for batch in batches]
+        # Decoded before the transaction, which keeps every other writer waiting; what is not asked for again
+        # is let go of, batch by batch.
+        arrived = [(batch, changes_of(batch.checked_states())) for batch in batches]
 
         def work(transaction: Any) -> int:
             admitted = 0

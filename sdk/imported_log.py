@@ -21,6 +21,7 @@ from eventlog.batch import FIRST_PREVIOUS, Batch, chain_batch
 from eventlog.committer import pack_run
 from eventlog.errors import DataCorrupt, StoreNewer
 from eventlog.events import Event, SessionEnded, SessionStarted, encode_event
+from eventlog.session import MAX_EVENT_SIZE
 from eventlog.store import Store
 
 __all__ = ["ImportedLog"]
@@ -103,9 +104,13 @@ class ImportedLog:
         if event.time < self._time:
             event = msgspec.structs.replace(event, time=self._time)
         self._time = event.time
+        payload = encode_event(event)
+        if len(payload) > MAX_EVENT_SIZE:
+            raise DataCorrupt(f"{type(event).__name__} has {len(payload)} bytes, more than an event can have")
+        if self._payloads and self._bytes + len(payload) > MAX_EVENT_SIZE:
+            self._let_in()
         if not event.is_report:
             self._places.append(len(self._payloads))
-        payload = encode_event(event)
         self._payloads.append(payload)
         self._bytes += len(payload)
 

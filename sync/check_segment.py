@@ -17,8 +17,11 @@ __all__ = ["SegmentFacts", "check_segment", "last_batch"]
 MAGIC = b"EVSEG001"
 LENGTH = struct.Struct(">I")
 PIECE_SIZE = 1 << 20
-# Two frames of 256 MiB, incompressible, and a header: nothing that claims to be more is taken into memory.
-MAX_LENGTH = 2 * (256 << 20) + 4096
+# Two frames of 32 MiB, incompressible, and a header: nothing that claims to be more is taken into memory.
+MAX_LENGTH = 2 * (32 << 20) + 4096
+# A batch's header. What is smaller would cost more memory to tell of than it has bytes.
+MIN_LENGTH = 124
+MOST_ILLEGIBLE = 100
 
 
 @dataclass(slots=True)
@@ -54,12 +57,16 @@ def check_segment(file: BinaryIO, size: int, count: Callable[[int], None]) -> Se
         count: gets the number of bytes of each piece.
     """
     facts = SegmentFacts()
+    illegible = 0
     try:
         for start, data in _batches(file, size, count):
             batch = check_batch(data)
             if facts.batches and facts.batches[-1][1].hash != batch.previous:
                 facts.linked = False
             facts.batches.append((start, batch))
+            illegible += not batch.legible
+            if illegible > MOST_ILLEGIBLE:
+                raise _Wrong(f"holds no batches from byte {start} on")
     except _Wrong as wrong:
         facts.problems.append(str(wrong))
     return facts
@@ -110,6 +117,8 @@ def _batches(file: BinaryIO, size: int, count: Callable[[int], None]) -> Iterato
         position += LENGTH.size
         if length > MAX_LENGTH or position + length > size:
             raise _Wrong(f"claims a batch of {length} bytes at byte {position}, more than it has")
+        if length < MIN_LENGTH:
+            raise _Wrong(f"claims a batch of {length} bytes at byte {position}, fewer than a batch has")
         data = file.read(length)
         count(LENGTH.size + len(data))
         if len(data) < length:

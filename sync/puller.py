@@ -123,7 +123,8 @@ class Puller:
         size = 0
         for arrived in self.arriving(heads):
             wave.append(arrived)
-            size += len(arrived.batch.data)
+            # What they unpack to, or a few bytes could make it as large as they like.
+            size += max(len(arrived.batch.data), arrived.batch.content_size)
             if size >= SEGMENT_SIZE:
                 self._let_in(wave)
                 wave, size = [], 0

@@ -127,8 +127,12 @@ def test_headers_are_described_to_the_byte(
 
 
 def test_limits_are_those_of_the_code() -> None:
-    assert batch.MAX_BATCH_SIZE == check_batch.MAX_FRAME_SIZE == 256 << 20
-    assert "at most 256 MiB" in section("Batches")
+    assert batch.MAX_BATCH_SIZE == check_batch.MAX_FRAME_SIZE == 32 << 20
+    assert batch.MAX_BATCH_EVENTS == check_batch.MAX_EVENTS == 1_048_576
+    assert "holds 1 to 1,048,576 events" in section("Batches")
+    assert "at most 32 MiB" in section("Batches")
+    assert chunk.MAX_CHUNK_SIZE == check_journal.MAX_SIZE == 128 << 20
+    assert "at most 128 MiB" in section("Journals")
     assert chunk.CHUNK_SIZE == 4 << 20
     assert "a file of 4 MiB" in section("Journals")
     assert partial_file.SWEEP_AGE_SECONDS == 24 * 3600

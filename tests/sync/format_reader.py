@@ -157,7 +157,7 @@ def read_batch(data: bytes, kinds: Kinds) -> dict[str, Any]:
 
 
 def decompress(frame: bytes, size: int) -> bytes:
-    require(0 < size <= 256 << 20, "a frame's content is at most 256 MiB")
+    require(0 < size <= 32 << 20, "a frame's content is at most 32 MiB")
     require(zstandard.frame_content_size(frame) == size, "the frame states the same size")
     content = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     require(len(content) == size, "the content has the size of the header")
