@@ -20,6 +20,7 @@ __all__ = [
     "StoreInvalid",
     "StoreNewer",
     "StoreReadOnly",
+    "in_one_line",
 ]
 
 
@@ -30,7 +31,7 @@ class EventlogError(Exception):
     """The root of the tree."""
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(_in_one_line(one) if isinstance(one, str) else one for one in args))
+        super().__init__(*(in_one_line(one) if isinstance(one, str) else one for one in args))
 
 
 class InputInvalid(EventlogError, ValueError):
@@ -89,7 +90,7 @@ class RemoteUnreachable(EventlogError, OSError):
     """A remote cannot be reached or refuses."""
 
 
-def _in_one_line(message: str) -> str:
+def in_one_line(message: str) -> str:
     """A message as it can be printed: a name in it may have line ends or a terminal's codes, or be long."""
     if len(message) > _LONGEST:
         half = _LONGEST // 2

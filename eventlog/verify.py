@@ -26,7 +26,7 @@ from eventlog.check_blobs import check_blobs, list_blobs
 from eventlog.check_chain import Chains
 from eventlog.check_journal import JournalFacts, check_journals
 from eventlog.check_report import Report
-from eventlog.errors import DataCorrupt, NotFound, StoreInvalid, StoreNewer
+from eventlog.errors import DataCorrupt, NotFound, StoreInvalid, StoreNewer, in_one_line
 from eventlog.held_transaction import HeldTransaction
 from eventlog.kept_heads import KeptHeads
 from eventlog.lmdb_pages import Snapshot, SnapshotGone
@@ -42,7 +42,7 @@ DATABASES = ("batches", "heads", "meta", "sessions")
 # Of the keys of batches: the id of the store, then the number.
 KEY_SIZE, STORE_SIZE = 24, 16
 META_SIZES = {b"format": 1, b"store": 16, b"created": 8, b"check": 32}
-MAX_VALUE = 2 * (256 << 20) + 4096
+MAX_VALUE = 2 * (32 << 20) + 4096
 # Batches read ahead of those that have been checked.
 READ_AHEAD_BYTES = 64 << 20
 READ_AHEAD_BATCHES = 256
@@ -104,6 +104,8 @@ def verify(
     report.count(log.chains)
     report.journals = len(journals)
     report.blobs = len(blobs)
+    # Names of files are in it, which may hold anything.
+    report.problems = list(map(in_one_line, report.problems))
     return report
 
 

@@ -161,7 +161,10 @@ class SessionReports:
         if not isinstance(figure, dict):
             raise DataCorrupt("the figure of a plot is not JSON")
         if self._has_taken_pictures(figure):
-            text = json.dumps(figure)
+            try:
+                text = json.dumps(figure)
+            except RecursionError:
+                raise DataCorrupt("the figure of a plot is nested too deeply") from None
         short, blob = self._inline_or_blob(text)
         return ("", blob) if blob else (short, "")
 

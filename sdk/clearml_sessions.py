@@ -278,9 +278,11 @@ class ClearmlSession:
         name = file_of(self._files, location, self._folder, self._identity)
         if not name:
             return None
-        with self._files.open(name) as file:
-            data = file.read(_LARGEST_PICTURE + 1)
-        if len(data) > _LARGEST_PICTURE:
+        size = self._files.sizes[name]
+        if size <= _LARGEST_PICTURE:
+            with self._files.open(name) as file:
+                data = file.read(size + 1)
+        if size > _LARGEST_PICTURE or len(data) > size:
             raise DataCorrupt(f"{name} is larger than the picture of a plot can be")
         self._progress(len(data))
         return data

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from eventlog.clock import MAX_TIME
-from eventlog.errors import DataCorrupt, InputInvalid
+from eventlog.errors import DataCorrupt, InputInvalid, in_one_line
 from eventlog.sdk.plain_text import plain_text
 from eventlog.sdk.session_files import SessionFiles
 
@@ -47,7 +47,8 @@ class Problems:
     def add(self, line: str) -> None:
         """Note one."""
         if len(self.lines) < _MOST_PROBLEMS:
-            self.lines.append(line)
+            # Names of the session's are in it.
+            self.lines.append(in_one_line(line))
         else:
             self._more += 1
 
@@ -176,7 +177,8 @@ def read_json(files: SessionFiles, name: str, most: int) -> Any:
         raise DataCorrupt(f"{files.path}: {name} has {files.sizes[name]} bytes, more than a task's can have")
     try:
         with files.open(name) as file:
-            return parsed(file.read(most + 1))
+            # A read takes all the memory that it is asked for, whatever the file holds.
+            return parsed(file.read(files.sizes[name] + 1))
     except (KeyError, ValueError) as error:
         if isinstance(error, InputInvalid):
             raise

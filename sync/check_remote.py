@@ -28,6 +28,7 @@ from eventlog.errors import (
     RemoteInvalid,
     RemoteUnreachable,
     StoreNewer,
+    in_one_line,
 )
 from eventlog.kept_heads import KeptHeads, read_heads
 from eventlog.sync.archive import Archive
@@ -251,6 +252,8 @@ class _Verification:
         report.count(self._chains)
         report.segments = len(names.segments)
         report.blobs = len(names.blobs)
+        # Names of objects are in it, which may hold anything.
+        report.problems = list(map(in_one_line, report.problems))
         return report
 
     # Segments.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from eventlog.errors import in_one_line
+
 __all__ = ["check_zip"]
 
 END = struct.Struct("<4s4H2IH")
@@ -171,7 +173,7 @@ def _check_deflated(file: BinaryIO, member: _Member) -> str:
 
 
 def _shown(member: _Member) -> str:
-    return member.name.decode("utf-8", "backslashreplace")[:200]
+    return in_one_line(member.name.decode("utf-8", "backslashreplace")[:200])
 
 
 def _widened(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from eventlog.errors import in_one_line
+
 __all__ = ["Progress", "ProgressCallback", "PullResult", "PushResult", "SyncResult", "Tally", "Unpushed"]
 
 REPORT_SECONDS = 0.05
@@ -145,7 +147,8 @@ class Tally:
             if self._callback is not None:
                 self._tell()
             done = self._progress()
-        return kind(done.batches, self.segments, done.blobs, done.bytes, self.absent, self.problems)
+        problems = list(map(in_one_line, self.problems))
+        return kind(done.batches, self.segments, done.blobs, done.bytes, self.absent, problems)
 
     def _tell(self) -> None:
         assert self._callback is not None

@@ -1,8 +1,10 @@
 """Verify, for a remote and a bundle: silent about every sound one, and exact about what is wrong."""
 
 import hashlib
+import io
 import os
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from eventlog.kept_heads import KeptHead, heads_text, read_heads
 from eventlog.sync import push
 from eventlog.sync.bundle import export_bundle
 from eventlog.sync.check_remote import heads_of, verify_bundle, verify_remote
+from eventlog.sync.check_segment import check_segment
 from eventlog.sync.folder_objects import FolderObjects
 from eventlog.sync.urls import objects_at
 from tests.sync.machines import Machine, read_remote
@@ -443,3 +446,28 @@ def test_heads_are_read_as_they_were_written() -> None:
     assert text.splitlines()[1:] == sorted(text.splitlines()[1:])
     assert read_heads(text.encode(), "heads.txt").heads == heads
     assert read_heads(heads_text({}).encode(), "heads.txt").heads == {}
+
+
+def test_a_segment_of_nothing_but_zeros_is_told_in_one_line() -> None:
+    for data in (bytes(1 << 20), (struct.pack(">I", 200) + bytes(200)) * 5000):
+        whole = b"EVSEG001" + data
+        facts = check_segment(io.BytesIO(whole), len(whole), lambda _: None)
+        assert len(facts.batches) <= 101
+        assert facts.problems
+
+
+def test_a_name_in_a_bundle_with_a_line_end_in_it_is_told_in_one_line(
+    machine: Callable[[str], Machine], tmp_path: Path
+) -> None:
+    laptop = machine("laptop")
+    laptop.train()
+    export_bundle(laptop.store, tmp_path / "runs.zip")
+    with zipfile.ZipFile(tmp_path / "runs.zip", "a") as bundle:
+        bundle.writestr("absent/\x1b[2J\n", b"x")
+    data = bytearray((tmp_path / "runs.zip").read_bytes())
+    at = data.rindex(b"PK\x03\x04")
+    data[at + 10] ^= 1
+    (tmp_path / "runs.zip").write_bytes(data)
+    problems = verify_bundle(tmp_path / "runs.zip").problems
+    assert any(problem.startswith("zip: what stands before absent/") for problem in problems)
+    assert all(problem.isprintable() for problem in problems)
