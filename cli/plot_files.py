@@ -165,9 +165,8 @@ def _part(at: int, one: Plot | Media, path: Path | None, figure: str | None) -> 
 
 def _drawing(at: int, figure: str | None) -> str:
     try:
-        parsed = json.loads(figure or "")
+        # Written anew, so that it is JSON and nothing else; "<" could end the script.
+        written = json.dumps(json.loads(figure or "")).replace("<", "\\u003c")
     except (ValueError, RecursionError):
         return "<p>this is not a figure</p>\n"
-    # Written anew, so that it is JSON and nothing else; "<" could end the script.
-    written = json.dumps(parsed).replace("<", "\\u003c")
     return DRAW.format(name=f"plot{at}", figure=written)

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import stat
+import struct
 import sys
 import time
 import zipfile
@@ -27,6 +28,17 @@ _MOST_PER_BYTE = 1032
 _MOST_MEMBERS = 1_000_000
 _PIECE = 1 << 20
 _FIRST_YEAR = 1980
+# What zipfile raises for bytes that are not what they should be.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 
 class Writable(Protocol):
@@ -120,14 +132,7 @@ def extract_archive(archive_path: Path, folder: Path) -> None:
             f"{archive_path} holds names that {sys.getfilesystemencoding()} has no form for:"
             " set LC_ALL=C.UTF-8"
         ) from None
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        OverflowError,
-    ) as error:
+    except _DAMAGE as error:
         raise DataCorrupt(f"{archive_path} is not a sound zip archive: {error}") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise DataCorrupt(
@@ -158,7 +163,7 @@ def is_extracted(archive_path: Path, folder: Path, *, check_bytes: bool = False)
                     return False
                 if check_bytes and _crc(path) != member.CRC:
                     return False
-    except (OSError, zipfile.BadZipFile, DataCorrupt, ValueError, OverflowError):
+    except (OSError, DataCorrupt, *_DAMAGE):
         return False
     return True
 

@@ -125,7 +125,7 @@ def parse_text(text: str, kind: str) -> Any:
 
     Raises:
         InputInvalid: it is nothing of the kind.
-        NotAvailable: it is HOCON with a substitution or an include, and pyhocon is not installed.
+        NotAvailable: it is HOCON with a substitution, and pyhocon is not installed.
     """
     if not text.strip():
         return None

@@ -2,7 +2,8 @@
 
 What is read is JSON and the part of HOCON that needs nothing besides the text
 (https://github.com/lightbend/config/blob/main/HOCON.md): comments, unquoted keys and values, dotted keys,
-objects that are merged, text over several lines. Substitutions and includes are left to pyhocon.
+objects that are merged, text over several lines. Substitutions are left to pyhocon. Includes are refused: the
+text may come from another machine, and would be given files of this one, and have it ask any URL.
 """
 
 import json
@@ -26,6 +27,7 @@ _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _TRIPLE = re.compile(r'"""(.*?"*)"""(?!")', re.DOTALL)
 _UNQUOTED_KEY = re.compile(r'[^\s"{}\[\]:=,+#$.][^"{}\[\]:=,+#$\n.]*')
 _UNQUOTED = re.compile(r'(?:[^\s"{}\[\],#$/]|/(?!/)|(?<=:)//)(?:[^"{}\[\],#$\n/]|/(?!/)|(?<=:)//)*')
+_INCLUDE = re.compile(r'\binclude\b\s*(?:"|(?:url|file|package|required)\b)', re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NAMES: dict[str, Any] = {
@@ -56,8 +58,8 @@ def parse_hocon(text: str) -> Any:
     """The dictionary or list that a text is, as JSON or HOCON.
 
     Raises:
-        InputInvalid: it is neither.
-        NotAvailable: it has a substitution or an include, and pyhocon is not installed.
+        InputInvalid: it is neither, or includes other files.
+        NotAvailable: it has a substitution, and pyhocon is not installed.
     """
     try:
         return json.loads(text)
@@ -137,7 +139,7 @@ def _text(text: str) -> str:
 
 
 class _NeedsMore(Exception):
-    """The text has a substitution or an include."""
+    """The text has a substitution, or what may be an include."""
 
 
 class _Reader:
@@ -184,7 +186,10 @@ class _Reader:
         name = path[-1]
         if adds:
             earlier = fields.get(name)
-            value = [*(earlier if isinstance(earlier, list) else []), value]
+            if isinstance(earlier, list):
+                earlier.append(value)
+                return
+            value = [value]
         fields[name] = _merged(fields.get(name), value)
 
     def _path(self) -> list[str]:
@@ -292,9 +297,12 @@ class _Reader:
 
 
 def _merged(old: Any, new: Any) -> Any:
+    """The later of two values; of two objects, the earlier with what the later has put into it."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
-    return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
+    for name, value in new.items():
+        old[name] = _merged(old.get(name), value)
+    return old
 
 
 def _named(word: str) -> Any:
@@ -312,12 +320,17 @@ def _named(word: str) -> Any:
 
 
 def _with_pyhocon(text: str) -> Any:
+    if _INCLUDE.search(text):
+        raise InputInvalid(
+            "the configuration includes a file or a URL, which is not kept with it: read it with"
+            " get_configuration_object and parse it yourself"
+        )
     try:
         import pyhocon  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise NotAvailable(
-            "HOCON with a substitution or an include needs pyhocon: pip install 'eventlog[hocon]', or parse"
-            " the text of get_configuration_object yourself"
+            "HOCON with a substitution needs pyhocon: pip install 'eventlog[hocon]', or parse the text of"
+            " get_configuration_object yourself"
         ) from None
     try:
         parsed = pyhocon.ConfigFactory.parse_string(text)

@@ -190,7 +190,7 @@ def _read(file: int) -> LastRun | None:
         run = _decoder.decode(os.pread(file, _SIZE, 0))
         bytes.fromhex(run.session)
         return run
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

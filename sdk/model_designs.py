@@ -45,7 +45,7 @@ def design_dict(text: str) -> dict[str, Any]:
 
     Raises:
         InputInvalid: it is neither, such as Python code or a prototxt file: it is read as text then.
-        NotAvailable: it has a substitution or an include, and pyhocon is not installed.
+        NotAvailable: it has a substitution, and pyhocon is not installed.
     """
     if not text.strip():
         return {}

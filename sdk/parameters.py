@@ -137,11 +137,12 @@ def flatten_parameters(dictionary: Mapping[Any, Any]) -> dict[str, Any]:
 def nest_parameters(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The nested dictionary that "section/name" to value stands for.
 
-    Where one name continues another ("a/b" and "a/b/c"), the longer one stays as it is, beside it.
+    Where one name continues another ("a/b" and "a/b/c"), the longer one stays as it is, beside it. Below a
+    hundred sections, what is left of a name is one.
     """
     nested: dict[str, Any] = {}
     for name, value in sorted(flat.items()):
-        *sections, last = name.split("/")
+        *sections, last = name.split("/", _DEEPEST)
         inner = nested
         for place, section in enumerate(sections):
             deeper = inner.setdefault(section, _Section())
@@ -309,6 +310,7 @@ def _plain_item(item: Any) -> Any:
     return item.item() if getattr(item, "ndim", None) == 0 and hasattr(item, "item") else str(item)
 
 
+_DEEPEST = 100
 _NOT_CAST = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError)
 _CASTS: dict[str, Callable[[str], Any]] = {
     "": str,

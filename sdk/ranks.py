@@ -55,6 +55,7 @@ _NO_NAME = frozenset({"", "none"})
 _ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 _POLL_SECONDS = 0.02
 _ARRIVAL_SECONDS = 0.2
+_LONGEST_WORD = 64 << 10
 _DAY = 86_400.0
 
 
@@ -132,7 +133,7 @@ def follow_rank_0() -> None:
     deadline = time.monotonic() + patience
     seen: Word | None = None
     while time.monotonic() < deadline:
-        word = _read(path)
+        word = read_word(path)
         if word is not None and word != seen:
             if _is_elsewhere(word):
                 # What it says of its task arrives some time later.
@@ -248,10 +249,12 @@ def _path(rank: Rank, number: int) -> Path:
     return home_around(home_folder()) / "ranks" / name
 
 
-def _read(path: Path) -> Word | None:
+def read_word(path: Path) -> Word | None:
+    """What rank 0 left in a file; None where there is nothing, or something else."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Word)
-    except (OSError, msgspec.DecodeError):
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(_LONGEST_WORD), type=Word)
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -17,6 +17,8 @@ import msgspec
 __all__ = ["Attempt", "WatcherFolder"]
 
 _POLL_SECONDS = 0.02
+# Bytes; what an attempt says is a line.
+_LONGEST = 64 << 10
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -131,8 +133,9 @@ class WatcherFolder:
     def last(self) -> Attempt:
         """The last push that was tried."""
         try:
-            return _decoder.decode(self._last.read_bytes())
-        except (OSError, ValueError):
+            with self._last.open("rb") as file:
+                return _decoder.decode(file.read(_LONGEST))
+        except (OSError, ValueError, RecursionError):
             return Attempt()
 
     def note(self, attempt: Attempt) -> None:

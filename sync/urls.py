@@ -33,7 +33,8 @@ def objects_at(url: str | os.PathLike[str]) -> Objects:
             text = str(Path(text).expanduser().absolute())
         except RuntimeError as error:
             raise InputInvalid(f"{text} cannot be a remote: {first_line(error)}") from None
-        if Path(text).is_file():
+        # A name too long for any file is told like one that is not there.
+        if os.path.isfile(text):  # noqa: PTH113
             return _bundle(Path(text))
     try:
         return _objects(text)

@@ -30,8 +30,9 @@ __all__ = ["PARAMETERS", "RECORD", "TASKS", "Record", "Target", "TargetFile"]
 RECORD = "eventlog-export.json"
 # The files of what tasks are now.
 TASKS, PARAMETERS = "tasks/tasks.parquet", "parameters/parameters.parquet"
-# Of the record, or of a file that is looked into: what has more is none of ours.
+# Of a file that is looked into, and of the record: what has more is none of ours.
 _MOST_BYTES = 1 << 30
+_LONGEST_RECORD = 256 << 20
 _PIECE = 1 << 20
 _KEY = b"eventlog"
 
@@ -104,24 +105,26 @@ class Target:
             StoreNewer: the export was made by a newer version of eventlog.
             RemoteUnreachable: it cannot be read.
         """
-        try:
-            data = self.objects.start(RECORD, _MOST_BYTES)
-        except NotFound:
+        size = self.objects.size(RECORD)
+        if size is None:
             foreign = sorted(name for name in self.objects.names() or () if name != TEMPORARY)
             if foreign:
                 raise RemoteInvalid(
                     f"{self.url} is not an export, and not empty ({', '.join(foreign[:3])}): name an empty"
                     " folder, or a new one"
-                ) from None
+                )
             return False
         try:
+            if size > _LONGEST_RECORD:
+                raise DataCorrupt(f"it has {size} bytes")
+            data = self.objects.start(RECORD, size + 1)
             if (stated := msgspec.json.decode(data, type=_Stated).format) > FORMAT:
                 raise StoreNewer(
                     f"{self.url} holds an export of format {stated}, this eventlog knows {FORMAT}: upgrade"
                     " eventlog, or name another folder"
                 )
             self.record = msgspec.json.decode(data, type=Record)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, DataCorrupt, NotFound) as error:
             raise RemoteInvalid(
                 f"{self.url}/{RECORD} is not the record of an export ({error}): name another folder"
             ) from None
@@ -205,9 +208,10 @@ class Target:
             data = pyarrow.BufferReader(self.objects.start(name, size))
             metadata = pyarrow.parquet.read_metadata(data).metadata or {}
             return msgspec.json.decode(metadata[_KEY], type=_About)
-        except (EventlogError, OSError):
+        except EventlogError:
             raise
-        except (KeyError, msgspec.DecodeError, pyarrow.ArrowException):
+        except (KeyError, msgspec.DecodeError, RecursionError, pyarrow.ArrowException, OSError):
+            # OSError is what it says of a footer that is none.
             raise self._foreign(name) from None
 
     def _foreign(self, name: str) -> DataCorrupt:

@@ -87,3 +87,8 @@ def test_a_copy_that_the_kernel_breaks_off_goes_on_without_it(
     assert calls == whole + 1
     assert (tmp_path / "remote" / "blobs" / digest[:2] / digest).read_bytes() == data
     assert told[-1].bytes == told[-1].bytes_total
+
+
+def test_a_name_too_long_for_any_file_is_told_like_one_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RemoteUnreachable, match="File name too long"):
+        Remote(str(tmp_path / ("x" * 5000))).require()
