@@ -1,0 +1,280 @@
+"""Readers of the log itself: events, batches, journals, segments, heads, and the views of them."""
+
+import io
+import struct
+from pathlib import Path
+
+from eventlog.batch import FIRST_PREVIOUS, Batch, chain_batch, pack_events
+from eventlog.check_absent import read_absent as check_absent
+from eventlog.check_batch import check_batch, count_kinds
+from eventlog.check_chain import Chains
+from eventlog.check_journal import check_journals
+from eventlog.chunk import read_chunk
+from eventlog.errors import DataCorrupt, EventlogError, StoreForked
+from eventlog.events import decode_event, decode_events, encode_event
+from eventlog.kept_heads import heads_text, load_heads
+from eventlog.projections import Views
+from eventlog.session_record import SessionRecord
+from eventlog.store import Store
+from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.check_names import read_absent
+from eventlog.sync.check_segment import check_segment, last_batch
+from eventlog.sync.references import named_blobs
+from eventlog.sync.segment import read_batches
+from torture.fuzzing import corpus
+from torture.fuzzing.changes import changed_packed
+from torture.fuzzing.formats import (
+    batch_with,
+    changed_batch,
+    changed_chunk,
+    changed_segment,
+    chunk_of,
+    segment_of,
+)
+from torture.fuzzing.target import MIB, Target, errors_of_the_tree
+from torture.fuzzing.trees import write_below
+
+__all__ = ["LOG_TARGETS"]
+
+# The largest event that a session appends.
+_LARGEST = 15 << 20
+
+
+# Events.
+
+
+def _read_event(data: bytes, folder: Path) -> None:
+    with errors_of_the_tree():
+        event = decode_event(data)
+        # What was read can be kept, and read again.
+        encode_event(event)
+        repr(event)
+    with errors_of_the_tree():
+        decode_events(data)
+    with errors_of_the_tree():
+        decode_events(b"\x92" + data + data)
+    with errors_of_the_tree():
+        SessionRecord.read(corpus.SESSION, data)
+
+
+def _event_bombs() -> list[bytes]:
+    return [_tags(b"\xa0"), _unknown(b"\x90"), _unknown(b"\x80"), _unknown(b"\xc0"), _labels()]
+
+
+def _tags(item: bytes) -> bytes:
+    return b"\x94\xa9TagsAdded\x01\xa0" + _array(item, _LARGEST)
+
+
+def _unknown(item: bytes) -> bytes:
+    return b"\x94\xa3New\x01\xa0" + _array(item, _LARGEST)
+
+
+def _labels() -> bytes:
+    """As many different names as fit, each of four letters and a small number."""
+    count = _LARGEST // 6
+    entries = b"".join(b"\xa4" + _letters(number) + b"\x01" for number in range(count))
+    return b"\x94\xa9LabelsSet\x01\xa0\xdf" + count.to_bytes(4, "big") + entries
+
+
+def _letters(number: int) -> bytes:
+    return bytes(64 + (number >> shift & 63) for shift in (18, 12, 6, 0))
+
+
+def _array(item: bytes, size: int) -> bytes:
+    count = size // len(item)
+    return b"\xdd" + count.to_bytes(4, "big") + item * count
+
+
+# Batches.
+
+
+def _read_batch(data: bytes, folder: Path) -> None:
+    facts = check_batch(data)
+    batch = None
+    with errors_of_the_tree():
+        batch = Batch.read(data)
+        repr(batch)
+    if batch is None:
+        assert facts.problems
+        return
+    for read in (batch.state_events, batch.report_events, batch.events, lambda: named_blobs(batch)):
+        with errors_of_the_tree():
+            read()
+    is_let_in = False
+    with errors_of_the_tree():
+        batch.checked_states()
+        is_let_in = True
+    if not facts.problems:
+        # What verify finds nothing wrong with can be let in.
+        assert is_let_in, "verify finds nothing wrong with a batch that is not let in"
+        count_kinds(data, corpus.TASK, 1 << 50)
+    chains = Chains()
+    chains.add(facts.store, facts.number, facts, "here")
+    chains.finish()
+    chains.check_sessions({})
+
+
+def _batch_bombs() -> list[bytes]:
+    """Batches of some kilobytes whose frames unpack to as much as a frame may, in ways that cost the most."""
+    first = corpus.batches()[0]
+    made = []
+    for size in (31 * MIB, 250 * MIB):
+        smallest = b"\x93\xa0\x00\xa0"
+        reports = _array(smallest, size)
+        made.append(batch_with(first, reports=reports, reports_count=size // 4))
+        # One state event behind each report: whoever inserts one by one takes for ever.
+        places = b"".join(b"\xce" + (2 * n).to_bytes(4, "big") for n in range(1 << 18))
+        states = b"\x92\xdd" + (1 << 18).to_bytes(4, "big") + places + _array(smallest, 4 << 18)
+        made.append(
+            batch_with(first, states=states, states_count=1 << 18, reports=reports, reports_count=size // 4)
+        )
+        for one in (
+            b"\x94\xa3New\x00\xa0" + _array(b"\x90", size),
+            b"\x94\xa9TagsAdded\x00\xa0" + _array(b"\xa0", size),
+        ):
+            made.append(batch_with(first, states=b"\x92\x91\x00\x91" + one, states_count=1))
+            made.append(batch_with(first, states=b"", states_count=0, reports=b"\x91" + one, reports_count=1))
+    return made
+
+
+# Journals.
+
+
+def _read_journal(data: bytes, folder: Path) -> None:
+    journal = folder / "journals" / corpus.SESSION.hex()
+    write_below(journal, {"lock": b"17\nhost\nboot", "000000": data})
+    with errors_of_the_tree():
+        read_chunk(journal / "000000")
+    journals, _ = check_journals(folder)
+    for one in journals:
+        one.check_position(0, 0)
+
+
+def _recover(data: bytes, folder: Path) -> None:
+    with errors_of_the_tree():
+        # The store's id is in the chunk; a store that came from elsewhere has both.
+        journal = folder / "home" / "journals" / corpus.SESSION.hex()
+        with Store.open(folder / "home") as store:
+            own = store.id
+        write_below(journal, {"lock": b"17\nhost\nboot", "000000": chunk_with(data, own)})
+        with Store.open(folder / "home") as store:
+            store.sessions()
+            with Views.open(store) as views:
+                views.catch_up(reports=True)
+
+
+def chunk_with(data: bytes, store: bytes) -> bytes:
+    """A chunk with another store's id, its CRC made anew if it held."""
+    import zlib
+
+    if len(data) < 52 or zlib.crc32(data[:48]) != int.from_bytes(data[48:52], "big"):
+        return data
+    head = data[:4] + store + data[20:48]
+    return head + zlib.crc32(head).to_bytes(4, "big") + data[52:]
+
+
+def _chunk_bombs() -> list[bytes]:
+    header = corpus.chunk()
+    lengths = b"\x00\x00\x7f\x00" * 16000
+    return [
+        chunk_of(header, [], rest=b"\0" * 16 + lengths),
+        chunk_of(header, [], rest=b"\x00\x1f\xff\xff" + b"\x01" * (4 << 20)),
+        chunk_of(header, [], rest=b"\x03\xff\xff\xff" + b"\x01" * (48 << 20)),
+        chunk_of(header, [_unknown(b"\x90")]),
+    ]
+
+
+# Segments, heads, absent lists.
+
+
+def _read_segment(data: bytes, folder: Path) -> None:
+    with errors_of_the_tree():
+        for batch in read_batches(io.BytesIO(data), len(data), lambda _: None):
+            with errors_of_the_tree():
+                named_blobs(batch)
+    check_segment(io.BytesIO(data), len(data), lambda _: None)
+    last_batch(io.BytesIO(data), len(data))
+
+
+def _read_heads(data: bytes, folder: Path) -> None:
+    path = folder / "heads.txt"
+    path.write_bytes(data)
+    with errors_of_the_tree():
+        kept, read = load_heads(path)
+        assert heads_text({store: tuple(head) for store, head in kept.heads.items()}).encode() == read
+        chains = Chains(against=kept, since=kept)
+        chains.finish()
+        chains.check_against()
+
+
+def _read_absent_list(data: bytes, folder: Path) -> None:
+    write_below(folder / "absent", {"5e" * 16: data})
+    by_verify = by_names = None
+    with errors_of_the_tree():
+        by_names = read_absent(data)
+    lists = AbsentLists(FolderPlace(folder))
+    found = lists.digests()
+    by_verify, problems = check_absent(folder / "absent")
+    assert found == by_verify
+    assert bool(problems) == bool(lists.problems)
+    assert by_names is None or by_names == found or len(data) > 1 << 22
+
+
+# Views.
+
+
+def _fold(data: bytes, folder: Path) -> None:
+    """Let events in as another machine's, and ask the views everything about them."""
+    try:
+        event = decode_event(data)
+        is_report = event.is_report
+        packed = pack_events(0, [data], [] if is_report else [0], event.time, event.time)
+        batch = Batch.read(chain_batch(corpus.STORE, 0, FIRST_PREVIOUS, corpus.SESSION, packed))
+    except (EventlogError, OverflowError, struct.error):
+        # Among them a time that no header has room for, so that nobody can send it.
+        return
+    _ask(folder, [batch], event.task)
+
+
+def _ask(folder: Path, batches: list[Batch], task: str) -> None:
+    with Store.open(folder / "home") as store:
+        try:
+            store.admit(batches)
+        except (DataCorrupt, StoreForked):
+            return
+        with Views.open(store) as views:
+            views.catch_up(reports=True)
+            assert views.check() == []
+            for found in (views.find, views.models, views.sessions, views.left_out, views.deleted_models):
+                with errors_of_the_tree():
+                    found()
+            for about in (
+                views.task,
+                views.model,
+                views.series,
+                views.text,
+                views.plots,
+                views.media,
+                views.resolve,
+            ):
+                with errors_of_the_tree():
+                    about(task)
+            with errors_of_the_tree():
+                for one in views.series(task):
+                    views.scalars(task, one.title, one.series)
+            with errors_of_the_tree():
+                list(views.events(task))
+            with errors_of_the_tree():
+                views.task_at(task, 1_800_000_000_000)
+
+
+LOG_TARGETS = [
+    Target("event", corpus.encoded_events, _read_event, changed_packed, _event_bombs),
+    Target("batch", corpus.batches, _read_batch, changed_batch, _batch_bombs, memory=512 * MIB),
+    Target("segment", lambda: [segment_of(corpus.batches())], _read_segment, changed_segment),
+    Target("journal", lambda: [corpus.chunk()], _read_journal, changed_chunk, _chunk_bombs),
+    Target("recovery", lambda: [corpus.chunk()], _recover, changed_chunk, slow=True),
+    Target("heads", lambda: [corpus.heads()], _read_heads),
+    Target("absent list", lambda: [corpus.absent_list()], _read_absent_list),
+    Target("views", corpus.encoded_events, _fold, changed_packed, slow=True),
+]
