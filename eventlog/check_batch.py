@@ -238,7 +238,10 @@ def _read_states(content: bytes, facts: BatchFacts) -> tuple[list[int], list[Eve
 
 
 def _read_state(raw: msgspec.Raw, facts: BatchFacts) -> EventHead:
-    head = _head_decoder.decode(raw)
+    try:
+        head = _head_decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise _Wrong("has a state event that does not begin with kind, time and task") from None
     facts.blobs |= _named_in(raw, head.kind)
     return head
 

@@ -20,7 +20,7 @@ from torture.processes import adopt_orphans, end_all
 
 __all__ = ["NAMES", "Tally", "find_fault", "play", "play_until"]
 
-NAMES = ("kills", "full_disks", "cut_syncs", "power_cuts", "races")
+NAMES = ("kills", "full_disks", "cut_syncs", "power_cuts", "races", "fuzz")
 # A round that takes longer hangs, which no promise allows; some seconds are usual where nothing else runs.
 ROUND_SECONDS = 600.0
 

@@ -22,6 +22,7 @@ from eventlog.sync.bundle import export_bundle
 from torture.fuzzing.trees import Tree, files_below
 
 __all__ = [
+    "NOW",
     "SESSION",
     "STORE",
     "TASK",
@@ -38,7 +39,7 @@ __all__ = [
 
 TASK = "7a" * 16
 STORE, SESSION = bytes(range(16)), bytes(range(16, 32))
-_NOW = 1_790_000_000_000
+NOW = 1_790_000_000_000
 _VALUES: dict[Any, Any] = {
     int: 5,
     str: "text",
@@ -58,7 +59,7 @@ def sample_events() -> list[Event]:
     for kind in EVENT_KINDS.values():
         hints = get_type_hints(kind)
         fields = {name: _value(hints[name]) for name in kind.__struct_fields__}
-        fields |= {"time": _NOW, "task": TASK}
+        fields |= {"time": NOW, "task": TASK}
         fields |= {name: "" for name in ("blob", "diff_blob") if name in fields}
         made.append(kind(**fields))
     return made
@@ -67,7 +68,7 @@ def sample_events() -> list[Event]:
 @cache
 def encoded_events() -> list[bytes]:
     """The same, encoded, and one of a kind that nobody knows."""
-    return [*map(encode_event, sample_events()), msgspec.msgpack.encode(["Invented", _NOW, TASK, {"a": [1]}])]
+    return [*map(encode_event, sample_events()), msgspec.msgpack.encode(["Invented", NOW, TASK, {"a": [1]}])]
 
 
 @cache
@@ -179,7 +180,7 @@ def clearml_session() -> Tree:
         ],
         "runtime": {"progress": "50"},
     }
-    about = {"task": identity, "metric": "loss", "variant": "train", "iter": 1, "timestamp": _NOW}
+    about = {"task": identity, "metric": "loss", "variant": "train", "iter": 1, "timestamp": NOW}
     figure = {"data": [{"y": [1, 2]}], "layout": {"images": [{"source": f"{folder}/data/dot.png"}]}}
     scalar = {**about, "type": "training_stats_scalar"}
     metrics: list[Any] = [
@@ -187,7 +188,7 @@ def clearml_session() -> Tree:
         [{**about, "type": "training_debug_image", "url": f"file://{folder}/data/dot.png"}],
         [{**scalar, "metric": "Summary", "iter": -(1 << 31), "value": 1}],
     ]
-    log = [[{"type": "log", "task": identity, "level": "info", "msg": "half way\n", "timestamp": _NOW + 5}]]
+    log = [[{"type": "log", "task": identity, "level": "info", "msg": "half way\n", "timestamp": NOW + 5}]]
     return {
         "task.json": json.dumps(task).encode(),
         "metrics.jsonl": b"".join(json.dumps(line).encode() + b"\n" for line in metrics),

@@ -6,6 +6,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from random import Random
 
 import msgspec
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _BATCH = struct.Struct(">4s16sQ32s16sQIIQQIIII")
+_FIELDS = {"number": 2, "first": 5, "states": 6, "reports": 7, "first_time": 8, "last_time": 9}
 _CHUNK = struct.Struct(">4s16s16sQI")
 _FRAME = struct.Struct(">II")
 _SEGMENT_NAME = re.compile(r"(stores/[0-9a-f]{32})/([0-9]{12})-([0-9]{12})-[0-9a-f]{16}\.segment")
@@ -38,12 +40,15 @@ _SEGMENT_NAME = re.compile(r"(stores/[0-9a-f]{32})/([0-9]{12})-([0-9]{12})-[0-9a
 
 
 def batch_with(
-    data: bytes, states: bytes | None = None, reports: bytes | None = None, **fields: int
+    data: bytes,
+    states: bytes | None = None,
+    reports: bytes | None = None,
+    fields: Mapping[str, int] | None = None,
 ) -> bytes:
-    """A batch with other frames' contents, its header saying their sizes as they are.
+    """A batch with other contents of its frames, its header saying their sizes as they are.
 
     Args:
-        fields: `states_count` and `reports_count`, and others of the header by their names in FORMAT.
+        fields: others of the header, by their names in FORMAT.
     """
     values = list(_BATCH.unpack_from(data))
     middle = _BATCH.size + values[10]
@@ -52,9 +57,8 @@ def batch_with(
         if content is not None:
             frames[place] = zstandard.ZstdCompressor(level=1).compress(content) if content else b""
             values[10 + 2 * place : 12 + 2 * place] = [len(frames[place]), len(content)]
-    places = {"number": 2, "first": 5, "states_count": 6, "reports_count": 7, "first_time": 8, "last_time": 9}
-    for name, value in fields.items():
-        values[places[name]] = value
+    for name, value in (fields or {}).items():
+        values[_FIELDS[name]] = value
     return _BATCH.pack(*values) + b"".join(frames)
 
 
@@ -77,11 +81,11 @@ def changed_batch(chance: Random, data: bytes) -> bytes:
                 # Many times the same, and the header agrees.
                 times = chance.choice([2, 100, 5000])
                 events = _items(reports) * times
-                return batch_with(data, reports=_array(events), reports_count=len(events))
+                return batch_with(data, reports=_array(events), fields={"reports": len(events)})
             case _:
-                name = chance.choice(["number", "first", "states_count", "reports_count", "first_time"])
-                most = (1 << 32) - 1 if name.endswith("count") else (1 << 64) - 1
-                return batch_with(data, **{name: chance.choice([0, 1, 2, most // 2, most])})
+                name = chance.choice(list(_FIELDS))
+                most = (1 << 32) - 1 if name in ("states", "reports") else (1 << 64) - 1
+                return batch_with(data, fields={name: chance.choice([0, 1, 2, most // 2, most])})
     except (struct.error, zstandard.ZstdError, msgspec.MsgspecError, RecursionError):
         return changed_bytes(chance, data)
 

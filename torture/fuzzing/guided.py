@@ -64,7 +64,7 @@ def guided_slice(target: Target, seed: str, seconds: float, folder: Path) -> Sli
 
 def main() -> None:
     """What runs in the process that atheris takes over."""
-    import atheris
+    import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     name, folder, corpus, *options = sys.argv[1:]
     with atheris.instrument_imports(include=["eventlog"], enable_loader_override=False):
