@@ -1,13 +1,13 @@
 """Hostile bytes for everything that reads bytes from elsewhere; see `torture.fuzzing`."""
 
 from torture.fault import Fault, Outcome, Round
-from torture.fuzzing.slices import bombs, inputs, read_slice
+from torture.fuzzing.slices import inputs, read_slice
 from torture.fuzzing.targets import TARGETS
 
 __all__ = ["FAULT"]
 
 SLICE_SECONDS = 1.0
-# In one round of so many, a target's bombs are read instead.
+# In one round of so many, one of the target's bombs is read instead.
 BOMBS = 12
 
 
@@ -15,8 +15,9 @@ def play(this: Round) -> Outcome:
     """Read hostile inputs with one reader for a second, in a process that may die of it."""
     target = this.random.choice(TARGETS)
     seed = f"{this.random.randrange(1 << 32):08x}"
-    if this.random.randrange(BOMBS) == 0 and target.bombs():
-        done = read_slice(target, lambda: bombs(target), this.folder)
+    if this.random.randrange(BOMBS) == 0 and target.bombs:
+        make = this.random.choice(target.bombs)
+        done = read_slice(target, lambda: [("a bomb", make())], this.folder)
     else:
         done = read_slice(target, lambda: inputs(target, seed, SLICE_SECONDS), this.folder)
     outcome = Outcome(faults=done.inputs, promises=done.inputs)

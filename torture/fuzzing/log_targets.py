@@ -2,6 +2,8 @@
 
 import io
 import struct
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from eventlog.batch import FIRST_PREVIOUS, Batch, chain_batch, pack_events
@@ -38,6 +40,8 @@ __all__ = ["LOG_TARGETS"]
 
 # The largest event that a session appends.
 _LARGEST = 15 << 20
+# What a frame may hold, and what is more.
+_FRAMES = (31 * MIB, 250 * MIB)
 
 
 # Events.
@@ -57,16 +61,12 @@ def _read_event(data: bytes, folder: Path) -> None:
         SessionRecord.read(corpus.SESSION, data)
 
 
-def _event_bombs() -> list[bytes]:
-    return [_tags(b"\xa0"), _unknown(b"\x90"), _unknown(b"\x80"), _unknown(b"\xc0"), _labels()]
+def _tags(size: int = _LARGEST) -> bytes:
+    return b"\x94\xa9TagsAdded\x00\xa0" + _array(b"\xa0", size)
 
 
-def _tags(item: bytes) -> bytes:
-    return b"\x94\xa9TagsAdded\x01\xa0" + _array(item, _LARGEST)
-
-
-def _unknown(item: bytes) -> bytes:
-    return b"\x94\xa3New\x01\xa0" + _array(item, _LARGEST)
+def _unknown(item: bytes, size: int = _LARGEST) -> bytes:
+    return b"\x94\xa3New\x00\xa0" + _array(item, size)
 
 
 def _labels() -> bytes:
@@ -114,28 +114,39 @@ def _read_batch(data: bytes, folder: Path) -> None:
     chains.check_sessions({})
 
 
-def _batch_bombs() -> list[bytes]:
-    """Batches of some kilobytes whose frames unpack to as much as a frame may, in ways that cost the most."""
-    first = corpus.batches()[0]
-    made = []
-    for size in (31 * MIB, 250 * MIB):
-        for count in (size // 4, 3 << 18):
-            # As many events as there is room for; and as many as a batch may have, each as large as may be.
-            text = size // count - 6
-            smallest = b"\x93\xa0\x00\xa0"
-            large = b"\x94\xa0\x00\xa0\xd9" + bytes([text & 0xFF]) + b"x" * text
-            reports = _array(large if text > 0 else smallest, size)
-            # One state event behind each report: whoever inserts one by one takes for ever.
-            places = b"".join(b"\xce" + (2 * n).to_bytes(4, "big") for n in range(1 << 18))
-            states = b"\x92\xdd" + (1 << 18).to_bytes(4, "big") + places + _array(smallest, 1 << 20)
-            made.append(batch_with(first, states, reports, {"states": 1 << 18, "reports": count}))
-        for one in (
-            b"\x94\xa3New\x00\xa0" + _array(b"\x90", size),
-            b"\x94\xa9TagsAdded\x00\xa0" + _array(b"\xa0", size),
-        ):
-            made.append(batch_with(first, b"\x92\x91\x00\x91" + one, fields={"states": 1}))
-            made.append(batch_with(first, b"", b"\x91" + one, {"states": 0, "reports": 1}))
-    return made
+def _many_events(size: int, count: int) -> bytes:
+    """A batch of so many reports, in so many bytes, with a state event behind each of the first of them."""
+    text = size // count - 6
+    large = b"\x94\xa0\x00\xa0\xd9" + bytes([text & 0xFF]) + b"x" * text
+    reports = _array(large if text > 0 else _SMALLEST, size)
+    # Whoever inserts one by one takes for ever.
+    places = b"".join(b"\xce" + (2 * number).to_bytes(4, "big") for number in range(1 << 18))
+    states = b"\x92\xdd" + (1 << 18).to_bytes(4, "big") + places + _array(_SMALLEST, len(_SMALLEST) << 18)
+    return batch_with(corpus.batches()[0], states, reports, {"states": 1 << 18, "reports": count})
+
+
+def _one_state(make: Callable[[], bytes]) -> bytes:
+    return batch_with(corpus.batches()[0], b"\x92\x91\x00\x91" + make(), fields={"states": 1})
+
+
+def _one_report(make: Callable[[], bytes]) -> bytes:
+    return batch_with(corpus.batches()[0], b"", b"\x91" + make(), {"states": 0, "reports": 1})
+
+
+_SMALLEST = b"\x93\xa0\x00\xa0"
+_EVENT_BOMBS: tuple[Callable[[], bytes], ...] = (
+    _tags,
+    _labels,
+    *(partial(_unknown, item) for item in (b"\x90", b"\x80", b"\xc0")),
+)
+_BATCH_BOMBS = (
+    *(partial(_many_events, size, size // 4) for size in _FRAMES),
+    *(partial(_many_events, size, 3 << 18) for size in _FRAMES),
+    *(partial(_one_state, partial(_unknown, b"\x90", size)) for size in _FRAMES),
+    *(partial(_one_report, partial(_unknown, b"\x90", size)) for size in _FRAMES),
+    *(partial(_one_state, partial(_tags, size)) for size in _FRAMES),
+    *(partial(_one_report, partial(_tags, size)) for size in _FRAMES),
+)
 
 
 # Journals.
@@ -174,15 +185,17 @@ def chunk_with(data: bytes, store: bytes) -> bytes:
     return head + zlib.crc32(head).to_bytes(4, "big") + data[52:]
 
 
-def _chunk_bombs() -> list[bytes]:
-    header = corpus.chunk()
-    lengths = b"\x00\x00\x7f\x00" * 16000
-    return [
-        chunk_of(header, [], rest=b"\0" * 16 + lengths),
-        chunk_of(header, [], rest=b"\x00\x1f\xff\xff" + b"\x01" * (4 << 20)),
-        chunk_of(header, [], rest=b"\x03\xff\xff\xff" + b"\x01" * (48 << 20)),
-        chunk_of(header, [_unknown(b"\x90")]),
-    ]
+def _rest(rest: bytes, times: int) -> bytes:
+    return chunk_of(corpus.chunk(), [], rest=rest[:16] + rest[16:] * times)
+
+
+_CHUNK_BOMBS = (
+    # Frames that might begin anywhere, and lengths that might be any other.
+    partial(_rest, bytes(16) + b"\x00\x00\x7f\x00", 16_000),
+    partial(_rest, b"\x00\x1f\xff\xff" + b"\x01" * 16, 1 << 20),
+    partial(_rest, b"\x03\xff\xff\xff" + b"\x01" * 16, 12 << 20),
+    lambda: chunk_of(corpus.chunk(), [_unknown(b"\x90")]),
+)
 
 
 # Segments, heads, absent lists.
@@ -272,10 +285,10 @@ def _ask(folder: Path, batches: list[Batch], task: str) -> None:
 
 
 LOG_TARGETS = [
-    Target("event", corpus.encoded_events, _read_event, changed_packed, _event_bombs),
-    Target("batch", corpus.batches, _read_batch, changed_batch, _batch_bombs, memory=512 * MIB),
+    Target("event", corpus.encoded_events, _read_event, changed_packed, _EVENT_BOMBS),
+    Target("batch", corpus.batches, _read_batch, changed_batch, _BATCH_BOMBS, memory=512 * MIB),
     Target("segment", lambda: [segment_of(corpus.batches())], _read_segment, changed_segment),
-    Target("journal", lambda: [corpus.chunk()], _read_journal, changed_chunk, _chunk_bombs),
+    Target("journal", lambda: [corpus.chunk()], _read_journal, changed_chunk, _CHUNK_BOMBS),
     Target("recovery", lambda: [corpus.chunk()], _recover, changed_chunk, slow=True),
     Target("heads", lambda: [corpus.heads()], _read_heads),
     Target("absent list", lambda: [corpus.absent_list()], _read_absent_list),

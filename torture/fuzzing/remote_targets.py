@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -76,34 +77,44 @@ def _told(problems: list[str]) -> None:
     assert not any("\n" in line for line in problems)
 
 
-def _zip_bombs() -> list[bytes]:
-    zeros = bytes(64 * MIB)
-    marker = {"eventlog-remote": b"eventlog remote 1\n"}
-    digest = "ab" * 32
-    bombs = [
-        zip_of({**marker, f"blobs/ab/{digest}": zeros}),
-        zip_of(
-            {**marker, f"stores/{'0' * 32}/{'0' * 12}-{'0' * 12}-{'0' * 16}.segment": b"EVSEG001" + zeros}
-        ),
-        zip_of({**marker, "absent/" + "0" * 32: zeros}),
-        zip_of({**marker, "since": zeros}),
-        zip_of({"task.json": zeros}),
-        zip_of({"task.json": b"[" * (16 * MIB)}),
-        zip_of({"task.json": b"{}", "metrics.jsonl": zeros}),
-        zip_of({"task.json": b"{}", "metrics.jsonl": b"[]\n" * (1 << 20), "log.jsonl": b"1\n" * (1 << 20)}),
-        zip_of({f"{number}/x": b"" for number in range(20_000)}),
-    ]
-    # One member that lies where all others do.
+def _bomb(name: str, start: bytes = b"", item: bytes = b"\0", times: int = 64 * MIB) -> Callable[[], bytes]:
+    marker = {"eventlog-remote": b"eventlog remote 1\n", "task.json": b"{}"}
+    return lambda: zip_of({**marker, name: start + item * times})
+
+
+def _many_members() -> bytes:
+    return zip_of({f"{number}/x": b"" for number in range(20_000)})
+
+
+def _overlapping() -> bytes:
+    """Members that all lie where the first one does."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("task.json", zeros)
+        archive.writestr("task.json", bytes(64 * MIB))
         info = archive.infolist()[0]
         for number in range(500):
             other = zipfile.ZipInfo(f"data/{number}")
             for name in ("header_offset", "CRC", "compress_size", "file_size", "compress_type"):
                 setattr(other, name, getattr(info, name))
             archive.filelist.append(other)
-    return [*bombs, buffer.getvalue()]
+    return buffer.getvalue()
+
+
+_ZIP_BOMBS = (
+    _bomb(f"blobs/ab/{'ab' * 32}"),
+    _bomb(f"stores/{'0' * 32}/{'0' * 12}-{'0' * 12}-{'0' * 16}.segment", b"EVSEG001"),
+    _bomb("absent/" + "0" * 32),
+    _bomb("since"),
+    _many_members,
+    _overlapping,
+)
+_SESSION_BOMBS = (
+    lambda: zip_of({"task.json": bytes(64 * MIB)}),
+    lambda: zip_of({"task.json": b"[" * (16 * MIB)}),
+    lambda: zip_of({"task.json": b"{}", "metrics.jsonl": bytes(64 * MIB)}),
+    lambda: zip_of({"task.json": b"{}", "metrics.jsonl": b"[]\n" * MIB, "log.jsonl": b"1\n" * MIB}),
+    lambda: zip_of({"task.json": b'{"id": "x", "tags": [' + b'"",' * (8 * MIB) + b'""]}'}),
+)
 
 
 # The folder of another machine's store.
@@ -216,24 +227,12 @@ def _shape_listing(chance: Random, data: bytes) -> bytes:
     return data.replace(b"<a ", link + b"<a ", 1)
 
 
-def _listing_bombs() -> list[bytes]:
-    head = b"content-type: text/html\n\n"
-    return [
-        head + piece * (MIB // len(piece))
-        for piece in (
-            b"<",
-            b"<!--",
-            b"<a href='",
-            b"<![CDATA[",
-            b"</a",
-            b"<a ",
-            b"&#",
-            b"<!",
-            b"<a href=x>",
-            b"<?",
-            b"<script>",
-        )
-    ]
+def _page(piece: bytes) -> Callable[[], bytes]:
+    return lambda: b"content-type: text/html\n\n" + piece * (MIB // len(piece))
+
+
+_PIECES = (b"<", b"<!--", b"<a href='", b"<![CDATA[", b"</a", b"<a ", b"&#", b"<!", b"<a href=x>", b"<?")
+_LISTING_BOMBS = tuple(map(_page, _PIECES))
 
 
 # URLs.
@@ -317,12 +316,12 @@ REMOTE_TARGETS = [
         lambda: [corpus.bundle()],
         _read_bundle,
         changed_zip,
-        _zip_bombs,
-        memory=128 * MIB,
+        (*_ZIP_BOMBS, *_SESSION_BOMBS),
+        memory=256 * MIB,
         slow=True,
     ),
     Target("store folder", lambda: [packed(corpus.home())], _read_home, _shape_home, slow=True),
-    Target("HTTP listing", _listings, _read_listing, _shape_listing, _listing_bombs),
+    Target("HTTP listing", _listings, _read_listing, _shape_listing, _LISTING_BOMBS),
     Target("URL", _urls, _read_url),
     Target("signature", lambda: [_signature()], _read_signature, slow=True),
     Target("kept heads", lambda: [corpus.heads(), corpus.bundle()], _read_known),

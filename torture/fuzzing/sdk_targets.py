@@ -90,31 +90,34 @@ def _read_configuration(data: bytes, folder: Path) -> None:
         design_dict(text)
 
 
-def _configuration_bombs() -> list[bytes]:
+def _laughs() -> bytes:
     laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{number + 1}: &a{number + 1} [{', '.join([f'*a{number}'] * 9)}]\n" for number in range(30)
     )
-    return [
-        laughs.encode(),
-        b"a { b%d = 1 }\n" * 20_000,
-        b"".join(b"a { b%d = 1 }\n" % number for number in range(20_000)),
-        b"a += 1\n" * 50_000,
-        b"a." * 50_000 + b"b = 1",
-        b"a = " + b"{" * 100_000,
-        b"a = [" * 20_000,
-        b'a = """' + b'""x' * 50_000,
-        b'a = "' + b"\\u0041" * 50_000,
-        b"a = x" + b" /" * 50_000,
-        b"a: " + b"- " * 20_000,
-        b"? " * 20_000,
-        b"[" * 20_000,
-        b"a = " + b"9" * 100_000,
-        b'include "/etc/passwd"\na = 1\n',
-        b'include url("http://127.0.0.1:9/x")\na = 1\n',
-        b"a = ${b}\nb = ${a}\n",
-        b"a = ${HOME}\n",
-        b"a0 = x\n" + b"".join(b"a%d = ${a%d}${a%d}\n" % (n + 1, n, n) for n in range(30)),
-    ]
+    return laughs.encode()
+
+
+_CONFIGURATION_BOMBS = (
+    _laughs,
+    lambda: b"a { b%d = 1 }\n" * 20_000,
+    lambda: b"".join(b"a { b%d = 1 }\n" % number for number in range(20_000)),
+    lambda: b"a += 1\n" * 50_000,
+    lambda: b"a." * 50_000 + b"b = 1",
+    lambda: b"a = " + b"{" * 100_000,
+    lambda: b"a = [" * 20_000,
+    lambda: b'a = """' + b'""x' * 50_000,
+    lambda: b'a = "' + b"\\u0041" * 50_000,
+    lambda: b"a = x" + b" /" * 50_000,
+    lambda: b"a: " + b"- " * 20_000,
+    lambda: b"? " * 20_000,
+    lambda: b"[" * 20_000,
+    lambda: b"a = " + b"9" * 100_000,
+    lambda: b'include "/etc/passwd"\na = 1\n',
+    lambda: b'include url("http://127.0.0.1:9/x")\na = 1\n',
+    lambda: b"a = ${b}\nb = ${a}\n",
+    lambda: b"a = ${HOME}\n",
+    lambda: b"a0 = x\n" + b"".join(b"a%d = ${a%d}${a%d}\n" % (n + 1, n, n) for n in range(30)),
+)
 
 
 def _read_parameter(data: bytes, folder: Path) -> None:
@@ -169,8 +172,11 @@ def _read_left(data: bytes, folder: Path) -> None:
         read_word(folder / "word")
 
 
-def _left_bombs() -> list[bytes]:
-    return [b"[" * (8 * MIB), b'{"x":' * MIB, b'{"remote":"' + b"x" * (32 * MIB) + b'"}']
+_LEFT_BOMBS = (
+    lambda: b"[" * (8 * MIB),
+    lambda: b'{"x":' * MIB,
+    lambda: b'{"remote":"' + b"x" * (32 * MIB) + b'"}',
+)
 
 
 # Artifacts.
@@ -316,7 +322,7 @@ SDK_TARGETS = [
         lambda: _CONFIGURATIONS,
         _read_configuration,
         _shape_text(_CONFIGURATIONS),
-        _configuration_bombs,
+        _CONFIGURATION_BOMBS,
     ),
     Target("parameter", lambda: [b"1", b"[1, 2]", b'{"a": (1, {2})}', b"b'x'", b"a/b/c"], _read_parameter),
     Target("settings", lambda: [_SETTINGS], _read_settings, _shape_text([_SETTINGS])),
@@ -325,7 +331,7 @@ SDK_TARGETS = [
         lambda: [_ATTEMPT, _WORD, _RUN, _REMOTES],
         _read_left,
         changed_json,
-        _left_bombs,
+        _LEFT_BOMBS,
     ),
     Target("artifact", _object_seeds, _read_object, _shape_object, memory=256 * MIB),
     Target("archive", _archives, _read_archive, changed_zip),

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import mmap
 import os
 import resource
@@ -21,8 +22,9 @@ __all__ = ["Slice", "bombs", "inputs", "read_slice"]
 
 # Beyond what was taken before, and what a target allows: threads, and memory that is kept for later.
 _SLACK = 160 * MIB
-# No input takes so long, however slow the machine is.
-_STUCK_SECONDS = 120
+# No input takes so long: of a processor, or, where it waits for something, by the clock.
+_BUSY_SECONDS = 60
+_STUCK_SECONDS = 600
 _STATE = struct.Struct("=QQd")
 _KEPT = "input"
 _LONGEST = 4096
@@ -64,8 +66,8 @@ def inputs(target: Target, seed: str, seconds: float) -> Iterator[tuple[str, byt
 
 def bombs(target: Target) -> Iterator[tuple[str, bytes]]:
     """The target's bombs by name."""
-    for number, data in enumerate(target.bombs()):
-        yield f"bomb {number}", data
+    for number, make in enumerate(target.bombs):
+        yield f"bomb {number}", make()
 
 
 def read_slice(
@@ -113,6 +115,7 @@ def _read_all(
             _tell(state, f"input {name}")
             (folder / _KEPT).write_bytes(data)
             scratch.mkdir()
+            _limit_time()
             with _limited(target.memory + target.per_byte * len(data) + _SLACK):
                 _, seconds = read_within(target, data, scratch, trace=trace)
             shutil.rmtree(scratch)
@@ -132,6 +135,12 @@ def _read_all(
 def _tell(state: mmap.mmap, text: str) -> None:
     line = " ".join(text.split()).encode("utf-8", "replace")[:_LONGEST]
     state[_STATE.size :] = line.ljust(_LONGEST, b"\0")
+
+
+def _limit_time() -> None:
+    """Have the process killed that does not get on, even where no signal reaches Python."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + _BUSY_SECONDS, hard))
 
 
 @contextlib.contextmanager

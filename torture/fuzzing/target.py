@@ -29,7 +29,7 @@ class Target:
         seeds: real bytes of its kind, made by the real writers.
         read: reads bytes, in an empty folder that it may use; lets out whatever is no error of the tree.
         shape: changes bytes by what they mean, so that checksums hold and what is behind them is reached.
-        bombs: bytes that are small and claim, or unpack to, much; read one by one, in a process of their own.
+        bombs: make bytes that are small and claim, or unpack to, much.
         memory: bytes that reading may take whatever the input is.
         per_byte: bytes of memory that it may take for each byte of the input, besides.
         seconds: of a processor that it may take, besides one for each 256 KiB.
@@ -40,7 +40,7 @@ class Target:
     seeds: Callable[[], Sequence[bytes]]
     read: Callable[[bytes, Path], None]
     shape: Callable[[Random, bytes], bytes] = _unchanged
-    bombs: Callable[[], Sequence[bytes]] = tuple
+    bombs: Sequence[Callable[[], bytes]] = ()
     memory: int = 48 * MIB
     per_byte: int = 64
     seconds: float = 3.0
