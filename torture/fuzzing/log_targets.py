@@ -286,7 +286,7 @@ def _ask(folder: Path, batches: list[Batch], task: str) -> None:
 
 LOG_TARGETS = [
     Target("event", corpus.encoded_events, _read_event, changed_packed, _EVENT_BOMBS),
-    Target("batch", corpus.batches, _read_batch, changed_batch, _BATCH_BOMBS, memory=512 * MIB),
+    Target("batch", corpus.batches, _read_batch, changed_batch, _BATCH_BOMBS, memory=512 * MIB, seconds=20),
     Target("segment", lambda: [segment_of(corpus.batches())], _read_segment, changed_segment),
     Target("journal", lambda: [corpus.chunk()], _read_journal, changed_chunk, _CHUNK_BOMBS),
     Target("recovery", lambda: [corpus.chunk()], _recover, changed_chunk, slow=True),
