@@ -39,6 +39,8 @@ _LEVELS = {"notset": 0, "debug": 10, "verbose": 10, "info": 20, "warn": 30, "war
 # About what an event takes, and all that are held to be put in order; in bytes.
 _EVENT_SIZE = 500
 _WINDOW_SIZE = 64 << 20
+# A file with more of them is not one that ClearML wrote.
+_MOST_UNREADABLE = 1000
 _MEDIA = frozenset({"image", "audio", "video"})
 
 
@@ -241,17 +243,22 @@ def first_time(files: SessionFiles) -> int | None:
 
 
 def _reports(files: SessionFiles, name: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    unreadable = 0
     try:
         for number, line in lines(files, name):
+            if unreadable > _MOST_UNREADABLE:
+                raise DataCorrupt(f"{name} has no reports in more than {_MOST_UNREADABLE} of its lines")
             try:
                 reports = parsed(line) if line is not None else None
             except ValueError:
                 problems.add(f"{name} line {number} is cut short or damaged, and is passed over")
+                unreadable += 1
                 continue
             for report in reports if isinstance(reports, list) else [reports]:
                 if isinstance(report, dict):
                     yield number, report
                 else:
                     problems.add(f"{name} line {number} is not a report, and is passed over")
+                    unreadable += 1
     except (DataCorrupt, InputInvalid) as error:
         problems.add(f"{error}; what is behind it is not imported")

@@ -147,6 +147,15 @@ def test_an_event_that_no_session_could_append_is_not_imported(tmp_path: Path) -
             log.add(ParametersSet(5, "7a" * 16, {"x" * (17 << 20): ("", "", "")}))  # type: ignore[dict-item]
 
 
+def test_a_file_of_thousands_of_lines_that_are_no_reports_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session" / "task.json").write_text('{"id": "x"}')
+    (tmp_path / "session" / "metrics.jsonl").write_text("1\n" * 5000)
+    with Store.open(tmp_path / "home") as store:
+        problems = import_session(store, tmp_path / "session").problems
+    assert "and 952 problems more of this session" in problems[-1]
+
+
 def test_a_session_of_clearml_takes_as_much_memory_as_its_files_have(tmp_path: Path) -> None:
     (tmp_path / "session").mkdir()
     (tmp_path / "session" / "task.json").write_text('{"id": "x", "hyperparams": {"a\\nb": {"c": 1}}}')

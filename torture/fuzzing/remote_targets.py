@@ -318,6 +318,7 @@ REMOTE_TARGETS = [
         changed_zip,
         (*_ZIP_BOMBS, *_SESSION_BOMBS),
         memory=256 * MIB,
+        seconds=15,
         slow=True,
     ),
     Target("store folder", lambda: [packed(corpus.home())], _read_home, _shape_home, slow=True),
