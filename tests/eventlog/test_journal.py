@@ -23,7 +23,9 @@ from tests.eventlog.processes import TASK, chain_of, events_of, run, start, wait
 
 STORE, SESSION = bytes(range(16)), bytes(range(16, 32))
 OWNER = ["17", "host", "boot"]
-files = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+files = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
+)
 
 
 @pytest.fixture(params=[True, False], ids=["mapped", "written"])

@@ -18,6 +18,8 @@ from eventlog.store import Store
 T = TypeVar("T")
 
 SECONDS = 60.0
+# Said where a push takes longer than usual, as it may beside other tests.
+WAITING = "eventlog: waiting for the last push; Ctrl-C stops waiting, and it goes on by itself\n"
 # From Python 3.12 on a fork beside threads is warned of, whoever's they are.
 WARNINGS = ("-W", "error", "-W", "ignore:This process:DeprecationWarning")
 
@@ -33,7 +35,8 @@ class Script:
 
     def wait(self) -> int:
         """Wait for its end; returns its exit code."""
-        self.out, self.err = self.process.communicate(timeout=SECONDS)
+        self.out, err = self.process.communicate(timeout=SECONDS)
+        self.err = err.replace(WAITING, "")
         return self.process.returncode
 
     def line(self) -> str:

@@ -248,7 +248,11 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=3, max_size=2
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=9)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     name=names,
     project=names,

@@ -5,6 +5,8 @@ import socket
 import threading
 from types import TracebackType
 
+from tests.sync.servers import free_port
+
 __all__ = ["Proxy"]
 
 PIECE_SIZE = 1 << 16
@@ -24,7 +26,7 @@ class Proxy:
     """
 
     def __init__(self, port: int) -> None:
-        self.port = 0
+        self.port = free_port()
         self.cut_after: int | None = None
         self.cuts = 0
         self.leave_after: int | None = None
@@ -34,7 +36,8 @@ class Proxy:
         self._target = port
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._leaving = False
         self._ended = threading.Event()
 
     def __enter__(self) -> "Proxy":
@@ -48,12 +51,15 @@ class Proxy:
         self.go_away()
 
     def listen(self) -> None:
-        """Take connections."""
+        """Take connections, again once it has gone away as a whole."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._leaving, 60)
+        if self._listener is not None:
+            return
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         listener.listen(128)
-        self.port = int(listener.getsockname()[1])
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
@@ -103,9 +109,16 @@ class Proxy:
                     cut = self.cuts > 0 and self.cut_after is not None and count[0] > self.cut_after
                     self.cuts -= cut
                     leaves = self.leave_after is not None and self.received > self.leave_after
+                    if leaves:
+                        # Once: another thread may be as far.
+                        self.leave_after, self._leaving = None, True
                 if leaves:
-                    self.leave_after = None
-                    self.go_away()
+                    try:
+                        self.go_away()
+                    finally:
+                        with self._lock:
+                            self._leaving = False
+                            self._lock.notify_all()
                 if cut or leaves:
                     break
                 target.sendall(piece)

@@ -108,6 +108,7 @@ def test_a_remote_full_of_small_segments_is_merged_at_once_in_segments_of_bounde
 # On a remote.
 
 
+@pytest.mark.timeout(600)
 def test_two_thousand_pushes_leave_few_objects_and_are_read_in_the_middle(machine: Machines) -> None:
     laptop, desktop = machine("laptop"), machine("desktop")
     with scratch() as folder:
