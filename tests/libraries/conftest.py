@@ -59,7 +59,7 @@ def record(home: Path, tmp_path: Path) -> Iterator[Record]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=150,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         (task,) = Task.get_tasks()

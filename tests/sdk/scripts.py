@@ -17,7 +17,7 @@ from eventlog.store import Store
 
 T = TypeVar("T")
 
-SECONDS = 60.0
+SECONDS = 100.0
 # Said where a push takes longer than usual, as it may beside other tests.
 WAITING = "eventlog: waiting for the last push; Ctrl-C stops waiting, and it goes on by itself\n"
 # From Python 3.12 on a fork beside threads is warned of, whoever's they are.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.sync.servers import free_port
 
-SECONDS = 90
+SECONDS = 150
 
 
 @contextmanager
