@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlog.cli.curve import Axes, Span, number
@@ -76,7 +76,6 @@ def test_large_numbers_on_an_axis_are_short() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     low=finite,
     high=finite,

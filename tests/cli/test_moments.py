@@ -3,7 +3,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlog.cli.moments import duration, how_long_ago, iso, local, local_times, moment, size
@@ -69,7 +69,6 @@ def test_what_is_no_time_is_refused_with_the_ways_to_write_one(text: str) -> Non
     assert repr(text)[1:-1] in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_whatever_is_typed_gives_a_time_or_an_error_of_the_tree(text: str) -> None:
     try:
@@ -78,7 +77,6 @@ def test_whatever_is_typed_gives_a_time_or_an_error_of_the_tree(text: str) -> No
         pass
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=4_102_444_800_000))
 def test_a_time_as_it_is_printed_can_be_typed_again(milliseconds: int) -> None:
     printed = iso(milliseconds)
@@ -86,7 +84,6 @@ def test_a_time_as_it_is_printed_can_be_typed_again(milliseconds: int) -> None:
     assert moment(printed) == milliseconds
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=4_102_444_800_000))
 def test_a_local_time_as_it_is_printed_can_be_typed_again(milliseconds: int) -> None:
     os.environ["TZ"] = "UTC"  # where no hour comes twice

@@ -4,7 +4,7 @@ import math
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -23,7 +23,6 @@ def shown(console: Console) -> str:
     return console.file.getvalue()
 
 
-@settings(deadline=None)
 @given(anything)
 def test_no_text_from_elsewhere_can_drive_a_terminal(text: str) -> None:
     cleaned = clean(text)
@@ -56,7 +55,6 @@ def test_a_text_is_cleaned_on_a_terminal_too() -> None:
     assert "c\\x9b1m" in shown(console)
 
 
-@settings(deadline=None)
 @given(st.floats())
 def test_a_document_is_json_whatever_the_number(value: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -69,7 +67,6 @@ def test_a_document_is_json_whatever_the_number(value: float) -> None:
         assert repr(float(read)) == repr(value if not math.isnan(value) else math.nan)
 
 
-@settings(deadline=None)
 @given(anything)
 def test_a_document_holds_a_text_exactly_and_no_control_characters(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +97,6 @@ def test_plain_fields_leave_out_what_has_no_value(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "type  training\ntags  a, b\n"
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(anything, anything), min_size=1, max_size=4),
     st.integers(min_value=20, max_value=120),

@@ -54,7 +54,7 @@ def read(folder: Path, **options: int) -> tuple[Contents, list[str]]:
         return contents, snapshot.problems
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(transactions)
 def test_it_reads_what_lmdb_wrote_and_finds_nothing_wrong(
     tmp_path_factory: pytest.TempPathFactory, history: list[list[tuple]]

@@ -1,6 +1,6 @@
 """Sets of ordinals: what goes in comes out, few or many."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlog.projections import bitmaps
@@ -11,7 +11,6 @@ RUNS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(members=PLACES)
 def test_a_set_is_its_members(members: set[int]) -> None:
     bits = bitmaps.from_numbers(members, bitmaps.CHUNK)
@@ -19,7 +18,6 @@ def test_a_set_is_its_members(members: set[int]) -> None:
     assert bits.bit_count() == len(members)
 
 
-@settings(deadline=None)
 @given(changes=st.lists(st.tuples(PLACES | RUNS, PLACES | RUNS), max_size=6))
 def test_a_chunk_is_what_came_and_did_not_go(changes: list[tuple[set[int], set[int]]]) -> None:
     data: bytes | None = None

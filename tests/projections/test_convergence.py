@@ -170,7 +170,7 @@ def history(views: Views, task: str) -> Iterator[bytes]:
         yield repr(numbered).encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_whatever_the_order_of_arrival_views_are_the_same(data: st.DataObject) -> None:
     made = data.draw(logs())
@@ -189,7 +189,7 @@ def test_whatever_the_order_of_arrival_views_are_the_same(data: st.DataObject) -
     assert shown[0] == shown[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_folding_as_events_come_is_folding_them_at_once(data: st.DataObject) -> None:
     made = data.draw(logs())

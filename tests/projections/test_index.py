@@ -154,7 +154,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(query=QUERIES)
 def test_a_query_finds_what_reading_every_task_finds(indexed: Views, query: TaskQuery) -> None:
     rows = [TaskRow.of(indexed.task(row.id)) for row in indexed.find()]

@@ -188,7 +188,7 @@ def test_bytes_that_are_changed_anywhere_are_found_or_change_nothing(elsewhere: 
     whole = bring_home(path, elsewhere / "whole")
     homes = iter(range(10_000))
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=60, database=None)
     @given(at=st.integers(0, len(data) - 1), value=st.integers(0, 255))
     def check(at: int, value: int) -> None:
         path.write_bytes(data[:at] + bytes([value]) + data[at + 1 :])

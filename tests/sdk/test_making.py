@@ -250,7 +250,6 @@ words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/")
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -66,7 +66,7 @@ def segment_lists(draw: st.DrawFn) -> list[Segment]:
     return list(made.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(segment_lists())
 def test_what_is_merged_are_neighbours_that_lose_no_batch(segments: list[Segment]) -> None:
     runs = merges(segments)
@@ -82,7 +82,7 @@ def test_what_is_merged_are_neighbours_that_lose_no_batch(segments: list[Segment
     assert merges(reversed(segments)) == runs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(SIZES, min_size=1, max_size=300))
 def test_pushes_of_any_sizes_leave_few_segments_and_no_byte_is_written_often(sizes: list[int]) -> None:
     held: list[Segment] = []

@@ -160,7 +160,6 @@ def some(among: Set[str]) -> Set[str]:
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -14,9 +14,7 @@ from torture.fuzzing.slices import inputs, read_slice
 from torture.fuzzing.target import MIB, Target, read_within
 from torture.fuzzing.targets import TARGETS
 
-FEW = settings(
-    max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-)
+FEW = settings(max_examples=20, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
 @pytest.fixture(autouse=True)
