@@ -53,8 +53,11 @@ class SessionRecord(msgspec.Struct, array_like=True):
         """Take in the events up to, not including, number `end`; `states` are the state events of them."""
         self.next = end
         self.last_time = max(self.last_time, last_time)
+        changes = changes_of(states)
+        if not changes:
+            return
         open_tasks = dict.fromkeys(self.open_tasks)
-        for event in states:
+        for event in changes:
             match event:
                 case TaskStarted():
                     open_tasks.pop(event.task, None)

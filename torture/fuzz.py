@@ -13,7 +13,7 @@ BOMBS = 12
 
 def play(this: Round) -> Outcome:
     """Read hostile inputs with one reader for a second, in a process that may die of it."""
-    target = this.random.choice(TARGETS)
+    target = this.random.choice([target for target in TARGETS if not target.missing])
     seed = f"{this.random.randrange(1 << 32):08x}"
     if this.random.randrange(BOMBS) == 0 and target.bombs:
         make = this.random.choice(target.bombs)

@@ -25,6 +25,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_hostile_bytes_give_nothing_but_the_errors_of_eventlog(target: Target, tmp_path: Path) -> None:
+    if target.missing:
+        pytest.skip(f"{', '.join(target.missing)} is not installed")
+
     @settings(FEW, max_examples=2 if target.slow else 20)
     @given(some.randoms(use_true_random=False))
     def check(chance: Random) -> None:

@@ -20,6 +20,10 @@ def main() -> int:
     """Read with the targets that are asked for until the time is over; 1 when a promise was broken."""
     arguments = _parse_arguments()
     targets = [one for one in TARGETS if not arguments.only or one.name in arguments.only]
+    for target in targets:
+        if target.missing:
+            print(f"{target.name} is skipped: {', '.join(target.missing)} is not installed", file=sys.stderr)
+    targets = [one for one in targets if not one.missing]
     if arguments.guided and (why := missing()):
         print(f"--guided: {why}", file=sys.stderr)
         return 2

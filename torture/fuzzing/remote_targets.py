@@ -322,8 +322,8 @@ REMOTE_TARGETS = [
         slow=True,
     ),
     Target("store folder", lambda: [packed(corpus.home())], _read_home, _shape_home, slow=True),
-    Target("HTTP listing", _listings, _read_listing, _shape_listing, _LISTING_BOMBS),
-    Target("URL", _urls, _read_url),
-    Target("signature", lambda: [_signature()], _read_signature, slow=True),
+    Target("HTTP listing", _listings, _read_listing, _shape_listing, _LISTING_BOMBS, needs=("httpx",)),
+    Target("URL", _urls, _read_url, needs=("fsspec",)),
+    Target("signature", lambda: [_signature()], _read_signature, slow=True, needs=("ssh-keygen",)),
     Target("kept heads", lambda: [corpus.heads(), corpus.bundle()], _read_known),
 ]

@@ -333,7 +333,7 @@ SDK_TARGETS = [
         changed_json,
         _LEFT_BOMBS,
     ),
-    Target("artifact", _object_seeds, _read_object, _shape_object, memory=256 * MIB),
+    Target("artifact", _object_seeds, _read_object, _shape_object, memory=256 * MIB, needs=("numpy", "yaml")),
     Target("archive", _archives, _read_archive, changed_zip),
     Target("figure", lambda: [_FIGURE], _read_figure, changed_json, slow=True),
     Target("export record", lambda: [_RECORD], _read_record, changed_json),

@@ -1,10 +1,12 @@
 """A target: one reader of bytes from elsewhere, and one reading that is measured."""
 
 import contextlib
+import shutil
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -34,6 +36,7 @@ class Target:
         per_byte: bytes of memory that it may take for each byte of the input, besides.
         seconds: of a processor that it may take, besides one for each 256 KiB.
         slow: it starts processes, or opens stores: tests read a few inputs alone.
+        needs: packages, or programs, without which it cannot be read.
     """
 
     name: str
@@ -45,9 +48,15 @@ class Target:
     per_byte: int = 64
     seconds: float = 3.0
     slow: bool = False
+    needs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Target {self.name}>"
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and is not installed here."""
+        return [name for name in self.needs if not (find_spec(name) or shutil.which(name))]
 
     def input(self, chance: Random) -> bytes:
         """An input: a seed, changed in one way or several."""
