@@ -12,7 +12,7 @@ from eventlog.check_batch import check_batch, count_kinds
 from eventlog.check_chain import Chains
 from eventlog.check_journal import check_journals
 from eventlog.chunk import read_chunk
-from eventlog.errors import DataCorrupt, EventlogError, StoreForked
+from eventlog.errors import DataCorrupt, EventlogError
 from eventlog.events import decode_event, decode_events, encode_event
 from eventlog.kept_heads import heads_text, load_heads
 from eventlog.projections import Views
@@ -36,7 +36,7 @@ from torture.fuzzing.formats import (
 from torture.fuzzing.target import MIB, Target, errors_of_the_tree
 from torture.fuzzing.trees import write_below
 
-__all__ = ["LOG_TARGETS"]
+__all__ = ["LOG_TARGETS", "batch_about"]
 
 # The largest event that a session appends.
 _LARGEST = 15 << 20
@@ -237,26 +237,30 @@ def _read_absent_list(data: bytes, folder: Path) -> None:
 # Views.
 
 
-def _fold(data: bytes, folder: Path) -> None:
-    """Let events in as another machine's, and ask the views everything about them."""
+def batch_about(data: bytes) -> Batch | None:
+    """A batch that another machine may have sent, with an event in it; None of what nobody can send."""
     try:
         event = decode_event(data)
         # What it changes is there before.
         made = [corpus.encoded_events()[place] for place in (3, 4, 39)] if event.time >= corpus.NOW else []
         states = [*range(len(made)), *([] if event.is_report else [len(made)])]
         packed = pack_events(0, [*made, data], states, corpus.NOW if made else event.time, event.time)
-        batch = Batch.read(chain_batch(corpus.STORE, 0, FIRST_PREVIOUS, corpus.SESSION, packed))
+        return Batch.read(chain_batch(corpus.STORE, 0, FIRST_PREVIOUS, corpus.SESSION, packed))
     except (EventlogError, OverflowError, struct.error):
-        # Among them a time that no header has room for, so that nobody can send it.
+        # Among them a time that no header has room for.
+        return None
+
+
+def _fold(data: bytes, folder: Path) -> None:
+    """Let an event in as another machine's, and ask the views everything about it."""
+    batch = batch_about(data)
+    if batch is None:
         return
-    _ask(folder, [batch], event.task)
-
-
-def _ask(folder: Path, batches: list[Batch], task: str) -> None:
+    task = decode_event(data).task
     with Store.open(folder / "home") as store:
         try:
-            store.admit(batches)
-        except (DataCorrupt, StoreForked):
+            store.admit([batch])
+        except DataCorrupt:
             return
         with Views.open(store) as views:
             views.catch_up(reports=True)
