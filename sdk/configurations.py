@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -136,9 +137,7 @@ def parse_text(text: str, kind: str) -> Any:
         elif kind in _YAML:
             value = _parse_yaml(text)
         elif kind == "toml":
-            import tomllib
-
-            value = tomllib.loads(text)
+            value = _parse_toml(text)
         else:
             value = parse_hocon(text)
     except NotAvailable:
@@ -188,6 +187,18 @@ def _parse_yaml(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
+
+
+# A key of so many parts, for which tomllib takes as much memory as the square of their number.
+_DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){500}""")
+
+
+def _parse_toml(text: str) -> Any:
+    import tomllib
+
+    if _DEEP_KEY.search(text):
+        raise ValueError("a key has more than 500 parts")
+    return tomllib.loads(text)
 
 
 def _delete(path: str, process: int) -> None:

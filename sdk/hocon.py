@@ -28,6 +28,7 @@ _TRIPLE = re.compile(r'"""(.*?"*)"""(?!")', re.DOTALL)
 _UNQUOTED_KEY = re.compile(r'[^\s"{}\[\]:=,+#$.][^"{}\[\]:=,+#$\n.]*')
 _UNQUOTED = re.compile(r'(?:[^\s"{}\[\],#$/]|/(?!/)|(?<=:)//)(?:[^"{}\[\],#$\n/]|/(?!/)|(?<=:)//)*')
 _INCLUDE = re.compile(r'\binclude\b\s*(?:"|(?:url|file|package|required)\b)', re.IGNORECASE)
+_MOST_PARTS = 500
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NAMES: dict[str, Any] = {
@@ -204,6 +205,8 @@ class _Reader:
                     raise _NeedsMore
             else:
                 raise self._wrong("a key was expected")
+            if len(path) > _MOST_PARTS:
+                raise self._wrong(f"a key has more than {_MOST_PARTS} parts")
             if not self._takes("."):
                 return path
 

@@ -94,6 +94,23 @@ def test_a_long_configuration_takes_time_that_grows_with_it_alone() -> None:
     assert len(objects["a"]) == len(lists["a"]) == count
 
 
+def test_a_key_of_thousands_of_parts_takes_little_memory() -> None:
+    for text in ("a." * 20_000 + "b = 1", '["a".' + "'b' . c." * 20_000 + "d]\ne = 1"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(InputInvalid):
+                parse_text(text, "toml")
+            assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        finally:
+            tracemalloc.stop()
+    deep = "a." * 400 + "b = 1\nfloats = [" + "0.5, " * 5000 + "0.5]"
+    assert len(parse_text(deep, "toml")["floats"]) == 5001
+    start = time.process_time()
+    with pytest.raises(InputInvalid):
+        parse_text("x" * 200_000 + "\n" + '"' * 200_000 + "\n" + "a.b" * 60_000, "toml")
+    assert time.process_time() - start < 10
+
+
 def test_objects_are_merged_as_before() -> None:
     text = "a { b = 1, c { d = 1 } }\na { c { e = 2 }, b = 3 }\na.c.d = 4\n"
     text += "x = {a: 1} {a: 2, b: 3}\ny += 1\ny += 2"
