@@ -80,10 +80,12 @@ class Drive:
 
     def end(self) -> None:
         """End it and everything that it started."""
-        for process in {self._process.pid, *self._marked()}:
+        # Only while it is known to be ours: the number of a process that has ended may be another's by now.
+        self._process.kill()
+        self._process.wait()
+        for process in self._marked():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        self._process.wait()
 
     def _marked(self) -> Iterator[int]:
         """The processes that it started, wherever they have gone; none where there is no /proc."""

@@ -31,7 +31,7 @@ class Site:
     bytecode: Path
 
     def drive(
-        self, program: Program, work: str, folder: str, *, limit: float = 120, **options: Any
+        self, program: Program, work: str, folder: str, *, limit: float = 240, **options: Any
     ) -> dict[str, Any]:
         """Do a piece of work in a folder of this site, in `limit` seconds at most."""
         return Drive(program, work, self.folder / folder, self.bytecode, **options).wait(limit)

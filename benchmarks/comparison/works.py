@@ -66,7 +66,7 @@ def _measure_processes(site: Site, program: Program) -> Measured:
             # One by one, so that those begun are ended if the next cannot be.
             drives.append(drive)
         _await_all(go, drives)
-        results = [drive.wait(180) for drive in drives]
+        results = [drive.wait(240) for drive in drives]
     finally:
         for drive in drives:
             drive.end()
