@@ -31,7 +31,7 @@ lint: $(VENV)/installed-test  ## ruff, mypy and import-linter
 bench: $(VENV)/installed-demo  ## measure the budgets, and the peers beside; ARGS="--quick" goes to it
 	$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/installed-test  ## faults of every kind, each promise checked; ARGS="--minutes 10 --seed 1"
+torture: $(VENV)/installed-demo  ## faults of every kind, each promise checked; ARGS="--minutes 10 --seed 1"
 	$(BIN)/python -m torture $(ARGS)
 
 growth: $(VENV)/installed-bench  ## measure how cost grows, and draw it; ARGS="--quick" goes to it

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.live import Live
 
 from torture.report import as_json, as_markdown, as_table
 from torture.runner import NAMES, Tally, play_until
@@ -29,18 +30,18 @@ def main(arguments: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="eventlog-torture-", dir=options.scratch))
     began = time.monotonic()
     end = began + options.seconds
-    with progress.status("") as status:
+    # Without a thread that draws it: rounds are forked from this process.
+    with Live(console=progress, auto_refresh=False, transient=True) as live:
 
         def notify(name: str, tallies: dict[str, Tally]) -> None:
             left = max(0, round(end - time.monotonic()))
             faults = sum(tally.total.faults for tally in tallies.values())
             lost = sum(tally.total.lost for tally in tallies.values())
             broken = sum(len(tally.failed) for tally in tallies.values())
-            status.update(
-                f"{left // 60}:{left % 60:02} left, {faults:,} faults, lost: {lost:,}"
-                + (f", [red]{broken} rounds broke a promise[/]" if broken else "")
-                + f"; now {name}, round {tallies[name].rounds + 1}"
-            )
+            line = f"{left // 60}:{left % 60:02} left, {faults:,} faults, lost: {lost:,}"
+            if broken:
+                line += f", [red]{broken} rounds broke a promise[/]"
+            live.update(f"{line}; now {name}, round {tallies[name].rounds + 1}", refresh=True)
 
         tallies = play_until(
             end if options.round is None else math.inf,

@@ -6,20 +6,37 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 
 import psutil
 
-__all__ = ["adopt_orphans", "end_all", "kill", "wait_until"]
+__all__ = ["children", "end_all", "kill", "orphans_adopted", "wait_until"]
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+# linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
 DEADLINE_SECONDS = 300.0
 
 
-def adopt_orphans() -> None:
-    """Become the parent of whoever a child leaves behind (Linux), so that they can be found and ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+@contextlib.contextmanager
+def orphans_adopted() -> Iterator[None]:
+    """Whoever a child leaves behind becomes a child of this process (Linux), to be found and ended."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = ctypes.c_int()
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+
+
+def children() -> set[int]:
+    """The children of this process, dead ones that nobody has waited for among them."""
+    return {child.pid for child in psutil.Process().children()}
 
 
 def kill(process: int, *, group: bool = False) -> bool:
@@ -34,16 +51,22 @@ def kill(process: int, *, group: bool = False) -> bool:
     return True
 
 
-def end_all() -> int:
-    """SIGKILL every process that this one started or adopted; returns how many there were."""
+def end_all(but: Set[int] = frozenset()) -> int:
+    """SIGKILL every process that this one started or adopted, but for some; returns how many there were.
+
+    Args:
+        but: children of this process that go on, with all that they started.
+    """
     ended = 0
-    me = psutil.Process()
-    while children := me.children(recursive=True):
-        for child in children:
+    while ending := children() - but:
+        for child in ending:
             with contextlib.suppress(psutil.NoSuchProcess):
-                if child.status() != psutil.STATUS_ZOMBIE:
-                    ended += kill(child.pid)
-        _reap()
+                process = psutil.Process(child)
+                for one in (process, *process.children(recursive=True)):
+                    if one.status() != psutil.STATUS_ZOMBIE:
+                        ended += kill(one.pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
     return ended
 
 
@@ -58,10 +81,3 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = DEAD
         if time.monotonic() > deadline:
             raise TimeoutError(f"it took more than {seconds:g} seconds: {what}")
         time.sleep(0.002)
-
-
-def _reap() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    time.sleep(0.001)

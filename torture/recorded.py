@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from torture.processes import adopt_orphans, end_all, kill
+from torture.processes import end_all, kill, orphans_adopted
 from torture.syncing import sync_for_ever
 from torture.workloads import WORKLOADS, raising, start
 
@@ -21,7 +21,6 @@ LONGEST_SECONDS = 10.0
 
 def main(root: str, notes: str, seed: str, calls: str) -> None:
     """Let them work until so many calls are noted, or for some seconds, and end them all."""
-    adopt_orphans()
     random = Random(seed)
     end = time.monotonic() + LONGEST_SECONDS
     homes = [Path(root, "home"), Path(root, "other")]
@@ -62,4 +61,5 @@ def _sync(home: Path, remote: Path, notes: Path, label: str, random: Random) -> 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with orphans_adopted():
+        main(*sys.argv[1:])

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from torture.fault import Fault, Outcome, Round
-from torture.processes import adopt_orphans, end_all
+from torture.processes import children, end_all, orphans_adopted
 
 __all__ = ["NAMES", "Tally", "find_fault", "play", "play_until"]
 
@@ -113,7 +113,25 @@ def play(
         tick: called several times a second meanwhile.
     """
     folder.mkdir(parents=True)
-    adopt_orphans()
+    with orphans_adopted():
+        text = _play_in_child(name, seed, number, folder, seconds, tick)
+    if text:
+        outcome = Outcome(**json.loads(text))
+    else:
+        outcome = Outcome()
+        outcome.check(False, f"the round died, or hung for {seconds:g} seconds")
+    if outcome.broken:
+        command = f"python -m torture --only {name} --seed {seed} --round {number}"
+        (folder / "broken.txt").write_text("\n".join([*outcome.broken, "", command, ""]))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def _play_in_child(
+    name: str, seed: int, number: int, folder: Path, seconds: float, tick: Callable[[], None]
+) -> bytes:
+    others = children()
     reading, writing = os.pipe()
     # What is buffered would be written by both.
     sys.stdout.flush()
@@ -129,28 +147,16 @@ def play(
             os._exit(0)
     os.close(writing)
     try:
-        text = _read(reading, time.monotonic() + seconds, tick)
+        return _read(reading, time.monotonic() + seconds, tick)
     finally:
         os.close(reading)
-        end_all()
-    if text:
-        outcome = Outcome(**json.loads(text))
-    else:
-        outcome = Outcome()
-        outcome.check(False, f"the round died, or hung for {seconds:g} seconds")
-    if outcome.broken:
-        command = f"python -m torture --only {name} --seed {seed} --round {number}"
-        (folder / "broken.txt").write_text("\n".join([*outcome.broken, "", command, ""]))
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    return outcome
+        end_all(but=others)
 
 
 def _play_here(name: str, seed: int, number: int, folder: Path) -> Outcome:
     os.setsid()
-    adopt_orphans()
     try:
-        with _quiet(folder / "output.txt"):
+        with _quiet(folder / "output.txt"), orphans_adopted():
             return find_fault(name).play(Round(Random(f"{seed} {name} {number}"), folder))
     except BaseException:
         outcome = Outcome()

@@ -73,7 +73,7 @@ def lefts(record: tuple[Path, list[Entry]], folder: Path, first: str, last: str,
 def test_a_cut_while_a_store_is_made_leaves_none_or_a_whole_one(
     record: tuple[Path, list[Entry]], tmp_path: Path
 ) -> None:
-    for left in lefts(record, tmp_path, "", "flushed", 60):
+    for left in lefts(record, tmp_path, "", "flushed", 30):
         with Store.open(left / HOME) as store:
             store.session.append(events.TaskCreated, TASK, "the next", "digits")
             store.flush()
@@ -82,7 +82,7 @@ def test_a_cut_while_a_store_is_made_leaves_none_or_a_whole_one(
 def test_what_was_flushed_first_is_there_after_a_cut_and_so_are_all_folders_on_the_way(
     record: tuple[Path, list[Entry]], tmp_path: Path
 ) -> None:
-    for left in lefts(record, tmp_path, "flushed", "pushed", 8):
+    for left in lefts(record, tmp_path, "flushed", "pushed", 4):
         (uploaded,) = events_of(read_store(left / HOME), events.ArtifactUploaded)
         assert (left / HOME / "blobs" / uploaded.blob[:2] / uploaded.blob).read_bytes() == b"weights"
         assert not verify(left / HOME).problems

@@ -10,7 +10,7 @@ from torture.disk import Disk
 from torture.fault import Outcome, Round
 from torture.recording import Entry, Operation, missing
 
-CUTS = 3
+CUTS = 2
 
 pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
 

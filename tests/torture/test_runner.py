@@ -1,0 +1,127 @@
+"""The promises of `python -m torture`: what goes wrong in a round is told, and it can be played again."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from torture import __main__, report, runner
+from torture.fault import Fault, Outcome, Round
+from torture.processes import children
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Round], Outcome]], None]:
+    """Has rounds of the one kind that there is played by a function."""
+
+    def play_with(play: Callable[[Round], Outcome]) -> None:
+        fault = Fault("made up", "faults", play)
+        monkeypatch.setattr(runner, "find_fault", lambda name: fault)
+        monkeypatch.setattr(report, "find_fault", lambda name: fault)
+
+    return play_with
+
+
+Played = Callable[[Callable[[Round], Outcome]], None]
+
+
+def test_a_round_is_counted_and_leaves_nothing(tmp_path: Path, played: Played) -> None:
+    def play(this: Round) -> Outcome:
+        (this.folder / "file").touch()
+        outcome = Outcome(faults=3, acknowledged=7)
+        outcome.check(True, "it holds")
+        return outcome
+
+    played(play)
+    assert runner.play("kills", 1, 0, tmp_path / "round") == Outcome(3, 1, 7, 0, [])
+    assert not (tmp_path / "round").exists()
+
+
+def test_a_broken_promise_is_told_and_keeps_the_folder_and_how_to_play_it_again(
+    tmp_path: Path, played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play(this: Round) -> Outcome:
+        outcome = Outcome(faults=1)
+        (this.folder / "evidence").touch()
+        outcome.check(False, f"{this.random.randrange(1000)} is lost")
+        return outcome
+
+    played(play)
+    results = tmp_path / "results.json"
+    arguments = ["--seed", "5", "--only", "kills", "--round", "3", "--scratch", str(tmp_path)]
+    assert __main__.main([*arguments, "--json", str(results)]) == 1
+    first = capsys.readouterr().out
+    assert "python -m torture --only kills --seed 5 --round 3" in first
+    (evidence,) = tmp_path.glob("*/kills-3/evidence")
+    assert str(evidence.parent) in first
+    (figures,) = json.loads(results.read_text())["faults"].values()
+    assert figures["failed_rounds"] == [3]
+    assert figures["broken"][0] in first
+    # The same seed draws the same, another one something else.
+    assert __main__.main(arguments) == 1
+    assert figures["broken"][0] in capsys.readouterr().out
+    arguments[1] = "6"
+    assert __main__.main(arguments) == 1
+    assert figures["broken"][0] not in capsys.readouterr().out
+
+
+def test_a_round_that_raises_dies_or_hangs_has_broken_a_promise(tmp_path: Path, played: Played) -> None:
+    def raising(_: Round) -> Outcome:
+        raise ValueError("never")
+
+    def dying(_: Round) -> Outcome:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    def hanging(_: Round) -> Outcome:
+        # And a process of its own, in a session of its own, that hangs, too.
+        if os.fork() == 0:
+            os.setsid()
+        time.sleep(1000)
+        raise AssertionError
+
+    others = children()
+    cases = [(raising, "ValueError: never"), (dying, "died"), (hanging, "hung")]
+    for number, (play, told) in enumerate(cases):
+        played(play)
+        outcome = runner.play("kills", 1, number, tmp_path / str(number), seconds=1.0)
+        assert len(outcome.broken) == 1
+        assert told in outcome.broken[0]
+    assert children() == others
+
+
+def test_kinds_get_as_much_time_each_and_those_that_cannot_be_played_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = {
+        "quick": Fault("quick", "faults", lambda this: Outcome(faults=1)),
+        "slow": Fault("slow", "faults", lambda this: Outcome(faults=1)),
+        "elsewhere": Fault("elsewhere", "faults", lambda this: Outcome(), lambda: "there is no such machine"),
+    }
+    monkeypatch.setattr(runner, "find_fault", faults.__getitem__)
+    monkeypatch.setattr(report, "find_fault", faults.__getitem__)
+    monkeypatch.setattr(runner, "play", lambda name, *_, **__: clock.pass_by(name))
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def pass_by(self, name: str) -> Outcome:
+            self.now += {"quick": 1, "slow": 5}[name]
+            return Outcome(faults=1)
+
+    clock = Clock()
+    monkeypatch.setattr(runner, "time", clock)
+    tallies = runner.play_until(100.0, 1, tmp_path, list(faults))
+    assert 9 <= tallies["slow"].rounds <= 11
+    assert 45 <= tallies["quick"].rounds <= 55
+    assert tallies["elsewhere"].rounds == 0
+    text = report.as_markdown(tallies, 1, 100.0)
+    assert "| elsewhere: skipped, there is no such machine |" in text
+    assert f"| slow: slow | {tallies['slow'].rounds} |" in text
