@@ -40,7 +40,7 @@ TURNS = frozenset(Operation) - {Operation.STORE, Operation.NOTE}
 def play(this: Round) -> Outcome:
     """Record a run of a second or so, cut the power at some moments of it, and check what is left."""
     outcome = Outcome()
-    entries = record(this, outcome)
+    entries = record(this, outcome, this.random.choice((100, 300, 1000, 2000)))
     cut(this, outcome, entries, CUTS)
     return outcome
 
@@ -175,14 +175,13 @@ def _check_meeting(outcome: Outcome, left: Path) -> None:
     check_verified(outcome, left / STORES[0], f"{STORES[0]}, once they have met")
 
 
-def record(this: Round, outcome: Outcome) -> list[Entry]:
-    """Record a run of two machines that work and sync."""
+def record(this: Round, outcome: Outcome, calls: int) -> list[Entry]:
+    """Record a run of two machines that work and sync, until about so many calls have returned."""
     random, folder = this.random, this.folder
     root, notes, file = folder / ROOT, folder / "notes", folder / "record"
     root.mkdir()
     notes.mkdir()
     environment = {**os.environ, **recording_environment(root, notes, file)}
-    calls = random.choice((100, 300, 1000, 2000))
     arguments = [str(root), str(notes), str(random.randrange(1 << 30)), str(calls)]
     command = [sys.executable, "-m", "torture.recorded", *arguments]
     subprocess.run(command, env=environment, cwd=REPOSITORY, check=True)

@@ -16,11 +16,12 @@ from torture.workloads import WORKLOADS, raising, start
 
 __all__ = ["main"]
 
-LONGEST_SECONDS = 10.0
+# Where little is done in a second, the rest is left out.
+LONGEST_SECONDS = 60.0
 
 
 def main(root: str, notes: str, seed: str, calls: str) -> None:
-    """Let them work until so many calls are noted, or for some seconds, and end them all."""
+    """Let them work until so many calls are noted and something is pushed, and end them all."""
     random = Random(seed)
     end = time.monotonic() + LONGEST_SECONDS
     homes = [Path(root, "home"), Path(root, "other")]
@@ -31,7 +32,7 @@ def main(root: str, notes: str, seed: str, calls: str) -> None:
     for number, home in enumerate(homes[: random.choice((1, 2, 2))]):
         _sync(home, Path(root, "remote"), Path(notes), f"s{number}", random)
     count = 0
-    while time.monotonic() < end and _noted(Path(notes)) < int(calls):
+    while time.monotonic() < end and not _is_done(Path(notes), int(calls)):
         home = random.choice(homes)
         if list(running.values()).count(home) < 2:
             workload = random.choice(list(WORKLOADS))
@@ -46,8 +47,9 @@ def main(root: str, notes: str, seed: str, calls: str) -> None:
     end_all()
 
 
-def _noted(notes: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in notes.glob("w*"))
+def _is_done(notes: Path, calls: int) -> bool:
+    noted = sum(path.read_bytes().count(b"\n") for path in notes.glob("w*"))
+    return noted >= calls and any(path.stat().st_size for path in notes.glob("s*"))
 
 
 def _sync(home: Path, remote: Path, notes: Path, label: str, random: Random) -> None:
