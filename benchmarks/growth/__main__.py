@@ -36,10 +36,11 @@ def main() -> int:
             machine = describe_machine(arguments.scratch)
             most = arguments.most or (curve.quick if arguments.quick else curve.sizes[-1])
             sizes = [size for size in curve.sizes if size <= most]
-            figures = _measure(name, curve, sizes, arguments.scratch)
+            # Drawn as they are written, so that what is drawn again is the same.
+            figures = _rounded(_measure(name, curve, sizes, arguments.scratch))
             failed |= len(figures) < len(sizes)
             report = {"curve": name, "machine": machine, "figures": figures}
-            path.write_text(json.dumps(_rounded(report), indent=1, ensure_ascii=False) + "\n")
+            path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
         if figures:
             draw(curve, figures, path.with_suffix(".svg"))
             print(path.with_suffix(".svg"))

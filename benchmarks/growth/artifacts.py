@@ -1,7 +1,9 @@
 """One artifact of a megabyte to ten gigabytes, kept and given back, beside `cp` on the same disk."""
 
 import random
+import resource
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -25,11 +27,8 @@ def measure(size: int, folder: Path) -> Figures:
             file.write(number.to_bytes(8, "little") + piece[8 : min(PIECE, size - number)])
     _settle(source)
 
-    start = perf_counter()
-    subprocess.run(["cp", "--reflink=never", source, copy], check=True)
-    copied = perf_counter() - start
-    subprocess.run(["sync", copy], check=True)
-    synced = perf_counter() - start
+    copying = _timed(lambda: subprocess.run(["cp", "--reflink=never", source, copy], check=True))
+    syncing = _timed(lambda: _settle(copy))
     copy.unlink()
     _settle(source)
 
@@ -38,22 +37,36 @@ def measure(size: int, folder: Path) -> Figures:
     # What a process pays once is not counted.
     task.upload_artifact("warm-up", {"small": True}, wait_on_upload=True)
     task.artifacts["warm-up"].get_local_copy()
-    start = perf_counter()
-    task.upload_artifact("large", source, wait_on_upload=True)
-    uploaded = perf_counter() - start
+    upload = _timed(lambda: task.upload_artifact("large", source, wait_on_upload=True))
     source.unlink()
     subprocess.run(["sync"], check=True)
 
-    start = perf_counter()
+    giving = _timed(task.artifacts["large"].get_local_copy)
     path = task.artifacts["large"].get_local_copy()
-    given = perf_counter() - start
     if path is None or Path(path).stat().st_size != size:
         raise AssertionError("what was given back is not what was kept")
     task.close()
     return {
-        name: size / seconds / 1e6
-        for name, seconds in (("upload", uploaded), ("copy_back", given), ("cp", copied), ("cp_sync", synced))
+        "upload": size / upload[0] / 1e6,
+        "copy_back": size / giving[0] / 1e6,
+        "cp": size / copying[0] / 1e6,
+        "cp_sync": size / (copying[0] + syncing[0]) / 1e6,
+        "upload_processor": upload[1] / size * 1e12,
+        "copy_back_processor": giving[1] / size * 1e12,
+        "cp_processor": copying[1] / size * 1e12,
     }
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that something takes: by the clock, and of a processor, child processes included."""
+    start, processor = perf_counter(), _processor()
+    work()
+    return perf_counter() - start, _processor() - processor
+
+
+def _processor() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _settle(path: Path) -> None:
@@ -75,6 +88,15 @@ CURVE = Curve(
                 Line("copy_back", "get_local_copy"),
                 Line("cp", "cp", limit=True),
                 Line("cp_sync", "cp and sync", limit=True),
+            ),
+        ),
+        Panel(
+            "cost",
+            "ms of a processor a GB",
+            (
+                Line("upload_processor", "upload_artifact"),
+                Line("copy_back_processor", "get_local_copy"),
+                Line("cp_processor", "cp", limit=True),
             ),
         ),
     ),

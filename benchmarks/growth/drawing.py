@@ -55,6 +55,8 @@ def draw(curve: Curve, figures: dict[int, Figures], path: Path) -> None:
 
 
 def _draw_panel(place: Any, panel: Panel, curve: Curve, figures: dict[int, Figures]) -> None:
+    from matplotlib.ticker import EngFormatter
+
     colours = iter(COLOURS)
     for line in panel.lines:
         points = _points(line, figures)
@@ -66,6 +68,7 @@ def _draw_panel(place: Any, panel: Panel, curve: Curve, figures: dict[int, Figur
     place.set_xlabel(panel.across or curve.across, color=GREY)
     place.grid(True, which="major", color="#d0d7de", linewidth=0.5)
     if panel.from_zero:
+        place.xaxis.set_major_formatter(EngFormatter(sep=""))
         place.set_ylim(0, 1.3 * max(value for line in panel.lines for _, value in _points(line, figures)))
     else:
         place.set_xscale("log")
