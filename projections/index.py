@@ -26,6 +26,8 @@ INDEX_VERSION = 2
 ORDINAL = struct.Struct(">I")
 # A step along `by_change` costs about this much of what reading and sorting a row does.
 _STEP = 0.2
+# From this share of all rows on, walking through all of them takes less time than finding each.
+_MANY = 0.5
 _encode_row = msgspec.msgpack.Encoder().encode
 
 
@@ -99,7 +101,7 @@ def find(
     if field == "changed" and end * size * _STEP < count * count:
         keys_along = _along_change(transaction, environment, found, size, descending, query.offset, end)
         return [_decode_row(row) for row in _raw_rows(transaction, environment, keys_along)]
-    rows = _raw_rows(transaction, environment, [ORDINAL.pack(ordinal) for ordinal in bitmaps.numbers(found)])
+    rows = _rows_of(transaction, environment, found, size)
     if query.offset or end < count:
         # No more of a row is decoded than it takes to sort, but for those that are asked for.
         keys = [key(_decode_sorted(row)) for row in rows]
@@ -225,13 +227,30 @@ def _values(transaction: Any, environment: ViewsEnvironment, field: str) -> Iter
         yield value, having
 
 
+def _rows_of(transaction: Any, environment: ViewsEnvironment, found: int, size: int) -> list[bytes]:
+    """The rows of a set of ordinals, of `size` that there are."""
+    ordinals = bitmaps.numbers(found)
+    if len(ordinals) < size * _MANY:
+        return _raw_rows(transaction, environment, [ORDINAL.pack(ordinal) for ordinal in ordinals])
+    with transaction.cursor(environment["rows"]) as cursor:
+        rows = list(cursor.iternext(keys=False, values=True))
+        # So many rows, up to this one: each is at the place of its ordinal.
+        if not cursor.last() or cursor.key() != ORDINAL.pack(size - 1):
+            raise _lost()
+    return [rows[ordinal] for ordinal in ordinals]
+
+
 def _raw_rows(transaction: Any, environment: ViewsEnvironment, keys: Sequence[bytes]) -> list[bytes]:
     """The rows under these keys, which are packed ordinals."""
     with transaction.cursor(environment["rows"]) as cursor:
         rows = [row for _, row in cursor.getmulti(keys)]
     if len(rows) != len(keys):
-        raise ViewsDamaged("the views have lost the rows of some tasks: run `eventlog rebuild`")
+        raise _lost()
     return rows
+
+
+def _lost() -> ViewsDamaged:
+    return ViewsDamaged("the views have lost the rows of some tasks: run `eventlog rebuild`")
 
 
 def _several(values: str | Sequence[str]) -> Sequence[str]:

@@ -14,6 +14,7 @@ from eventlog import events
 from eventlog.errors import InputInvalid
 from eventlog.events import Event
 from eventlog.projections import STATUSES, TaskQuery, TaskRow, Views, index
+from eventlog.projections.environment import ViewsDamaged
 from eventlog.projections.query import ORDERS
 from eventlog.store import Store
 from tests.projections.logs import Log, close, created, scratch, views_of
@@ -286,6 +287,23 @@ def test_what_tasks_have_and_how_many_match_is_told_without_reading_a_row(home: 
         index.count_found(watched, environment, TaskQuery(project="p1"))
         assert watched.walked
         assert environment["rows"] not in watched.walked
+    close(views)
+
+
+@pytest.mark.parametrize("lost", [0, 7, 19])
+def test_a_lost_row_is_found_also_where_most_rows_are_read(home: Path, lost: int) -> None:
+    log = Log()
+    views = views_of(home, [log.add(1, [created(at, f"{at:032x}") for at in range(20)])])
+    environment = views._environment
+    key = index.ORDINAL.pack(lost)
+    environment.write(lambda transaction: transaction.delete(key, db=environment["rows"]))
+    if lost < 19:
+        with pytest.raises(ViewsDamaged):
+            views.find(TaskQuery(order="name"))
+    else:
+        # As if it had never been: `Views.check` tells.
+        assert len(views.find(TaskQuery(order="name"))) == 19
+        assert views.check()
     close(views)
 
 
