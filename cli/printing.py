@@ -149,7 +149,9 @@ def document_text(value: Any, *, one_line: bool = False) -> str:
     """What `document` prints."""
     value = _finite(value)
     written = json.dumps(value, ensure_ascii=False) if one_line else _indented(value)
-    return _escapable.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n"
+    if not written.isascii() or "\x7f" in written:
+        written = _escapable.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
+    return f"{written}\n"
 
 
 def _indented(value: Any) -> str:
@@ -171,4 +173,6 @@ def _finite(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {key: item if type(item) in _WHOLE else _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [item if type(item) in _WHOLE else _finite(item) for item in value]
+    return value
