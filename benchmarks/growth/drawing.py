@@ -26,6 +26,8 @@ SETTINGS: Any = {
     "ytick.color": GREY,
 }
 WIDTH, HEIGHT = 4.1, 3.0
+# By so much each line of a legend raises the upper end of an axis.
+LEGEND = 2.0
 
 
 def draw(curve: Curve, figures: dict[int, Figures], path: Path) -> None:
@@ -57,10 +59,10 @@ def draw(curve: Curve, figures: dict[int, Figures], path: Path) -> None:
 def _draw_panel(place: Any, panel: Panel, curve: Curve, figures: dict[int, Figures]) -> None:
     from matplotlib.ticker import EngFormatter
 
-    colours = iter(COLOURS)
+    colours, dashes = iter(COLOURS), iter(("--", ":"))
     for line in panel.lines:
         points = _points(line, figures)
-        style = {"color": GREY, "linestyle": "--"} if line.limit else {"color": next(colours)}
+        style = {"color": GREY, "linestyle": next(dashes)} if line.limit else {"color": next(colours)}
         place.plot(
             *zip(*points, strict=True), marker="o", markersize=3, linewidth=1.4, label=line.label, **style
         )
@@ -76,7 +78,7 @@ def _draw_panel(place: Any, panel: Panel, curve: Curve, figures: dict[int, Figur
         place.minorticks_off()
         values = [value for line in panel.lines for _, value in _points(line, figures)]
         # At least a decade and some room, so that what is flat looks flat, and for the legend.
-        place.set_ylim(min(values) / 2, max(*values, min(values) * 5) * 4)
+        place.set_ylim(min(values) / 2, max(*values, min(values) * 5) * LEGEND ** len(panel.lines))
     place.legend(loc="upper left")
 
 
