@@ -1,0 +1,50 @@
+"""The promises of `python -m benchmarks.growth`: figures, pictures of them, and nothing left."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.growth.curve import CURVES, find_curve
+from benchmarks.growth.drawing import draw
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "docs" / "images"
+
+
+def grow(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.growth", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_sizes_are_measured_written_and_drawn_and_can_be_drawn_again(tmp_path: Path):
+    scratch, images = tmp_path / "scratch", tmp_path / "images"
+    scratch.mkdir()
+    done = grow("--only", "remotes", "--most", 1, "--scratch", scratch, "--images", images)
+    assert done.returncode == 0, done.stderr
+    report, picture = images / "growth-remotes.json", images / "growth-remotes.svg"
+    lines = [line.name for panel in find_curve("remotes").panels for line in panel.lines]
+    figures = json.loads(report.read_text())["figures"]
+    assert {size: sorted(of_size) for size, of_size in figures.items()} == {"1": sorted(lines)}
+    assert "a first pull of all of them, ms" in picture.read_text()
+    assert list(scratch.iterdir()) == []
+
+    first = picture.read_text()
+    picture.unlink()
+    assert grow("--only", "remotes", "--draw", "--images", images).returncode == 0
+    assert picture.read_text() == first
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_committed_picture_is_drawn_from_the_figures_beside_it(name: str, tmp_path: Path):
+    curve = find_curve(name)
+    report = json.loads((IMAGES / f"growth-{name}.json").read_text())
+    figures = {int(size): of_size for size, of_size in report["figures"].items()}
+    assert set(figures) <= set(curve.sizes)
+    assert max(figures) == curve.sizes[-1]
+    draw(curve, figures, tmp_path / "drawn.svg")
+    words = (IMAGES / f"growth-{name}.svg").read_text()
+    assert all(line.label in words for panel in curve.panels for line in panel.lines)
+    assert f"](images/growth-{name}.svg)" in (IMAGES.parent / "PERFORMANCE.md").read_text()
