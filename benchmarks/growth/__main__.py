@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ SPARE = 4 << 30
 def main() -> int:
     """Measure what the command line asks for; 1 when a size could not be measured, 0 otherwise."""
     arguments = _parse_arguments()
+    if find_spec("matplotlib") is None:
+        sys.exit("matplotlib draws the pictures: pip install 'eventlog[bench]'")
     arguments.images.mkdir(parents=True, exist_ok=True)
     failed = False
     for name in arguments.only or CURVES:
