@@ -72,8 +72,8 @@ def plain_table(columns: Sequence[Column], words: Sequence[Sequence[str]], inden
         words = [(column.title, *its) for column, its in zip(columns, words, strict=True)]
     laid_out = [_laid_out(its, right=column.right) for column, its in zip(columns, words, strict=True)]
     line = " " * indent + (" " * GAP).join([form for form, _ in laid_out])
-    lines = map(str.rstrip, map(line.__mod__, zip(*[its for _, its in laid_out], strict=True)))
-    sys.stdout.write("".join([f"{one}\n" for one in lines]))
+    rows = zip(*[its for _, its in laid_out], strict=True)
+    sys.stdout.write("\n".join([*map(str.rstrip, map(line.__mod__, rows)), ""]))
 
 
 def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
