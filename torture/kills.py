@@ -3,6 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
+from random import Random
 
 from torture.fault import Fault, Outcome, Round
 from torture.processes import end_all, kill, wait_until
@@ -11,30 +12,28 @@ from torture.workloads import WORKLOADS, noted_in, raised_in, start
 
 __all__ = ["FAULT"]
 
-# How long scripts run at most before they are killed; more of them die early than late.
-LONGEST_SECONDS = 1.2
+# How long scripts run at most before one of them is killed; more of them die early than late.
+LONGEST_SECONDS = 1.0
 # One script in so many has an interpreter of its own, and one in so many may be killed before it has begun.
-FRESH = 6
+FRESH = 8
 EARLY = 6
 
 
 def play(this: Round) -> Outcome:
-    """Kill the scripts of one store, several times over, and check the store after each time."""
+    """Kill scripts of one store while others go on and new ones begin, and check it; some times over."""
     random, outcome = this.random, Outcome()
     home, notes = this.folder / "home", this.folder / "notes"
     notes.mkdir()
     for turn in range(random.randint(1, 3)):
-        scripts = {}
-        for number in range(random.choice((1, 1, 2, 3))):
-            label = f"w{turn}-{number}"
-            workload, fresh = random.choice(list(WORKLOADS)), random.randrange(FRESH) == 0
-            scripts[label] = start(workload, home, notes, label, random.randrange(1 << 30), fresh=fresh)
-        if random.randrange(EARLY):
-            for label in scripts:
-                wait_until(partial(_has_begun, notes, label), f"script {label} begins")
-        for label in random.sample(list(scripts), len(scripts)):
-            time.sleep(LONGEST_SECONDS * random.random() ** 2 / len(scripts))
-            outcome.faults += kill(scripts[label], group=random.random() < 0.6)
+        running: list[int] = []
+        together = random.choice((1, 1, 2, 3))
+        for number in range(random.randint(2, 10)):
+            while len(running) >= together:
+                time.sleep(LONGEST_SECONDS * random.random() ** 2 / together)
+                script = running.pop(random.randrange(len(running)))
+                outcome.faults += kill(script, group=random.random() < 0.6)
+            running.append(_start(random, home, notes, f"w{turn}-{number}"))
+        time.sleep(LONGEST_SECONDS * random.random() ** 2)
         outcome.faults += end_all()
         outcome.check(not (raised := raised_in(notes)), f"raised into a script: {raised}")
         if (home / "log").exists():
@@ -44,6 +43,14 @@ def play(this: Round) -> Outcome:
             outcome.acknowledged, counted.acknowledged = counted.acknowledged, 0
             outcome.add(counted)
     return outcome
+
+
+def _start(random: Random, home: Path, notes: Path, label: str) -> int:
+    workload, fresh = random.choice(list(WORKLOADS)), random.randrange(FRESH) == 0
+    script = start(workload, home, notes, label, random.randrange(1 << 30), fresh=fresh)
+    if random.randrange(EARLY):
+        wait_until(partial(_has_begun, notes, label), f"script {label} begins")
+    return script
 
 
 def _has_begun(notes: Path, label: str) -> bool:
