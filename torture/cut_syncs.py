@@ -15,7 +15,7 @@ from eventlog.store import Store
 from eventlog.sync import pull, push, synchronise
 from torture.fault import Fault, Outcome, Round
 from torture.promises import check_verified, check_views
-from torture.syncing import check_remote, copies_of, problems_of
+from torture.syncing import check_remote, copies_of, no_blobs, problems_of
 from torture.workloads import in_child, raised_in
 
 __all__ = ["FAULT"]
@@ -93,14 +93,10 @@ def _sync(way: Callable[..., Any], home: Path, remote: Path, random: Random) -> 
 
         sys.addaudithook(count_down)
         # Now and then the log alone: the blobs are then listed as absent, and follow later.
-        choose = None if random.random() < 0.7 else _nothing
+        choose = None if random.random() < 0.7 else no_blobs
         problems = problems_of(way(store, remote, choose=choose))
     if problems:
         raise EventlogError(f"problems of a sync: {problems[:3]}")
-
-
-def _nothing(_digests: object) -> set[str]:
-    return set()
 
 
 def _grow(home: Path, random: Random) -> None:

@@ -3,6 +3,7 @@
 `recorder.c` says what is recorded, and how; it is compiled where it is needed.
 """
 
+import hashlib
 import os
 import shutil
 import struct
@@ -107,10 +108,12 @@ def _compiler() -> str | None:
 
 @cache
 def _library() -> Path:
-    """The recorder, compiled once for each run."""
+    """The recorder, compiled once for each user and version of it."""
     source = Path(__file__).with_name("recorder.c")
-    library = Path(tempfile.gettempdir()) / f"eventlog-recorder-{os.getuid()}-{source.stat().st_mtime_ns}.so"
-    if not library.exists():
+    version = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    library = Path(tempfile.gettempdir()) / f"eventlog-recorder-{os.getuid()}-{version}.so"
+    # It is loaded into programs: one that somebody else has put there is not taken.
+    if not library.is_file() or library.lstat().st_uid != os.getuid():
         compiler = _compiler()
         assert compiler is not None
         # Under its name once it is whole: rounds may be played at once.

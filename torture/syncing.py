@@ -13,7 +13,7 @@ from eventlog.sync.urls import objects_at
 from torture.fault import Outcome
 from torture.workloads import Noted
 
-__all__ = ["check_remote", "copies_of", "problems_of", "sync_for_ever"]
+__all__ = ["check_remote", "copies_of", "no_blobs", "problems_of", "sync_for_ever"]
 
 
 def sync_for_ever(home: Path, remote: Path, notes: Path, label: str, random: Random) -> None:
@@ -23,7 +23,9 @@ def sync_for_ever(home: Path, remote: Path, notes: Path, label: str, random: Ran
         with Store.open(home) as store:
             way = random.choice((push, pull, synchronise))
             before = store.heads()
-            result = way(store, remote) if way is not pull or remote.exists() else None
+            # Now and then the log alone: the blobs are then listed as absent, and follow later.
+            choose = None if random.random() < 0.8 else no_blobs
+            result = way(store, remote, choose=choose) if way is not pull or remote.exists() else None
             if way is not pull and result is not None and not problems_of(result):
                 for copy_of, head in before.items():
                     noted.write(f"pushed {copy_of.hex()} {head.number}\n")
@@ -44,6 +46,11 @@ def check_remote(outcome: Outcome, remote: Path) -> dict[bytes, KeptHead]:
 def copies_of(store: Store) -> dict[bytes, list[bytes]]:
     """Every batch that a store holds, byte for byte, by the store that committed it."""
     return {copy_of: [batch.data for batch in store.batches(copy_of)] for copy_of in store.heads()}
+
+
+def no_blobs(_digests: object) -> set[str]:
+    """Chooses none of the blobs to travel with the log."""
+    return set()
 
 
 def problems_of(result: object) -> list[str]:

@@ -15,7 +15,11 @@ CUTS = 2
 # The first of them finds it nearly always.
 MOST_CUTS = 30
 
-pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
+pytestmark = [
+    pytest.mark.skipif(missing() != "", reason=missing()),
+    # From Python 3.12 on a fork beside threads is warned of, whoever's they are.
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")

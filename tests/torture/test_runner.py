@@ -13,6 +13,9 @@ from torture import __main__, report, runner
 from torture.fault import Fault, Outcome, Round
 from torture.processes import children
 
+# From Python 3.12 on a fork beside threads is warned of, whoever's they are.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Round], Outcome]], None]:
