@@ -1,5 +1,7 @@
 """Machines that meet through a remote in a folder, and whether a remote keeps what it promises."""
 
+import fcntl
+import os
 import time
 from pathlib import Path
 from random import Random
@@ -15,20 +17,29 @@ from torture.workloads import Noted
 
 __all__ = ["check_remote", "copies_of", "no_blobs", "problems_of", "sync_for_ever"]
 
+TURNS = ".turns"
+
 
 def sync_for_ever(home: Path, remote: Path, notes: Path, label: str, random: Random) -> None:
-    """Push and pull without end, and note which heads were on the other side when a call had returned."""
+    """Push and pull without end, and note which heads were on the other side when a call had returned.
+
+    What others are putting there just then may not be synced yet: so whoever notes has been alone meanwhile.
+    """
     noted = Noted(notes, label)
+    turns = os.open(notes / TURNS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while True:
-        with Store.open(home) as store:
-            way = random.choice((push, pull, synchronise))
-            before = store.heads()
-            # Now and then the log alone: the blobs are then listed as absent, and follow later.
-            choose = None if random.random() < 0.8 else no_blobs
-            result = way(store, remote, choose=choose) if way is not pull or remote.exists() else None
-            if way is not pull and result is not None and not problems_of(result):
-                for copy_of, head in before.items():
+        alone = random.random() < 0.5
+        fcntl.flock(turns, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        way = random.choice((push, pull, synchronise))
+        # Now and then the log alone: the blobs are then listed as absent, and follow later.
+        choose = None if random.random() < 0.8 else no_blobs
+        if way is not pull or remote.exists():
+            with Store.open(home) as store:
+                before = store.heads()
+                problems = problems_of(way(store, remote, choose=choose))
+                for copy_of, head in before.items() if alone and way is not pull and not problems else ():
                     noted.write(f"pushed {copy_of.hex()} {head.number}\n")
+        fcntl.flock(turns, fcntl.LOCK_UN)
         time.sleep(random.random() * 0.1)
 
 
