@@ -93,6 +93,7 @@ class Noted:
         self.folder = folder
         self.label = label
         self.counts: Counter[str] = Counter()
+        self._waiting = b""
         self._file = os.open(folder / label, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def next(self, sort: str) -> int:
@@ -100,8 +101,11 @@ class Noted:
         return self.counts[sort]
 
     def write(self, line: str) -> None:
-        """Note a line."""
-        os.write(self._file, line.encode())
+        """Note a line; where no file may grow just then, with the next one."""
+        self._waiting += line.encode()
+        with contextlib.suppress(OSError):
+            while self._waiting:
+                self._waiting = self._waiting[os.write(self._file, self._waiting) :]
 
     def add(self, sort: str) -> None:
         """Note that the call of that number has returned."""
