@@ -20,6 +20,7 @@ from eventlog.chunk import read_chunk
 from eventlog.clock import MAX_TIME
 from eventlog.committer import pack_run
 from eventlog.errors import DataCorrupt, EventlogError
+from eventlog.group_sync import sync_folders
 from eventlog.journal import JournalLock
 from eventlog.owner import describe_death
 from eventlog.session_record import SessionRecord
@@ -158,6 +159,7 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
         import shutil  # costs milliseconds that almost no process needs
 
         shutil.copytree(folder, aside, dirs_exist_ok=True)
+        _sync_all(aside)
         log.warning("eventlog: %s; a copy of the journal is kept at %s", damage, aside)
     packed = []
 
@@ -177,6 +179,14 @@ def _recover_session(store: "Store", folder: Path, owner: list[str]) -> bool:
     if packed:
         store.commit(session, packed)
     return True
+
+
+def _sync_all(aside: Path) -> None:
+    """Have a copy of a journal outlast a power cut: the journal goes once what could be read is committed."""
+    for path in aside.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folders((aside, aside.parent, aside.parent.parent))
 
 
 def _endings(record: SessionRecord, reason: str) -> list[events.Event]:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from torture.fault import Outcome
-from torture.runner import Tally, find_fault
+from torture.runner import NAMES, Tally, find_fault
 
 __all__ = ["as_json", "as_markdown", "as_table"]
 
@@ -27,8 +27,9 @@ def as_table(tallies: dict[str, Tally]) -> Table:
 
 def as_markdown(tallies: dict[str, Tally], seed: int, seconds: float) -> str:
     """The table in Markdown, below a line that says how it was made."""
+    only = "" if set(tallies) == set(NAMES) else "".join(f" --only {name}" for name in tallies)
     lines = [
-        f"`python -m torture --minutes {seconds / 60:.0f} --seed {seed}`, {_machine()}:",
+        f"`python -m torture --minutes {seconds / 60:.0f} --seed {seed}{only}`, {_machine()}:",
         "",
         "| " + " | ".join(HEADINGS) + " |",
         "| --- |" + " ---: |" * (len(HEADINGS) - 1),
