@@ -17,6 +17,7 @@ from eventlog.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from eventlog.group_sync import sync_folders
 from eventlog.regular_file import open_regular
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.secrets import mask_text
@@ -175,13 +176,7 @@ def _put_here(path: Path, place: Path, progress: Advance) -> None:
         raise
     finally:
         os.close(source)
-    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Some file systems cannot sync a folder.
-        with contextlib.suppress(OSError):
-            os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folders([place.parent])
 
 
 def _put_beside(system: Any, path: Path, place: str, url: str, progress: Advance) -> None:

@@ -1,7 +1,6 @@
 """Bundles: a remote in a single zip file, for a stick, an attachment, or a machine without a network."""
 
 import contextlib
-import os
 import secrets
 import zipfile
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventlog.errors import InputInvalid, RemoteUnreachable
+from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import heads_text, load_heads
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
@@ -101,7 +101,7 @@ def export_bundle(
             temporary.unlink()
             result, _ = write(temporary, deflate=False)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folders([path.parent])
     except OSError as error:
         if isinstance(error, RemoteUnreachable):
             raise
@@ -189,13 +189,3 @@ def _write(
         target.abandon()
         raise
     return tally.result(PushResult), target.content
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Some file systems cannot sync a folder.
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,7 +20,7 @@ from eventlog.sync.pusher import Pusher, lacking
 from eventlog.sync.references import Choose
 from eventlog.sync.remembered import is_remembered, remember
 from eventlog.sync.remote import Remote
-from eventlog.sync.repairing import note_missing_here, note_missing_there
+from eventlog.sync.repairing import Repairing
 from eventlog.sync.results import (
     ProgressCallback,
     PullResult,
@@ -69,7 +69,7 @@ def push(
     with Remote(url) as remote:
         _prepare(store, url, remote, anew=anew)
         if repair:
-            note_missing_there(store, remote)
+            Repairing(store).note_missing_there(remote)
         _push(Pusher(store, remote, remote.holdings(), tally, choose=choose, jobs=jobs))
         remember(store, url, remote)
     return tally.result(PushResult)
@@ -109,7 +109,7 @@ def pull(
         remote.require()
         tally = Tally("pull", progress)
         if repair:
-            note_missing_here(store)
+            Repairing(store).note_missing_here()
         holdings = remote.holdings()
         if stores is not None:
             holdings = {store_id: segments for store_id, segments in holdings.items() if store_id in stores}
@@ -147,8 +147,9 @@ def synchronise(
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
     with Remote(url) as remote:
         holdings = _holdings(remote)
-        if repair:
-            note_missing_here(store)
+        repairing = Repairing(store) if repair else None
+        if repairing:
+            repairing.note_missing_here()
         puller = Puller(store, remote, holdings, pulling, choose=choose, jobs=jobs)
         try:
             puller.pull()
@@ -159,8 +160,8 @@ def synchronise(
             _flush(store, pushing)
             try:
                 _prepare(store, url, remote, anew=anew)
-                if repair:
-                    note_missing_there(store, remote)
+                if repairing:
+                    repairing.note_missing_there(remote)
                 # So that whoever has them supplies them.
                 remote.absent.add(puller.missing)
                 _push(Pusher(store, remote, holdings, pushing, pulled=True, choose=choose, jobs=jobs))

@@ -1,7 +1,7 @@
 """Blobs that were lost here or on a remote: listed as absent, so that a sync brings them.
 
 A sync looks at the blobs of batches that are new alone. To look at those of all batches costs reading the
-whole log, and a listing of all blobs that the remote holds; so it is done when it is asked for.
+whole log, once, and a listing of all blobs that the remote holds; so it is done when it is asked for.
 """
 
 import contextlib
@@ -12,41 +12,55 @@ from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.references import named_blobs
 from eventlog.sync.remote import Remote
 
-__all__ = ["note_missing_here", "note_missing_there"]
+__all__ = ["Repairing"]
 
 
-def note_missing_here(store: Store) -> None:
-    """List what the log here names and is not here; the next pull fetches it.
+class Repairing:
+    """Lists what the log of a store names and is not where it should be.
 
-    Raises:
-        StoreFull, StoreReadOnly: it cannot be listed.
+    What is pulled between a look here and one on the remote is read as well, the rest no second time.
     """
-    AbsentLists(FolderPlace(store.home)).add({one for one in _named(store) if one not in store.blobs})
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._named: set[str] = set()
+        # The last batch of each store that was read.
+        self._read: dict[bytes, int] = {}
 
-def note_missing_there(store: Store, remote: Remote) -> None:
-    """List what the log here names, and a remote does not hold whole; the next push puts what is here.
+    def __repr__(self) -> str:
+        return f"<Repairing of {self._store!r}>"
 
-    Raises:
-        RemoteUnreachable, RemoteInvalid: it cannot be read, or listed.
-    """
-    there = remote.all_blobs()
-    missing = set()
-    for digest in _named(store):
-        if digest not in there:
-            missing.add(digest)
-            continue
-        with contextlib.suppress(BlobMissing, OSError):
-            if store.blobs.path(digest).stat().st_size != there[digest]:
+    def note_missing_here(self) -> None:
+        """List what the log names and is not here; the next pull fetches it.
+
+        Raises:
+            StoreFull, StoreReadOnly: it cannot be listed.
+        """
+        missing = {one for one in self._all_named() if one not in self._store.blobs}
+        AbsentLists(FolderPlace(self._store.home)).add(missing)
+
+    def note_missing_there(self, remote: Remote) -> None:
+        """List what the log names, and a remote does not hold whole; the next push puts what is here.
+
+        Raises:
+            RemoteUnreachable, RemoteInvalid: it cannot be read, or listed.
+        """
+        there = remote.all_blobs()
+        missing = set()
+        for digest in self._all_named():
+            if digest not in there:
                 missing.add(digest)
-    remote.absent.add(missing)
+                continue
+            with contextlib.suppress(BlobMissing, OSError):
+                if self._store.blobs.path(digest).stat().st_size != there[digest]:
+                    missing.add(digest)
+        remote.absent.add(missing)
 
-
-def _named(store: Store) -> set[str]:
-    named = set()
-    for copy_of in store.heads():
-        with contextlib.suppress(DataCorrupt, StoreNewer):
-            for batch in store.batches(copy_of):
-                with contextlib.suppress(DataCorrupt):
-                    named |= named_blobs(batch).required
-    return named
+    def _all_named(self) -> set[str]:
+        for copy_of, head in self._store.heads().items():
+            with contextlib.suppress(DataCorrupt, StoreNewer):
+                for batch in self._store.batches(copy_of, self._read.get(copy_of, -1) + 1):
+                    with contextlib.suppress(DataCorrupt):
+                        self._named |= named_blobs(batch).required
+            self._read[copy_of] = head.number
+        return self._named

@@ -174,7 +174,7 @@ def test_import_eventlog_imports_nothing_else():
 
 
 def test_from_eventlog_import_task_imports_nothing_heavy():
-    heavy = {"click", "fsspec", "git", "numpy", "pandas", "plotext", "pyarrow", "rich"}
+    heavy = {"click", "fsspec", "git", "numpy", "pandas", "plotext", "pyarrow", "resource", "rich"}
     assert modules_after("from eventlog import Task") & heavy == set()
 
 

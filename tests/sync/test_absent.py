@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from eventlog.batch import Batch
 from eventlog.events import TextReported, encode_event
-from eventlog.sync import pull, push, synchronise
+from eventlog.sync import pull, push, repairing, synchronise
 from eventlog.sync.absent import MANY_LISTS, AbsentLists, FolderPlace
 from eventlog.sync.layout import blob_object
+from eventlog.sync.references import NamedBlobs, named_blobs
 from eventlog.verify import verify
 from tests.sync.machines import Machine, absent_from, batches_of, read_remote
 
@@ -346,3 +348,30 @@ def test_of_very_many_missing_blobs_the_first_are_named_and_the_others_counted(
     result = push(laptop.store, remote)
     assert len(result.problems) == 101
     assert result.problems[-1] == "and so are 30 blobs more"
+
+
+def test_a_repair_reads_each_batch_once_also_what_it_pulls(
+    machine: Machines, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop, desktop = machine("laptop"), machine("desktop")
+    lost_here, lost_there = laptop.upload(b"one"), laptop.upload(b"two")
+    push(laptop.store, remote)
+    pulled = desktop.upload(b"three")
+    push(desktop.store, remote)
+    laptop.store.blobs.path(lost_here).unlink()
+    for digest in (lost_there, pulled):
+        (remote / blob_object(digest)).unlink()
+    read = []
+
+    def counted(batch: Batch) -> NamedBlobs:
+        read.append((batch.store, batch.number))
+        return named_blobs(batch)
+
+    monkeypatch.setattr(repairing, "named_blobs", counted)
+    synchronise(laptop.store, remote, repair=True)
+    assert sorted(read) == sorted(
+        (store, number) for store, held in batches_of(laptop.store).items() for number in range(len(held))
+    )
+    assert lost_here in laptop.store.blobs
+    assert (remote / blob_object(lost_there)).exists()
+    assert pulled in absent_from(remote)
