@@ -224,7 +224,8 @@ class Meetings(RuleBasedStateMachine):
     )
     def begin(self, count: int, offsets: list[int], late: bool, seed: int) -> None:
         memory = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        where = memory if memory.is_dir() else None
+        self.folder = Path(tempfile.mkdtemp(prefix="meetings-", dir=where))
         self.offsets = [offset * HOUR for offset in offsets]
         self.machines: list[Copy] = []
         for _ in range(count):
