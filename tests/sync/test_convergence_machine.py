@@ -46,7 +46,7 @@ from tests.sync.machines import absent_from, batches_of, older_program, read_rem
 EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "12"))
 STEPS = int(os.environ.get("CONVERGENCE_STEPS", "25"))
 # A server takes its time.
-EXAMPLES_ON_S3 = int(os.environ.get("CONVERGENCE_EXAMPLES", "3"))
+EXAMPLES_ON_S3 = int(os.environ.get("CONVERGENCE_EXAMPLES", "2"))
 STEPS_ON_S3 = int(os.environ.get("CONVERGENCE_STEPS", "15"))
 
 HOUR = 3600 * 1_000_000_000
