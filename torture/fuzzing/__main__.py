@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torture.fuzzing.guided import guided_slice, missing
 from torture.fuzzing.slices import Slice, bombs, inputs, read_slice
-from torture.fuzzing.target import MIB, Target
+from torture.fuzzing.target import MIB, Target, read_within
 from torture.fuzzing.targets import TARGETS
 
 _SLICE_SECONDS = 5.0
@@ -24,6 +24,10 @@ def main() -> int:
         if target.missing:
             print(f"{target.name} is skipped: {', '.join(target.missing)} is not installed", file=sys.stderr)
     targets = [one for one in targets if not one.missing]
+    if arguments.input:
+        with tempfile.TemporaryDirectory() as scratch:
+            read_within(targets[0], arguments.input.read_bytes(), Path(scratch), trace=False)
+        return 0
     if arguments.guided and (why := missing()):
         print(f"--guided: {why}", file=sys.stderr)
         return 2
@@ -83,6 +87,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default=secrets.token_hex(4), help="gives the same inputs again")
     parser.add_argument("--only", action="append", metavar="TARGET", help="this one alone; may be repeated")
     parser.add_argument("--guided", action="store_true", help="every other turn guided by coverage (atheris)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="read this one input that was kept, alone")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
     parser.add_argument("--scratch", type=Path, help="where to work; by default the system's place")
     return parser.parse_args()

@@ -81,14 +81,17 @@ def main() -> None:
         import shutil
 
         scratch.mkdir()
+        given = data[1:]
         try:
-            given = data[1:]
             if data[:1] > b"\x7f":
                 given = target.shape(Random(data[:9]), given)
             elif data[:1] > b"\x3f":
                 given = target.input(Random(data))
             with errors_of_the_tree():
                 read_within(target, given, scratch, trace=False)
+        except BaseException:
+            (Path(folder) / "input").write_bytes(given)
+            raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
