@@ -30,6 +30,8 @@ from eventlog.sync.segment import confirmed
 
 __all__ = ["BEFORE_FIRST", "Arrived", "Puller", "Source"]
 
+# As far as batches are compressed as a rule.
+USUAL_RATIO = 4
 BEFORE_FIRST = Head(-1, FIRST_PREVIOUS)
 # What is wrong with one segment, or one store, and does not stop the others.
 ONE_BAD_THING = (DataCorrupt, NotFound, RemoteInvalid, StoreForked, StoreNewer)
@@ -123,8 +125,8 @@ class Puller:
         size = 0
         for arrived in self.arriving(heads):
             wave.append(arrived)
-            # What they unpack to, or a few bytes could make it as large as they like.
-            size += max(len(arrived.batch.data), arrived.batch.content_size)
+            # What they unpack to counts, too, or a few bytes could make it as large as they like.
+            size += max(len(arrived.batch.data), arrived.batch.content_size // USUAL_RATIO)
             if size >= SEGMENT_SIZE:
                 self._let_in(wave)
                 wave, size = [], 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from eventlog.batch import Batch
 from eventlog.events import TextReported
 from eventlog.store import Store
 from eventlog.sync import Remote, pull, push
@@ -188,3 +189,26 @@ def test_segments_passed_over_do_not_stop_those_behind_them(machine: Machines, r
     result = pull(cluster.store, remote)
     assert (len(result.problems), result.segments) == (1, 6)
     assert cluster.store.heads().keys() == {max(laptop.id, desktop.id)}
+
+
+@pytest.mark.usefixtures("small_bound")
+def test_what_batches_unpack_to_counts_where_they_are_let_in_together(
+    machine: Machines, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop, cluster = machine("laptop"), machine("cluster")
+    for _ in range(12):
+        # Some kilobytes that unpack to a mebibyte.
+        for _ in range(20):
+            laptop.append(TextReported, laptop.task, "x" * 60_000)
+        laptop.store.flush()
+    assert push(laptop.store, remote).bytes < 100_000
+    waves: list[int] = []
+    admit = Store.admit
+
+    def counted(store: Store, batches: list[Batch]) -> int:
+        waves.append(len(batches))
+        return admit(store, batches)
+
+    monkeypatch.setattr(Store, "admit", counted)
+    assert pull(cluster.store, remote).batches == sum(waves)
+    assert max(waves) <= 5
