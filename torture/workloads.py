@@ -280,8 +280,11 @@ def _mixture(notes: Path, label: str, random: Random) -> None:
 def _reports(notes: Path, label: str, random: Random) -> None:
     """Only what may never raise, to a proper end."""
     task = _init(label)
-    _Writer(task, notes, label, random).report()
+    writer = _Writer(task, notes, label, random)
+    writer.report()
     task.close()
+    # What could not be written down while the disk was full.
+    writer.noted.write("")
     Noted(notes, f"{label}.done").add(CLOSE)
 
 
