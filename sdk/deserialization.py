@@ -30,7 +30,8 @@ def load_object(path: Path, stored_format: str) -> Any:
 
     Raises:
         DataCorrupt: the bytes are not of that format.
-        InputInvalid: this version does not know the format, or a package that reads it is not installed.
+        InputInvalid: this version does not know the format, a package that reads it is not installed, or it
+            takes more memory than there is.
     """
     known, _, about = stored_format.partition("+")
     load = _LOADERS.get(known)
@@ -46,7 +47,10 @@ def load_object(path: Path, stored_format: str) -> Any:
             f"reading an artifact of the format {known} needs {error.name}: install it"
         ) from None
     except MemoryError:
-        raise
+        # What is damaged, or was made to, may claim any size.
+        raise InputInvalid(
+            f"the artifact at {path} takes more memory to read as {known} than there is: use get_local_copy()"
+        ) from None
     except Exception as error:
         raise DataCorrupt(f"the artifact at {path} cannot be read as {known}: {error}") from error
 

@@ -15,6 +15,7 @@ from eventlog.events import ParametersSet
 from eventlog.projections import Plot
 from eventlog.sdk.archives import extract_archive, is_extracted
 from eventlog.sdk.configurations import parse_text
+from eventlog.sdk.deserialization import load_object
 from eventlog.sdk.exports.target import RECORD, Target
 from eventlog.sdk.hocon import parse_hocon
 from eventlog.sdk.imported_log import ImportedLog
@@ -144,6 +145,19 @@ def test_a_file_that_only_looks_like_parquet_is_named(tmp_path: Path) -> None:
     assert target.open()
     with pytest.raises(DataCorrupt, match=name):
         target.look()
+
+
+def test_an_artifact_that_claims_more_memory_than_there_is_is_named(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "blob"
+    pandas.DataFrame({"a": [1] * 1000}).to_feather(path)
+    data = bytearray(path.read_bytes())
+    # The size of a column once it is unpacked, before the column.
+    size = data.index(struct.pack("<q", 8000) + b"\x04\x22\x4d\x18")
+    data[size : size + 8] = struct.pack("<q", 1 << 47)
+    path.write_bytes(data)
+    with pytest.raises(InputInvalid, match="takes more memory to read as feather"):
+        load_object(path, "feather")
 
 
 def test_a_figure_that_is_nested_too_deeply_is_left_out_of_the_page(

@@ -4,6 +4,7 @@ It takes the process over that it runs in, so it has one of its own for each sli
 the code stays in its corpus, a folder, from slice to slice of one run.
 """
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def guided_slice(target: Target, seed: str, seconds: float, folder: Path) -> Sli
     found.inputs = int(stats.get("number_of_executed_units", 0))
     found.peak = int(stats.get("peak_rss_mb", 0)) * MIB
     if done.returncode:
-        (folder / "output.txt").write_text(done.stderr)
-        said = re.search(r"=== Uncaught Python exception: ===\n(.*)", done.stderr)
+        (folder / "output.txt").write_text(done.stdout + done.stderr)
+        said = re.search(r"=== Uncaught Python exception: ===\n(.*)", done.stdout + done.stderr)
         found.broken.append(f"{target.name}: guided: {said[1] if said else done.stderr[-300:].strip()!r}")
     return found
 
@@ -95,6 +96,11 @@ def main() -> None:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
+    for seed in target.seeds():
+        # What is imported at the first call does not count.
+        with contextlib.suppress(Exception):
+            read_one(b"\0" + seed)
+    (Path(folder) / "input").unlink(missing_ok=True)
     atheris.Setup([sys.argv[0], *options, corpus], read_one)
     atheris.Fuzz()
 
