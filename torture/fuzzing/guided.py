@@ -5,6 +5,7 @@ the code stays in its corpus, a folder, from slice to slice of one run.
 """
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -51,7 +52,11 @@ def guided_slice(target: Target, seed: str, seconds: float, folder: Path) -> Sli
         str(corpus),
         *options,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    # It ends without a word, and what it has made for itself goes with the folder.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     found = Slice()
     stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
     found.inputs = int(stats.get("number_of_executed_units", 0))

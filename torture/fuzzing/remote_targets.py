@@ -1,7 +1,9 @@
 """Readers of what comes from a remote, a bundle, or another machine's folder."""
 
+import atexit
 import io
 import os
+import shutil
 import subprocess
 import tempfile
 import zipfile
@@ -272,6 +274,7 @@ def _urls() -> list[bytes]:
 @cache
 def _key() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="eventlog-key-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
     return folder / "key"
 
@@ -299,14 +302,8 @@ def _read_known(data: bytes, folder: Path) -> None:
         known_to(str(path))
     with errors_of_the_tree():
         kept, _ = load_heads(path)
-        verify_remote(objects_at(_remote_folder()), against=kept, jobs=1)
-
-
-@cache
-def _remote_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="eventlog-remote-"))
-    write_below(folder, corpus.remote())
-    return folder
+        write_below(folder / "remote", corpus.remote())
+        verify_remote(objects_at(folder / "remote"), against=kept, jobs=1)
 
 
 REMOTE_TARGETS = [
