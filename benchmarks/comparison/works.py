@@ -226,8 +226,9 @@ WORKS = (
         (
             Row("slower_closed", "training slowed down, closing included", "%"),
             Row("slower", "training slowed down, until its last step", "%"),
+            Row("work", "processor time of training, all threads and processes, more by", "%"),
         ),
-        {"slower_closed": ("scalars",), "slower": ("scalars",)},
+        dict.fromkeys(("slower_closed", "slower", "work"), ("scalars",)),
         _measure_training,
         rounds=5,
         seconds=7,

@@ -123,11 +123,15 @@ def pace(adapter: Any, folder: str, name: str, count: int, rate: int, seconds: f
 def training(adapter: Any, folder: str, name: str, seconds: float) -> Figures:
     """Train a small network twice without the program, then with it: three scalars a step."""
     for _ in range(2):
-        steps, bare = _train(lambda step, values: None, _STEPS_OF_TRAINING, 60)
+        before = _processor_seconds()
+        steps, bare = _train(lambda step, values: None, _STEPS_OF_TRAINING, seconds)
+        bare_work = _processor_seconds() - before
     _import(adapter, folder)
     run = adapter.begin(Path(folder), name)
     report = adapter.metrics(run)
+    before = _processor_seconds()
     done, recorded = _train(report, _STEPS_OF_TRAINING, seconds)
+    work = _processor_seconds() - before
     closing = perf_counter()
     adapter.finish(run)
     closing = perf_counter() - closing
@@ -135,6 +139,7 @@ def training(adapter: Any, folder: str, name: str, seconds: float) -> Figures:
     return {
         "calls": done,
         "step": without * 1e6,
+        "work": (work / done / (bare_work / steps) - 1) * 100,
         "slower": (recorded / done / without - 1) * 100,
         "slower_closed": ((recorded + closing) / done / without - 1) * 100,
     }
@@ -435,6 +440,16 @@ def _descendants(parent: int) -> list[int]:
             for child in (task / "children").read_text().split():
                 found += [int(child), *_descendants(int(child))]
     return found
+
+
+def _processor_seconds() -> float:
+    """Seconds of processor time that this process and those it has started have taken."""
+    seconds = time.process_time()
+    for process in _descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def _peak_memory() -> int:
