@@ -105,8 +105,7 @@ class Target:
             StoreNewer: the export was made by a newer version of eventlog.
             RemoteUnreachable: it cannot be read.
         """
-        size = self.objects.size(RECORD)
-        if size is None:
+        if self.objects.size(RECORD) is None:
             foreign = sorted(name for name in self.objects.names() or () if name != TEMPORARY)
             if foreign:
                 raise RemoteInvalid(
@@ -115,9 +114,7 @@ class Target:
                 )
             return False
         try:
-            if size > _LONGEST_RECORD:
-                raise DataCorrupt(f"it has {size} bytes")
-            data = self.objects.start(RECORD, size + 1)
+            data = self._read_record()
             if (stated := msgspec.json.decode(data, type=_Stated).format) > FORMAT:
                 raise StoreNewer(
                     f"{self.url} holds an export of format {stated}, this eventlog knows {FORMAT}: upgrade"
@@ -129,6 +126,15 @@ class Target:
                 f"{self.url}/{RECORD} is not the record of an export ({error}): name another folder"
             ) from None
         return True
+
+    def _read_record(self) -> bytes:
+        # What it was said to have may be out of date, and a read takes all the memory that it is asked for.
+        count = _PIECE
+        while len(data := self.objects.start(RECORD, count)) == count:
+            if count > _LONGEST_RECORD:
+                raise DataCorrupt(f"it has more than {_LONGEST_RECORD >> 20} MiB")
+            count *= 4
+        return data
 
     def begin(self) -> None:
         """Make it a place for an export."""

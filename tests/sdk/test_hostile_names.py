@@ -1,5 +1,7 @@
 """Whatever a call is given as a name or a path, it answers or says in one line what is wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from eventlog import InputModel, Model, OutputModel, Task
@@ -10,7 +12,11 @@ _NAMES = ["a\nb", "a\0b", "a\ud800b", "x" * 10_000, "\x1b[31m", "../x", ""]
 
 
 @pytest.mark.parametrize("name", _NAMES, ids=shown)
-def test_what_is_not_there_is_told_in_one_short_line_whatever_it_is_called(task: Task, name: str) -> None:
+def test_what_is_not_there_is_told_in_one_short_line_whatever_it_is_called(
+    task: Task, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     model = OutputModel(task=task, name="weights")
     calls = [
         lambda: Task.import_offline_session(name),

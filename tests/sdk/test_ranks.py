@@ -146,8 +146,8 @@ def test_a_run_does_not_add_to_an_earlier_one_with_the_same_address(scripts: Scr
     (before,) = Task.get_tasks()
     # The second rank looks before the first has begun anything.
     second = scripts.start(
-        f"import eventlog.sdk.ranks as ranks\nread = ranks._read\n"
-        f"ranks._read = lambda path: print('looks', flush=True) or read(path)\n{new}",
+        f"import eventlog.sdk.ranks as ranks\nread = ranks.read_word\n"
+        f"ranks.read_word = lambda path: print('looks', flush=True) or read(path)\n{new}",
         environment={"RANK": "1", "WORLD_SIZE": "2", **address},
     )
     assert second.line() == second.line() == "looks"
