@@ -14,9 +14,9 @@ from typing import cast
 
 __all__ = ["WRITE_BACK_SIZE", "GrowingHash", "begin_write_back"]
 
-PIECE_SIZE = 1 << 20
+PIECE_SIZE = 1 << 18
 # Below this a thread costs more than it gives.
-THREAD_SIZE = 1 << 18
+THREAD_SIZE = 2 << 20
 # How often the kernel is asked to begin writing to the disk, so that the sync at the end finds little to do.
 WRITE_BACK_SIZE = 32 << 20
 SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h

@@ -15,7 +15,7 @@ __all__ = ["THREAD_SIZE", "OnBytes", "copy_hashing", "hash_file", "opened", "ref
 
 PIECE_SIZE = 1 << 18
 # Below this, a thread to hash in costs more than it gives.
-THREAD_SIZE = 1 << 20
+THREAD_SIZE = 4 << 20
 RING = 8
 FICLONE = 0x40049409  # linux/fs.h
 

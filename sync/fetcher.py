@@ -159,7 +159,7 @@ class Fetcher:
 
         blobs = self._store.blobs
         with blobs.together() as group:
-            in_parallel(fetch, sizes, self._count_bytes, self._jobs, self._remote.small_jobs)
+            in_parallel(fetch, sizes, self._count_bytes, self._jobs, is_local=self._remote.is_local)
         return asked - sizes.keys()
 
     def _note(self, digest: str, error: EventlogError, *, is_told: bool) -> None:

@@ -17,7 +17,6 @@ from eventlog.regular_file import NotRegular, open_regular
 from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, hash_file, opened, reflink
 from eventlog.sync.layout import TEMPORARY
 from eventlog.sync.objects import Objects, check_digest
-from eventlog.sync.parallel import LOCAL_JOBS
 from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
@@ -33,9 +32,7 @@ class FolderObjects(Objects):
         super().__init__(file_system, root, shown)
         self._unsynced: set[str] = set()
         self._group: GroupSync | None = None
-        self._is_local = not is_on_network(Path(root))
-        if self._is_local:
-            self.small_jobs = LOCAL_JOBS
+        self.is_local = not is_on_network(Path(root))
         # Which folder it is, once something of it was read: a stick may be pulled out at any moment.
         self._identity: tuple[int, int] | None = None
 
@@ -230,7 +227,7 @@ class FolderObjects(Objects):
             if reflink(source, target.descriptor):
                 return hash_file(target.descriptor, progress)
             # On a network, what the server has copied by itself would be fetched to be hashed.
-            if self._is_local and os.fstat(source).st_size >= THREAD_SIZE:
+            if self.is_local and os.fstat(source).st_size >= THREAD_SIZE:
                 return _copy_in_kernel(source, target, progress)
         return copy_hashing(source, target.write, progress)
 

@@ -28,7 +28,7 @@ from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid
 from eventlog.sync.copying import OnBytes, copy_hashing, opened
 from eventlog.sync.failures import Failure, failure_of, told
 from eventlog.sync.layout import TEMPORARY, is_temporary
-from eventlog.sync.parallel import SMALL_JOBS, run_all
+from eventlog.sync.parallel import run_all
 from eventlog.sync.patience import Patience
 from eventlog.sync.ranges import RangedFile, ranges
 
@@ -56,13 +56,13 @@ class Objects:
         advice_on_rights: what to do when it refuses.
         advice_on_gaps: what to do when batches are missing in the middle.
         is_read_only: nothing can be written to it.
-        small_jobs: how many small files are best written or read at once.
+        is_local: they are on this machine: nothing is waited for but its disk.
     """
 
     advice_on_rights = "check its owner and rights"
     advice_on_gaps = "sync again, or push to it from where that batch is"
     is_read_only = False
-    small_jobs = SMALL_JOBS
+    is_local = False
 
     def __init__(self, file_system: Any, root: str, shown: str) -> None:
         self.shown = shown

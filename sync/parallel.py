@@ -8,16 +8,17 @@ from typing import TypeVar
 
 from eventlog.sync.copying import OnBytes
 
-__all__ = ["LOCAL_JOBS", "SLICE_SECONDS", "SMALL_JOBS", "SMALL_SIZE", "in_parallel", "run_all"]
+__all__ = ["SLICE_SECONDS", "SMALL_JOBS", "SMALL_SIZE", "in_parallel", "run_all"]
 
 # Small blobs spend their time waiting for the network to answer; large ones fill what there is of it and of
 # the disk, and more of them at once would only make a disk seek.
 SMALL_SIZE = 4 << 20
 SMALL_JOBS = 16
-# Between folders of one machine nothing is waited for but the syncs, which a thread beside makes: two more
-# threads only wait for each other.
-LOCAL_JOBS = 1
 LARGE_JOBS = 4
+# How many at once, from what size on. Between folders of one machine nothing is waited for but syncs, which
+# a thread beside makes: two copy and hash, and of the smallest, which cost more calls than bytes, one.
+NETWORK_JOBS = ((SMALL_SIZE, LARGE_JOBS), (0, SMALL_JOBS))
+LOCAL_JOBS = ((SMALL_SIZE, LARGE_JOBS), (256 << 10, 2), (0, 1))
 # How long an interrupted user is kept waiting for threads to notice.
 PATIENCE_SECONDS = 0.5
 # A signal that comes just before a wait does not end it, so nobody waits for longer than this.
@@ -35,7 +36,8 @@ def in_parallel(
     sizes: Mapping[str, int],
     count: OnBytes,
     jobs: int | None = None,
-    small_jobs: int = SMALL_JOBS,
+    *,
+    is_local: bool = False,
 ) -> None:
     """Call `work` for every blob, several at once; the first to raise stops the rest and is raised.
 
@@ -43,10 +45,10 @@ def in_parallel(
         work: gets a blob's digest, and what to call with the number of bytes of each piece as it goes on.
         sizes: the blobs' sizes in bytes, by digest.
         count: gets these numbers, from any thread.
-        jobs: how many at once; by default `small_jobs` of small blobs, and a few of large ones.
+        jobs: how many at once; by default as many as their sizes suggest.
+        is_local: nothing is waited for but this machine.
     """
-    small = sorted(digest for digest, size in sizes.items() if size < SMALL_SIZE)
-    large = sorted(sizes.keys() - set(small))
+    rest = sorted(sizes)
     stop = threading.Event()
 
     def counted(size: int) -> None:
@@ -54,7 +56,9 @@ def in_parallel(
             raise _Stopped
         count(size)
 
-    for digests, most in ((large, LARGE_JOBS), (small, small_jobs)):
+    for least, most in LOCAL_JOBS if is_local else NETWORK_JOBS:
+        digests = [digest for digest in rest if sizes[digest] >= least]
+        rest = [digest for digest in rest if sizes[digest] < least]
         run_all(lambda digest: work(digest, counted), digests, jobs or most, stop)
 
 

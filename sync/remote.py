@@ -65,9 +65,9 @@ class Remote:
         return self.objects.advice_on_gaps
 
     @property
-    def small_jobs(self) -> int:
-        """How many small blobs are best put or copied at once."""
-        return self.objects.small_jobs
+    def is_local(self) -> bool:
+        """Whether it is on this machine: nothing is waited for but its disk."""
+        return self.objects.is_local
 
     @property
     def is_read_only(self) -> bool:

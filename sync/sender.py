@@ -135,7 +135,7 @@ class Sender:
                 self._tally.add(blobs=1)
 
         with self._remote.together():
-            in_parallel(put, sizes, self._count_bytes, self._jobs, self._remote.small_jobs)
+            in_parallel(put, sizes, self._count_bytes, self._jobs, is_local=self._remote.is_local)
         self._there |= (outgoing.there | sizes.keys()) - outgoing.absent
 
     def _count_bytes(self, count: int) -> None:

@@ -11,7 +11,6 @@ from eventlog.store import Head, Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import OnBytes, opened
 from eventlog.sync.layout import Holdings, Segment
-from eventlog.sync.parallel import LOCAL_JOBS
 
 __all__ = ["StoreSource"]
 
@@ -48,9 +47,9 @@ class StoreSource:
         return "run `eventlog verify` on it"
 
     @property
-    def small_jobs(self) -> int:
-        """How many small blobs are best copied at once."""
-        return LOCAL_JOBS
+    def is_local(self) -> bool:
+        """Whether it is on this machine: nothing is waited for but its disk."""
+        return True
 
     def is_reachable(self) -> bool:
         """Whether it is still there."""
