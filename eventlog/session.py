@@ -62,6 +62,8 @@ class Session:
 
     Attributes:
         id: 16 random bytes, or None before the first append.
+        inherited: in a forked child, its parent's session and how many events it had then. Whoever reads
+            what the child sees of them waits until they are committed, and sets it to None.
 
     Args:
         store: where to.
@@ -70,6 +72,7 @@ class Session:
 
     # No more than thirty, or CPython no longer finds them fast.
     id: bytes | None
+    inherited: tuple[bytes, int] | None
     _committer: Committer | None
     # Sessions that were closed, and the number of events of each; until all of it is committed.
     _ending: list[tuple[Committer, int]]
@@ -96,6 +99,7 @@ class Session:
         self.store = store
         self._wall = wall
         self._last_time = 0
+        self.inherited = None
         self._forget()
 
     def __repr__(self) -> str:
@@ -192,6 +196,8 @@ class Session:
             committer.release(remove=False)
         if self._committer is not None:
             self._committer.release(remove=False)
+        if self.id is not None:
+            self.inherited = self.id, self._first + len(self._payloads)
         self._forget()
 
     # What the committer tells.

@@ -7,6 +7,7 @@ costs more than all its calls.
 import contextlib
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,10 @@ __all__ = [
     "store_for_task",
     "stores_to_search",
 ]
+
+# How long a child waits for what its parent had appended, besides the interval between two commits: longer
+# than one takes, since all of it is there.
+_PARENT_SECONDS = 10.0
 
 
 def open_store(*, create: bool = False) -> Store:
@@ -140,6 +145,8 @@ def current_views(store: Store, *, reports: bool = False, about: str | None = No
     from eventlog.projections import Views
 
     store.flush()
+    if store.session.inherited is not None:
+        _await_parent(store, *store.session.inherited)
     if not store.read_only:
         # What a process left that has died since, such as a forked child, and that it has died.
         recover(store)
@@ -153,6 +160,17 @@ def current_views(store: Store, *, reports: bool = False, about: str | None = No
             views = _views[store] = Views.open(store)
     views.catch_up(reports=reports)
     return views
+
+
+def _await_parent(store: Store, session: bytes, count: int) -> None:
+    """Wait until what the parent of this process had appended before the fork is in the log."""
+    deadline = time.monotonic() + store.configuration.commit_interval_seconds + _PARENT_SECONDS
+    while (record := store.record_of(session)) is None or record.next < count:
+        # If it has died, whoever recovers its session brings it in.
+        if session not in store.live_sessions() or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    store.session.inherited = None
 
 
 def read_state(store: Store, task_id: str, *, here: bool = False) -> "TaskState":

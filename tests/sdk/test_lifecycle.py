@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -316,6 +317,35 @@ def test_the_end_of_a_fork_is_not_the_end_of_the_task(scripts: Scripts) -> None:
     assert statuses == str([0, 5 << 8, 1 << 8, int(signal.SIGTERM), 1 << 8])
     assert seen == "in_progress 5"
     assert scripts.state().status == "completed"
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
+def test_a_fork_sees_what_its_parent_has_done_a_moment_ago(scripts: Scripts, ends: bool) -> None:
+    """Here the parent is stopped before it has committed anything."""
+    text = """
+    import os, signal, sys, time
+    from eventlog import Task
+    parent = os.getpid()
+    task = Task.init("tests", "forks at once", reuse_last_task_id=False)
+    task.set_progress(30)
+    if os.fork() == 0:
+        os.kill(parent, signal.SIGSTOP)
+        print(parent, flush=True)
+        task.upload_artifact("of the child", {"a": 1})
+        print(task.get_progress(), flush=True)
+        os._exit(0)
+    time.sleep(0.1)
+    task.flush()
+    os.wait()
+    """
+    ran = scripts.start(text, environment={"EVENTLOG_COMMIT_INTERVAL_SECONDS": "60"})
+    parent = int(ran.line())
+    # As long as the child needs to look, if it did not wait.
+    time.sleep(0.5)
+    os.kill(parent, signal.SIGKILL if ends else signal.SIGCONT)
+    assert ran.line() == "30"
+    ran.wait()
+    poll(lambda: "of the child" in scripts.state().artifacts)
 
 
 def test_a_pool_of_processes_reports_to_the_task_and_leaves_it_alone(scripts: Scripts) -> None:
