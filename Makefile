@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # One more than there are processors: tests wait for servers, and for other programs.
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# An editable installation is what is wanted, and needs no ten lines of warning by setuptools.
+INSTALL = PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test libraries lint bench growth torture wheel clean
 
@@ -52,14 +54,14 @@ $(BIN)/python:
 
 # The stamps make an installation happen once, and again when what it depends on has changed.
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(INSTALL) --editable '.[$*]'
 	@touch $@
 
 # fastai asks for torchvision, which no test needs, and whose build has to match that of PyTorch. Of libraries this
 # large only a part is ever imported, and compiled then.
 $(VENV)/installed-libraries: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[libraries]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps fastai
+	$(INSTALL) --no-compile --editable '.[libraries]'
+	$(INSTALL) --no-compile --no-deps fastai
 	@touch $@
 
 .PRECIOUS: $(VENV)/installed-%

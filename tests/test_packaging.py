@@ -22,12 +22,16 @@ FOLDERS = {"projections", "sync", "sdk", "cli"}
 
 def run(*command: str | Path, **options) -> str:
     """What a command prints, run outside the repository and without the environment's Python settings."""
+    return run_whole(*command, **options).stdout
+
+
+def run_whole(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command], env=environment, capture_output=True, text=True, **options
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,9 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, copy, cwd=folder)
+    done = run_whole(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, copy, cwd=folder)
+    # Whoever installs from a clone would read it, each time.
+    assert "is absent from the" not in done.stdout + done.stderr
     return folder
 
 
@@ -96,8 +102,13 @@ def test_each_folder_is_reached_by_a_relative_symlink():
 
 def test_a_wheel_holds_each_module_once(distributions: Path):
     (wheel,) = distributions.glob("*.whl")
-    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
-    assert sorted(names) == sorted(modules_in_tree() | {"eventlog/py.typed"})
+    own = re.compile(r"eventlog-[^/]+\.dist-info/")
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if not own.match(name)]
+    stands_in = {
+        f"eventlog/{path.relative_to(ROOT)}" for path in (ROOT / "sdk" / "as_clearml").glob("*.dist-info/*")
+    }
+    assert len(stands_in) == 3
+    assert sorted(names) == sorted(modules_in_tree() | {"eventlog/py.typed"} | stands_in)
 
 
 def test_a_source_distribution_holds_each_module_once(distributions: Path):
