@@ -11,12 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import existing_folder, positive_number
 from benchmarks.growth.curve import CURVES, Curve, Figures, find_curve
 from benchmarks.growth.drawing import draw
 from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
+# What is less than the whole is not to be taken for the figures that are committed.
+PARTS = ROOT / "build" / "growth"
 # Others may need the disk meanwhile.
 SPARE = 4 << 30
 
@@ -37,8 +40,7 @@ def main() -> int:
             }
         else:
             machine = describe_machine(arguments.scratch)
-            most = arguments.most or (curve.quick if arguments.quick else curve.sizes[-1])
-            sizes = [size for size in curve.sizes if size <= most]
+            sizes = _sizes(curve, arguments)
             # Drawn as they are written, so that what is drawn again is the same.
             figures = _rounded(_measure(name, curve, sizes, arguments.scratch))
             failed |= len(figures) < len(sizes)
@@ -48,6 +50,11 @@ def main() -> int:
             draw(curve, figures, path.with_suffix(".svg"))
             print(path.with_suffix(".svg"))
     return 1 if failed else 0
+
+
+def _sizes(curve: Curve, arguments: argparse.Namespace) -> list[int]:
+    most = arguments.most or (curve.quick if arguments.quick else curve.sizes[-1])
+    return [size for size in curve.sizes if size <= most]
 
 
 def _measure(name: str, curve: Curve, sizes: list[int], scratch: Path) -> dict[int, Figures]:
@@ -97,19 +104,37 @@ def _parse_arguments() -> argparse.Namespace:
         "--only", metavar="CURVE", action="append", choices=CURVES, help=f"of {', '.join(CURVES)}; repeatable"
     )
     parser.add_argument("--quick", action="store_true", help="the smaller sizes alone, to try it out")
-    parser.add_argument("--most", type=int, metavar="SIZE", help="no size larger than this")
+    parser.add_argument("--most", type=positive_number, metavar="SIZE", help="no size larger than this")
     parser.add_argument("--draw", action="store_true", help="draw the figures that are there again")
     parser.add_argument(
-        "--images", type=Path, default=IMAGES, metavar="FOLDER", help="where to write (default: %(default)s)"
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where to write (default: {_short(IMAGES)} for all there is, {_short(PARTS)} for a part of it)",
     )
     parser.add_argument(
         "--scratch",
-        type=Path,
+        type=existing_folder,
         metavar="FOLDER",
         default=Path(tempfile.gettempdir()),
         help="where the stores are made: its disk is what is measured (default: %(default)s)",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    asked = arguments.only or CURVES
+    if arguments.images is None:
+        part = arguments.quick or arguments.most or (set(asked) < set(CURVES) and not arguments.draw)
+        arguments.images = PARTS if part else IMAGES
+    for name in asked:
+        curve = find_curve(name)
+        if not _sizes(curve, arguments):
+            parser.error(f"--most {arguments.most}: the smallest size of {name} is {curve.sizes[0]}")
+        if arguments.draw and not (path := arguments.images / f"growth-{name}.json").is_file():
+            parser.error(f"--draw: there are no figures to draw, {path}")
+    return arguments
+
+
+def _short(folder: Path) -> Path:
+    return folder.relative_to(ROOT)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.growth.__main__ import _parse_arguments
 from benchmarks.growth.curve import CURVES, find_curve
 from benchmarks.growth.drawing import draw
 
@@ -48,3 +49,35 @@ def test_a_committed_picture_is_drawn_from_the_figures_beside_it(name: str, tmp_
     words = (IMAGES / f"growth-{name}.svg").read_text()
     assert all(line.label in words for panel in curve.panels for line in panel.lines)
     assert f"](images/growth-{name}.svg)" in (IMAGES.parent / "PERFORMANCE.md").read_text()
+
+
+def test_what_is_less_than_the_whole_leaves_the_committed_figures_alone(monkeypatch: pytest.MonkeyPatch):
+    def images(*arguments: str) -> Path:
+        monkeypatch.setattr(sys, "argv", ["growth", *arguments])
+        return _parse_arguments().images
+
+    assert images() == images("--draw", "--only", "calls") == IMAGES
+    for part in (["--quick"], ["--most", "1000000"], ["--only", "calls"]):
+        assert images(*part) == ROOT / "build" / "growth"
+        assert images(*part, "--images", "elsewhere") == Path("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--only", "calls", "--most", "10"], "--most 10: the smallest size of calls is 1000"),
+        (
+            ["--draw", "--images", "/nonexistent"],
+            "there are no figures to draw, /nonexistent/growth-calls.json",
+        ),
+        (["--scratch", "/nonexistent"], "argument --scratch: there is no folder /nonexistent"),
+    ],
+)
+def test_what_cannot_be_measured_or_drawn_is_wrong_usage(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", ["growth", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        _parse_arguments()
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
