@@ -1,6 +1,7 @@
 """`python -m torture`: make faults for as long as one is told, and say whether every promise held."""
 
 import argparse
+import contextlib
 import json
 import math
 import random
@@ -8,11 +9,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 
+from torture.processes import ending_at_signals
 from torture.report import as_json, as_markdown, as_table
 from torture.runner import NAMES, Tally, play_until
 
@@ -30,28 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="eventlog-torture-", dir=options.scratch))
     began = time.monotonic()
     end = began + options.seconds
-    # Without a thread that draws it: rounds are forked from this process.
-    with Live(console=progress, auto_refresh=False, transient=True) as live:
-
-        def notify(name: str, tallies: dict[str, Tally]) -> None:
-            left = max(0, round(end - time.monotonic()))
-            faults = sum(tally.total.faults for tally in tallies.values())
-            lost = sum(tally.total.lost for tally in tallies.values())
-            broken = sum(len(tally.failed) for tally in tallies.values())
-            line = f"{left // 60}:{left % 60:02} left, {faults:,} faults, lost: {lost:,}"
-            if broken:
-                line += f", [red]{broken} rounds broke a promise[/]"
-            live.update(f"{line}; now {name}, round {tallies[name].rounds + 1}", refresh=True)
-
-        tallies = play_until(
-            end if options.round is None else math.inf,
-            seed,
-            folder,
-            names,
-            first=options.round or 0,
-            most=1 if options.round is not None else None,
-            notify=notify,
-        )
+    with ending_at_signals(), _left_tidy(folder, progress):
+        tallies = _play(end, seed, folder, names, options, progress)
     seconds = time.monotonic() - began
     output.print(as_table(tallies))
     if options.json:
@@ -71,6 +54,49 @@ def main(arguments: list[str] | None = None) -> int:
         output.print((kept / "broken.txt").read_text(), highlight=False, markup=False, soft_wrap=True)
         output.print(f"kept: {kept}", highlight=False, soft_wrap=True)
     return 1
+
+
+def _play(
+    end: float, seed: int, folder: Path, names: list[str], options: argparse.Namespace, progress: Console
+) -> dict[str, Tally]:
+    # Without a thread that draws it: rounds are forked from this process.
+    with Live(console=progress, auto_refresh=False, transient=True) as live:
+
+        def notify(name: str, tallies: dict[str, Tally]) -> None:
+            left = max(0, round(end - time.monotonic()))
+            faults = sum(tally.total.faults for tally in tallies.values())
+            lost = sum(tally.total.lost for tally in tallies.values())
+            broken = sum(len(tally.failed) for tally in tallies.values())
+            line = f"{left // 60}:{left % 60:02} left, {faults:,} faults, lost: {lost:,}"
+            if broken:
+                line += f", [red]{broken} round{'s' * (broken != 1)} broke a promise[/]"
+            live.update(f"{line}; now {name}, round {tallies[name].rounds + 1}", refresh=True)
+
+        return play_until(
+            end if options.round is None else math.inf,
+            seed,
+            folder,
+            names,
+            first=options.round or 0,
+            most=1 if options.round is not None else None,
+            notify=notify,
+        )
+
+
+@contextlib.contextmanager
+def _left_tidy(folder: Path, progress: Console) -> Iterator[None]:
+    """Of a run that is cut off, only folders of rounds that broke a promise are left, and are named."""
+    try:
+        yield
+    except BaseException:
+        for of_round in folder.iterdir():
+            if not (of_round / "broken.txt").exists():
+                shutil.rmtree(of_round, ignore_errors=True)
+        if kept := sorted(folder.iterdir()):
+            progress.print(f"kept: {', '.join(map(str, kept))}", highlight=False, soft_wrap=True)
+        else:
+            folder.rmdir()
+        raise
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

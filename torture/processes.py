@@ -10,12 +10,51 @@ from collections.abc import Callable, Iterator, Set
 
 import psutil
 
-__all__ = ["children", "end_all", "kill", "orphans_adopted", "wait_until"]
+__all__ = [
+    "children",
+    "end_all",
+    "ending_at_signals",
+    "kill",
+    "orphans_adopted",
+    "signals_as_usual",
+    "wait_until",
+]
 
 # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 DEADLINE_SECONDS = 300.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def ending_at_signals() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP raise SystemExit: processes and folders are cleared away on the way out.
+
+    The first one does; others would come into the middle of that. Those that are ignored stay so.
+    """
+
+    def end(number: int, _: object) -> None:
+        for one in _ENDING:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {one: signal.getsignal(one) for one in _ENDING}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def signals_as_usual() -> None:
+    """In a process that was forked within `ending_at_signals`: it just ends."""
+    for one in _ENDING:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

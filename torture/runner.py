@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from torture.fault import Fault, Outcome, Round
-from torture.processes import children, end_all, orphans_adopted
+from torture.processes import children, end_all, orphans_adopted, signals_as_usual
 
 __all__ = ["NAMES", "Tally", "find_fault", "play", "play_until"]
 
@@ -139,6 +139,7 @@ def _play_in_child(
     child = os.fork()
     if child == 0:
         try:
+            signals_as_usual()
             os.close(reading)
             outcome = _play_here(name, seed, number, folder)
             with os.fdopen(writing, "w") as pipe:

@@ -3,15 +3,20 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from torture import __main__, report, runner
 from torture.fault import Fault, Outcome, Round
-from torture.processes import children
+from torture.processes import children, wait_until
+
+ROOT = Path(__file__).parents[2]
 
 # From Python 3.12 on a fork beside threads is warned of, whoever's they are.
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -95,6 +100,27 @@ def test_a_round_that_raises_dies_or_hangs_has_broken_a_promise(tmp_path: Path, 
         assert len(outcome.broken) == 1
         assert told in outcome.broken[0]
     assert children() == others
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_cut_off_leaves_no_process_and_no_folder(tmp_path: Path, number: int) -> None:
+    command = [sys.executable, "-m", "torture", "--only", "kills", "--seed", "1", "--scratch", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        started: list[psutil.Process] = []
+        # The round, and a process that it started.
+        wait_until(lambda: len(started) > 1 or started.extend(others_of(run.pid, 2)), "a round", 60)
+        run.send_signal(number)
+        _, told = run.communicate(timeout=60)
+    assert run.returncode == 128 + number, told
+    assert b"Traceback" not in told
+    assert not any(one.is_running() for one in started)
+    assert list(tmp_path.iterdir()) == []
+
+
+def others_of(process: int, least: int) -> list[psutil.Process]:
+    """All that a process started, if there are so many."""
+    others = psutil.Process(process).children(recursive=True)
+    return others if len(others) >= least else []
 
 
 def test_kinds_get_as_much_time_each_and_those_that_cannot_be_played_say_why(
