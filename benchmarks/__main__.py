@@ -169,7 +169,7 @@ def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
     for name, rounds in results.items():
         benchmark = find_benchmark(name)
         table.add_section()
-        table.add_row(f"[bold]{name}[/]: {benchmark.title}; {len(rounds)} rounds")
+        table.add_row(f"[bold]{name}[/]: {benchmark.title}; {_rounds(len(rounds))}")
         for row in benchmark.rows:
             values = [measured[row.name] for measured in rounds]
             middle = statistics.median(values)
@@ -182,6 +182,10 @@ def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
                 "" if met is None else "[green]met[/]" if met else "[red]missed[/]",
             )
     return table
+def _rounds(count: int) -> str:
+    return "1 round" if count == 1 else f"{count} rounds"
+
+
 
 
 def _report(results: dict[str, list[dict[str, float]]]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from torture.runner import NAMES, Tally, find_fault
 __all__ = ["as_json", "as_markdown", "as_table"]
 
 HEADINGS = ("fault", "rounds", "how many", "promises checked", "acknowledged", "lost", "broken")
+# None broken would be said of what nobody looked at.
+NOT_TRIED = "–"
 
 
 def as_table(tallies: dict[str, Tally]) -> Table:
@@ -75,8 +77,8 @@ def _rows(tallies: dict[str, Tally]) -> list[list[str]]:
             [
                 f"{name}: {fault.title}",
                 f"{tally.rounds:,}",
-                f"{total.faults:,} {fault.unit}",
-                *_figures(total),
+                _count(total.faults, fault.unit) if tally.rounds else NOT_TRIED,
+                *_figures(total, tally.rounds),
             ]
         )
     return rows
@@ -87,11 +89,16 @@ def _total(tallies: dict[str, Tally]) -> list[str]:
     for tally in tallies.values():
         total.add(tally.total)
     rounds = sum(tally.rounds for tally in tallies.values())
-    return ["all", f"{rounds:,}", f"{total.faults:,}", *_figures(total)]
+    return ["all", f"{rounds:,}", f"{total.faults:,}", *_figures(total, rounds)]
 
 
-def _figures(total: Outcome) -> list[str]:
-    return [f"{total.promises:,}", f"{total.acknowledged:,}", f"{total.lost:,}", f"{len(total.broken):,}"]
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}"
+
+
+def _figures(total: Outcome, rounds: int) -> list[str]:
+    figures = (total.promises, total.acknowledged, total.lost, len(total.broken))
+    return [f"{figure:,}" if rounds else NOT_TRIED for figure in figures]
 
 
 def _machine() -> str:

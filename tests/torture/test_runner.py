@@ -154,3 +154,10 @@ def test_kinds_get_as_much_time_each_and_those_that_cannot_be_played_say_why(
     text = report.as_markdown(tallies, 1, 100.0)
     assert "| elsewhere: skipped, there is no such machine |" in text
     assert f"| slow: slow | {tallies['slow'].rounds} |" in text
+
+
+def test_of_a_kind_that_was_never_tried_nothing_is_said_to_be_whole(tmp_path: Path) -> None:
+    tallies = {"kills": runner.Tally(rounds=1, total=Outcome(1, 3, 4)), "races": runner.Tally()}
+    text = report.as_markdown(tallies, 1, 100.0)
+    assert "| 1 | 1 kill | 3 | 4 | 0 | 0 |" in text
+    assert "| 0 | – | – | – | – | – |" in text
