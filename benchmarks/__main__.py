@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.arguments import existing_folder, positive_amount, positive_number
 from benchmarks.benchmark import Row
 from benchmarks.comparison.program import ADAPTERS, LIMITS, OURS, PEERS, Program
 from benchmarks.comparison.report import as_json, as_lines, as_markdown, from_json
@@ -49,13 +50,10 @@ def main() -> int:
     if arguments.json != DEFAULT_JSON:
         _write(arguments.json, _as_text(report))
     if works := [name for name in asked if name not in NAMES]:
-        earlier: Results = {}
-        if arguments.add_to:
-            earlier = from_json(json.loads(arguments.add_to.read_text())["comparison"])
 
         def keep(results: Results, programs: Sequence[Program]) -> Results:
             """Write what there is so far: a run that is cut off has its rounds."""
-            both = joined(earlier, results)
+            both = joined(arguments.add_to, results)
             report["comparison"] = as_json(both, programs)
             _write(arguments.json, _as_text(report))
             _write(arguments.markdown, as_markdown(both, programs, machine, _preface(arguments)))
@@ -182,10 +180,10 @@ def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
                 "" if met is None else "[green]met[/]" if met else "[red]missed[/]",
             )
     return table
+
+
 def _rounds(count: int) -> str:
     return "1 round" if count == 1 else f"{count} rounds"
-
-
 
 
 def _report(results: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -218,6 +216,15 @@ def _figure(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _earlier_results(file: str) -> Results:
+    try:
+        return from_json(json.loads(Path(file).read_text())["comparison"])
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file}: {error.strerror}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{file} is not the JSON of a run with peers") from None
+
+
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -236,13 +243,21 @@ def _parse_arguments() -> argparse.Namespace:
     amount.add_argument(
         "--full", action="store_true", help="more rounds, and 100 kills of each kind: about an hour"
     )
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each benchmark")
-    parser.add_argument("--kills", type=int, metavar="N", help="kills of each kind, for each program")
+    parser.add_argument("--rounds", type=positive_number, metavar="N", help="rounds of each benchmark")
     parser.add_argument(
-        "--share", type=float, metavar="X", help="of the work in a round of the peers: 1 is all of it"
+        "--kills", type=positive_number, metavar="N", help="kills of each kind, for each program"
     )
     parser.add_argument(
-        "--minutes", type=float, metavar="N", help="begin no further round of the peers after so many minutes"
+        "--share",
+        type=positive_amount,
+        metavar="X",
+        help="of the work in a round of the peers: 1 is all of it",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_amount,
+        metavar="N",
+        help="begin no further round of the peers after so many minutes",
     )
     parser.add_argument(
         "--peers",
@@ -254,7 +269,8 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--add-to",
-        type=Path,
+        type=_earlier_results,
+        default={},
         metavar="FILE",
         help="the JSON of an earlier run, whose rounds of the peers count too",
     )
@@ -281,7 +297,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--scratch",
-        type=Path,
+        type=existing_folder,
         metavar="FOLDER",
         default=Path(tempfile.gettempdir()),
         help="where the stores are made: its disk is what is measured (default: %(default)s)",

@@ -4,7 +4,14 @@ from argparse import ArgumentTypeError
 from math import isfinite
 from pathlib import Path
 
-__all__ = ["existing_file", "existing_folder", "natural_number", "positive_amount", "positive_number"]
+__all__ = [
+    "existing_file",
+    "existing_folder",
+    "natural_number",
+    "new_file",
+    "positive_amount",
+    "positive_number",
+]
 
 
 def existing_folder(text: str) -> Path:
@@ -20,6 +27,14 @@ def existing_file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
         raise ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
+def new_file(text: str) -> Path:
+    """The path of a file that can be written: its folder is there."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ArgumentTypeError(f"no file can be written at {text}")
     return path
 
 

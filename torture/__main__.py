@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from benchmarks.arguments import existing_folder, natural_number, new_file, positive_amount
 from torture.processes import ending_at_signals
 from torture.report import as_json, as_markdown, as_table
 from torture.runner import NAMES, Tally, play_until
@@ -104,8 +105,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m torture",
         description="Make faults of every kind, and check after each that every promise holds.",
     )
-    parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="for how long (default: 10)")
-    parser.add_argument("--seconds", type=float, metavar="N", help="for how long, instead of --minutes")
+    parser.add_argument(
+        "--minutes", type=positive_amount, default=10.0, metavar="N", help="for how long (default: 10)"
+    )
+    parser.add_argument(
+        "--seconds", type=positive_amount, metavar="N", help="for how long, instead of --minutes"
+    )
     parser.add_argument(
         "--seed", type=int, metavar="N", help="what chances are drawn from (default: a random one)"
     )
@@ -116,12 +121,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="KIND",
         help=f"one of {', '.join(NAMES)}; repeatable",
     )
-    parser.add_argument("--round", type=int, metavar="N", help="play one round alone, by its number")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table to FILE")
+    parser.add_argument(
+        "--round", type=natural_number, metavar="N", help="play one round alone, by its number"
+    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--markdown", type=new_file, metavar="FILE", help="also write the table to FILE")
     parser.add_argument(
         "--scratch",
-        type=Path,
+        type=existing_folder,
         metavar="FOLDER",
         default=Path(tempfile.gettempdir()),
         help="where stores are made and damaged (default: %(default)s)",

@@ -30,11 +30,21 @@ def test_a_benchmark_fills_every_row_and_leaves_nothing_behind(name: str, tmp_pa
     assert list(scratch.iterdir()) == []
 
 
-def test_an_unknown_benchmark_is_wrong_usage():
-    command = [sys.executable, "-m", "benchmarks", "--only", "no_such_benchmark"]
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--only no_such_benchmark", "invalid choice: 'no_such_benchmark'"),
+        ("--scratch /nonexistent", "there is no folder /nonexistent"),
+        ("--rounds 0", "0 is less than 1"),
+        ("--add-to /nonexistent", "/nonexistent: No such file or directory"),
+        ("--add-to README.md", "README.md is not the JSON of a run with peers"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_measured(arguments: str, told: str):
+    command = [sys.executable, "-m", "benchmarks", *arguments.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "no_such_benchmark" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

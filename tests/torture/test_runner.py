@@ -123,6 +123,26 @@ def others_of(process: int, least: int) -> list[psutil.Process]:
     return others if len(others) >= least else []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("torture --scratch /nonexistent", "argument --scratch: there is no folder /nonexistent"),
+        ("torture --json /nonexistent/x", "argument --json: no file can be written at /nonexistent/x"),
+        ("torture --minutes 0", "argument --minutes: 0 is not more than 0"),
+        ("torture --seconds -5", "argument --seconds: -5 is not more than 0"),
+        ("torture --round -1", "argument --round: -1 is less than 0"),
+        ("torture.fuzzing --input /nonexistent", "argument --input: there is no file /nonexistent"),
+        ("torture.fuzzing --only nosuch", "argument --only: invalid choice: 'nosuch'"),
+        ("torture.fuzzing --input README.md", "name the one target"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_tried(arguments: str, told: str) -> None:
+    command = [sys.executable, "-m", *arguments.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr.splitlines()[-1]
+
+
 def test_kinds_get_as_much_time_each_and_those_that_cannot_be_played_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.arguments import existing_file, existing_folder, new_file, positive_amount
 from torture.fuzzing.guided import guided_slice, missing
 from torture.fuzzing.slices import Slice, bombs, inputs, read_slice
 from torture.fuzzing.target import MIB, Target, read_within
 from torture.fuzzing.targets import TARGETS
+from torture.processes import end_all, ending_at_signals
 
 _SLICE_SECONDS = 5.0
 
@@ -24,6 +26,8 @@ def main() -> int:
         if target.missing:
             print(f"{target.name} is skipped: {', '.join(target.missing)} is not installed", file=sys.stderr)
     targets = [one for one in targets if not one.missing]
+    if not targets:
+        return 1
     if arguments.input:
         with tempfile.TemporaryDirectory() as scratch:
             read_within(targets[0], arguments.input.read_bytes(), Path(scratch), trace=False)
@@ -34,6 +38,32 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="eventlog-fuzzing-", dir=arguments.scratch))
     print(f"seed {arguments.seed}", file=sys.stderr)
     found = {target.name: Slice() for target in targets}
+    with ending_at_signals():
+        try:
+            _read_in_turn(targets, folder, arguments, found)
+        except BaseException:
+            end_all()
+            _tidy(folder, found)
+            raise
+    table = _table(found)
+    print(table)
+    if arguments.markdown:
+        arguments.markdown.write_text(table + "\n")
+    return _tidy(folder, found)
+
+
+def _tidy(folder: Path, found: dict[str, Slice]) -> int:
+    """Remove the folder, or say what is in it; the exit code."""
+    if any(one.broken for one in found.values()):
+        print(f"the inputs that broke a promise are in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def _read_in_turn(
+    targets: list[Target], folder: Path, arguments: argparse.Namespace, found: dict[str, Slice]
+) -> None:
     end = time.monotonic() + 60 * arguments.minutes
     turn = 0
     while turn == 0 or time.monotonic() < end:
@@ -43,15 +73,6 @@ def main() -> int:
             for line in done.broken:
                 print(line, file=sys.stderr, flush=True)
         turn += 1
-    table = _table(found)
-    print(table)
-    if arguments.markdown:
-        arguments.markdown.write_text(table + "\n")
-    if any(one.broken for one in found.values()):
-        print(f"the inputs that broke a promise are in {folder}", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
 
 
 def _read(target: Target, folder: Path, turn: int, end: float, arguments: argparse.Namespace) -> Slice:
@@ -83,14 +104,30 @@ def _table(found: dict[str, Slice]) -> str:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m torture.fuzzing", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long; by default ten minutes")
+    parser.add_argument(
+        "--minutes", type=positive_amount, default=10.0, help="how long; by default ten minutes"
+    )
     parser.add_argument("--seed", default=secrets.token_hex(4), help="gives the same inputs again")
-    parser.add_argument("--only", action="append", metavar="TARGET", help="this one alone; may be repeated")
+    names = [target.name for target in TARGETS]
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=names,
+        metavar="TARGET",
+        help=f"one of {', '.join(names)}; repeatable",
+    )
     parser.add_argument("--guided", action="store_true", help="every other turn guided by coverage (atheris)")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="read this one input that was kept, alone")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
-    parser.add_argument("--scratch", type=Path, help="where to work; by default the system's place")
-    return parser.parse_args()
+    parser.add_argument(
+        "--input", type=existing_file, metavar="FILE", help="read this one input that was kept, alone"
+    )
+    parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write the table there, too")
+    parser.add_argument(
+        "--scratch", type=existing_folder, help="where to work; by default the system's place"
+    )
+    arguments = parser.parse_args()
+    if arguments.input and len(set(arguments.only or [])) != 1:
+        parser.error("--input: name the one target that is to read it with --only")
+    return arguments
 
 
 if __name__ == "__main__":

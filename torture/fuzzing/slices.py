@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 
 from torture.fuzzing.target import MIB, Target, read_within
+from torture.processes import signals_as_usual
 
 __all__ = ["Slice", "bombs", "inputs", "read_slice"]
 
@@ -108,6 +109,7 @@ def _read_all(
     code = 1
     name = ""
     try:
+        signals_as_usual()
         logging.getLogger("eventlog").setLevel(logging.CRITICAL)
         scratch = folder / "scratch"
         count, slowest = 0, 0.0
