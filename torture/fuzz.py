@@ -1,5 +1,7 @@
 """Hostile bytes for everything that reads bytes from elsewhere; see `torture.fuzzing`."""
 
+import tempfile
+
 from torture.fault import Fault, Outcome, Round
 from torture.fuzzing.guided import guided_slice, missing
 from torture.fuzzing.slices import inputs, read_slice
@@ -17,6 +19,10 @@ BOMBS = 12
 
 def play(this: Round) -> Outcome:
     """Read hostile inputs with one reader for a second or some, in a process that may die of it."""
+    # What the targets make to begin with is removed when a process exits; that of a round just ends.
+    temporary = this.folder / "temporary"
+    temporary.mkdir()
+    tempfile.tempdir = str(temporary)
     target = this.random.choice([target for target in TARGETS if not target.missing])
     seed = f"{this.random.randrange(1 << 32):08x}"
     if this.random.randrange(BOMBS) == 0 and target.bombs:

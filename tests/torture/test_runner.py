@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from torture import __main__, report, runner
+from torture import __main__, fuzz, report, runner
 from torture.fault import Fault, Outcome, Round
+from torture.fuzzing.targets import TARGETS
 from torture.processes import children, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +102,18 @@ def test_a_round_that_raises_dies_or_hangs_has_broken_a_promise(tmp_path: Path, 
         assert len(outcome.broken) == 1
         assert told in outcome.broken[0]
     assert children() == others
+
+
+def test_a_round_of_fuzzing_leaves_nothing_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    # One that reads what is made of a store.
+    monkeypatch.setattr(fuzz, "TARGETS", [target for target in TARGETS if target.name == "bundle"])
+    monkeypatch.setattr(fuzz, "SLICE_SECONDS", 0.1)
+    assert runner.play("fuzz", 1, 0, tmp_path / "round").broken == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
