@@ -15,7 +15,7 @@ from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
 from eventlog.regular_file import NotRegular, open_regular
 from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, hash_file, opened, reflink
-from eventlog.sync.layout import TEMPORARY
+from eventlog.sync.layout import TEMPORARY, is_bundle_name
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.resuming import own_name
 
@@ -41,6 +41,7 @@ class FolderObjects(Objects):
 
         Raises:
             RemoteUnreachable: it is not: a slip in the name, or a share or a stick that is not mounted.
+            InputInvalid: it would have the name of a bundle.
         """
         if self._identity is not None:
             self._check_root()
@@ -50,6 +51,11 @@ class FolderObjects(Objects):
             raise RemoteUnreachable(
                 f"{self.shown} cannot be made, as {parent} is not there: check the name, and that the share"
                 " or the stick is mounted"
+            )
+        if is_bundle_name(self._root) and not Path(self._root).exists():
+            raise InputInvalid(
+                f"{self.shown} is not there, and no folder is made of that name: make a bundle with"
+                " `eventlog bundle create`, or name the folder without .zip"
             )
         with self.errors(""):
             Path(self._root).mkdir(exist_ok=True)

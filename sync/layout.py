@@ -34,6 +34,7 @@ __all__ = [
     "chain_after",
     "covering",
     "is_absent_list",
+    "is_bundle_name",
     "is_digest",
     "is_temporary",
     "marker_format",
@@ -127,6 +128,11 @@ def is_temporary(name: str) -> bool:
 def is_absent_list(name: str) -> bool:
     """Whether a name under ``absent/`` is that of a list."""
     return _RANDOM.fullmatch(name) is not None
+
+
+def is_bundle_name(name: str) -> bool:
+    """Whether a path or a URL is called as bundles are, which no folder is that is made here."""
+    return name.lower().endswith(".zip")
 
 
 def uncovered(segments: Iterable[Segment], last: int) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from eventlog.sync.layout import (
     Holdings,
     Segment,
     blob_object,
+    is_bundle_name,
     is_digest,
     marker_format,
     parse_segment,
@@ -109,7 +110,10 @@ class Remote:
         """
         state = self.state()
         if state == "missing":
-            raise RemoteUnreachable(f"{self.url} is not there: check the name, or push to it first")
+            instead = (
+                "make it with `eventlog bundle create`" if is_bundle_name(self.url) else "push to it first"
+            )
+            raise RemoteUnreachable(f"{self.url} is not there: check the name, or {instead}")
         if state == "empty":
             raise RemoteInvalid(f"{self.url} is empty, so nothing can be pulled: push to it first")
 

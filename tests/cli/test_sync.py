@@ -74,6 +74,20 @@ def test_a_remote_that_is_not_there_is_one_line(eventlog: Run, tasks: Path, remo
 
 
 @pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
+def test_a_bundle_that_is_not_there_is_not_made_a_folder(
+    eventlog: Run, tasks: Path, tmp_path: Path, half: list[str]
+) -> None:
+    bundle = tmp_path / "runs.ZIP"
+    outcome = eventlog("sync", str(bundle), *half)
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "eventlog bundle create" in outcome.err
+    assert not bundle.exists()
+    # Somebody has made one, or has one from before.
+    bundle.mkdir()
+    assert eventlog("sync", str(bundle)).code == 0
+
+
+@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
 def test_neither_store_nor_remote_are_made_of_nothing(
     eventlog: Run, home: Path, remote: str, half: list[str]
 ) -> None:
