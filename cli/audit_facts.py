@@ -145,7 +145,7 @@ def gather(
         history,
         views.sessions(),
     )
-    facts.files = _files(facts, views)
+    facts.files = _files(facts, views, store.blobs)
     _check_files(facts.files, store.blobs, progress)
     _prove(facts, store, views)
 
@@ -166,14 +166,15 @@ def gather(
 # Files.
 
 
-def _files(facts: AuditFacts, views: "Views") -> list[File]:
+def _files(facts: AuditFacts, views: "Views", blobs: "Blobs") -> list[File]:
     state, task, until = facts.state, facts.state.id, FOR_EVER if facts.at is None else facts.at
     files = list(_artifacts(facts.history))
     for direction, model in facts.models:
         digest = model.blob or model.digest
         if digest or model.url:
             name = f"{model.name} ({direction} model {model.id})"
-            status = "" if model.blob else "elsewhere"
+            # What is at a URL may have been kept here as well, by another model or an artifact.
+            status = "" if model.blob or model.digest in blobs else "elsewhere"
             size = model.size or None
             files.append(File("model", name, digest, size, model.url, model.changed, status=status))
     if state.execution is not None and state.execution.diff_blob:

@@ -127,6 +127,19 @@ def test_every_file_is_named_with_whether_its_bytes_are_here(eventlog: Run, rich
     assert f"{table['sha256']}, which batch " in code_blocks(outcome.out)[0]
 
 
+def test_a_model_at_a_url_is_here_if_its_bytes_are(eventlog: Run, rich: Path) -> None:
+    with Store.open(rich) as store:
+        digest = store.blobs.put_bytes(b"weights from the host")
+        for model, sha256 in (("1" * 32, digest), ("2" * 32, "0" * 64)):
+            store.session.append(events.ModelCreated, model, f"of {model[0]}", "digits")
+            weights = ("", 0, "", "", "https://host/one.pt", None, "", sha256)
+            store.session.append(events.ModelWeightsSet, model, *weights)
+            store.session.append(events.ModelLinked, RICH, model, "input", model[0])
+    document = json.loads(eventlog("audit", "digits/rich", "--json").out)
+    found = {one["sha256"]: one["status"] for one in document["files"] if one["name"].startswith("of ")}
+    assert found == {digest: "matches", "0" * 64: "elsewhere"}
+
+
 def test_what_was_changed_is_told_with_what_it_was_before(eventlog: Run, tasks: Path) -> None:
     with Store.open(tasks) as store:
         tick(store, 5)
