@@ -18,7 +18,7 @@ from eventlog.store import Store
 from eventlog.sync import PullResult, Remote, pull
 from eventlog.sync.archive import Archive
 from eventlog.sync.bundle import is_bundle, pull_bundle, pull_store
-from eventlog.sync.layout import MARKER, Holdings
+from eventlog.sync.layout import MARKER, Holdings, Segment
 from eventlog.sync.puller import Source
 from eventlog.sync.results import Progress
 from eventlog.sync.store_folder import is_store_folder, opened_folder
@@ -126,7 +126,8 @@ class _Importer:
                 if self._is_continued:
                     source = StoreSource(other, {})
                     return self._continued(source, source.holdings(), other.id)
-                result = self._pulled(pull_store(self.store, other, self._tell), {other.id})
+                held = StoreSource(other, {}).holdings()
+                result = self._pulled(pull_store(self.store, other, self._tell), held, other.id)
                 if other.read_only and any((other.home / "journals").glob("*")):
                     result.problems.append(
                         f"{self.path} cannot be written, so that what a killed process left in it is not"
@@ -138,8 +139,8 @@ class _Importer:
             remote.require()
             if self._is_continued:
                 return self._continued(remote, remote.holdings())
-            stores = set(remote.holdings())
-            return self._pulled(pull(self.store, self.path, self._tell), stores)
+            holdings = remote.holdings()
+            return self._pulled(pull(self.store, self.path, self._tell), holdings)
         if (self.path / TASK).is_file():
             return self._clearml(FolderFiles(self.path))
         raise self._foreign("folder")
@@ -155,7 +156,7 @@ class _Importer:
                 holdings = remote.holdings()
                 if self._is_continued:
                     return self._continued(remote, holdings)
-                return self._pulled(pull_bundle(self.store, archive, self._tell), set(holdings))
+                return self._pulled(pull_bundle(self.store, archive, self._tell), holdings)
             described = [name for name in archive.sizes if name == TASK or name.endswith(f"/{TASK}")]
             if described:
                 # Whoever zipped the folder itself has all of it below one name.
@@ -194,11 +195,12 @@ class _Importer:
             self.path, "clearml", [session.task], added > 0, session.blobs if added else 0, problems
         )
 
-    def _pulled(self, result: PullResult, stores: set[bytes]) -> Imported:
+    def _pulled(self, result: PullResult, holdings: Holdings, first: bytes = b"") -> Imported:
         tasks: dict[str, None] = {}
-        for identity in sorted(stores & self.store.heads().keys()):
-            tasks |= dict.fromkeys(_tasks_in(self.store, identity))
-        if not tasks and not result.problems:
+        here = holdings.keys() & self.store.heads().keys()
+        for identity in sorted(here, key=lambda identity: (identity != first, identity)):
+            tasks |= dict.fromkeys(_tasks_in(self.store, holdings[identity]))
+        if not here and not result.problems:
             # Such as when the name of what holds it was damaged, so that it looks like something else.
             raise DataCorrupt(f"{self.path} has no task that can be read: copy it again from where it was")
         return Imported(
@@ -232,10 +234,14 @@ class _Importer:
         )
 
 
-def _tasks_in(store: Store, identity: bytes) -> Iterator[str]:
-    """The tasks that a store created or started, in the order of its chain."""
+def _tasks_in(store: Store, segments: list[Segment]) -> Iterator[str]:
+    """The tasks that were created or started in these batches of one store, in the order of its chain.
+
+    Of the store there may be more here: what it did before, or what has come from it since.
+    """
+    begin, end = min(one.first for one in segments), max(one.last for one in segments)
     with contextlib.suppress(DataCorrupt, StoreNewer):
-        for batch in store.batches(identity):
+        for batch in store.batches(segments[0].store, begin, end):
             for numbered in batch.state_events():
                 if isinstance(numbered.event, TaskCreated | TaskStarted):
                     yield numbered.event.task

@@ -4,7 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.cli.running import BASELINE, Run
+from eventlog.store import Store
+from tests.cli.running import BASELINE, Run, train
 
 SESSION = Path(__file__).parents[1] / "sdk" / "data" / "clearml" / "session.zip"
 
@@ -47,6 +48,34 @@ def test_a_slip_in_a_name_begins_no_store(eventlog: Run, home: Path, tmp_path: P
         f"eventlog: {tmp_path / 'nothing.zip'} is not there: name the folder or the zip file of a session\n"
     )
     assert not home.exists()
+
+
+def test_a_store_that_has_only_pulled_brings_what_it_pulled(
+    eventlog: Run, tasks: Path, tmp_path: Path
+) -> None:
+    remote, between, last = (str(tmp_path / name) for name in ("remote", "between", "last"))
+    assert eventlog("sync", remote).code == 0
+    assert eventlog("sync", remote, "--pull", EVENTLOG_HOME=between).code == 0
+    for is_new in (True, False):
+        done = eventlog("import", between, "--json", EVENTLOG_HOME=last)
+        assert (done.code, done.err) == (0, "")
+        (imported,) = json.loads(done.out)["imported"]
+        assert (len(imported["tasks"]), imported["new"]) == (3, is_new)
+        assert BASELINE in imported["tasks"]
+
+
+def test_only_tasks_that_are_in_the_file_are_listed(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    early, late = (str(tmp_path / name) for name in ("early.zip", "late.zip"))
+    assert eventlog("bundle", "create", early).code == 0
+    with Store.open(tasks) as store:
+        train(store, "9" * 32, "later", learning_rate="0.3", steps=2)
+    assert eventlog("bundle", "create", late, "--since", early).code == 0
+    done = eventlog("import", early, late, early, "--json", EVENTLOG_HOME=str(tmp_path / "other"))
+    assert done.code == 0, done.err
+    listed = [one["tasks"] for one in json.loads(done.out)["imported"]]
+    assert listed[1] == ["9" * 32]
+    assert listed[0] == listed[2]
+    assert len(listed[0]) == 3
 
 
 def test_a_session_goes_on_with_a_task_that_is_here(eventlog: Run, tasks: Path) -> None:
