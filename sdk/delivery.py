@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from eventlog.errors import EventlogError, InputInvalid, RemoteUnreachable
+from eventlog.errors import EventlogError, InputInvalid, NotFound, RemoteUnreachable
 from eventlog.events import DeliveryRequested
 from eventlog.sdk.carrying import (
     Delivery,
@@ -118,7 +118,12 @@ def ask_again(store: Store, task_ids: Iterable[str]) -> int:
     known = {(one.blob, one.url) for one in left_deliveries(store)}
     asked = 0
     for task_id in task_ids:
-        for url, one in views.task(task_id).deliveries.items():
+        try:
+            deliveries = views.task(task_id).deliveries
+        except NotFound:
+            # It was deleted, where it came from or here.
+            continue
+        for url, one in deliveries.items():
             is_new = one.status != "completed" and (one.blob, url) not in known
             if is_new and local_path(url) is None and one.blob in store.blobs:
                 store.session.append(DeliveryRequested, task_id, one.blob, url)

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from eventlog.events import TaskDeleted
 from eventlog.store import Store
 from tests.cli.running import BASELINE, Run, train
 
@@ -62,6 +63,14 @@ def test_a_store_that_has_only_pulled_brings_what_it_pulled(
         (imported,) = json.loads(done.out)["imported"]
         assert (len(imported["tasks"]), imported["new"]) == (3, is_new)
         assert BASELINE in imported["tasks"]
+
+
+def test_a_task_that_was_deleted_stops_no_import(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    with Store.open(tasks) as store:
+        store.session.append(TaskDeleted, BASELINE)
+    done = eventlog("import", str(tasks), EVENTLOG_HOME=str(tmp_path / "other"))
+    assert (done.code, done.err) == (0, "")
+    assert "no task" in done.out
 
 
 def test_only_tasks_that_are_in_the_file_are_listed(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
