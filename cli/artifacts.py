@@ -16,7 +16,7 @@ from eventlog.cli.opening import as_json, examples, opened_store, task_argument,
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.progress import Advance, progress_bar
 from eventlog.cli.tables import Column, table
-from eventlog.cli.written_files import refuse_special
+from eventlog.cli.written_files import refuse_special, written_whole
 from eventlog.errors import InputInvalid, NotFound
 from eventlog.events import ArtifactUploaded
 
@@ -138,11 +138,10 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
         raise InputInvalid(f"the folder {path.parent} is not there: make it, or choose another --output")
     what = f"artifact '{artifact.name}'"
     blob = found_blob(store.blobs, artifact.blob, what)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with written_whole(path) as temporary:
         with (
             blob.open("rb") as source,
-            partial.open("wb") as target,
+            temporary.open("xb") as target,
             progress_bar(f"fetching {artifact.name}", sized=True) as advance,
         ):
             digest = _copy(source, target, artifact.size, advance)
@@ -150,9 +149,6 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
             from eventlog.sdk.sound_blobs import damaged
 
             raise damaged(blob, artifact.blob, what)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

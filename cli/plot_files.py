@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventlog.blobs import Blobs
+from eventlog.cli.written_files import written_whole
 from eventlog.errors import BlobMissing, DataCorrupt
 from eventlog.projections import Media, Plot
 
@@ -108,13 +109,8 @@ def _figure(blobs: Blobs, plot: Plot) -> str:
 def _copy(blobs: Blobs, media: Media, path: Path) -> None:
     from eventlog.sdk.sound_blobs import copy_blob
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as target:
-            copy_blob(blobs, media.blob, f"{media.kind} '{media.title}'", target)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as temporary, temporary.open("xb") as target:
+        copy_blob(blobs, media.blob, f"{media.kind} '{media.title}'", target)
 
 
 def _file_name(one: Plot | Media, suffix: str, taken: set[str]) -> str:

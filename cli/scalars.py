@@ -18,7 +18,7 @@ from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
 from eventlog.cli.task_page import figures, print_metrics
-from eventlog.cli.written_files import refuse_special
+from eventlog.cli.written_files import refuse_special, written_whole
 from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
@@ -267,16 +267,16 @@ def _write_csv(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> 
 def _write_parquet(views: "Views", task: str, series: Sequence["SeriesSummary"], path: Path) -> None:
     from pyarrow import ArrowException, parquet
 
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with parquet.ParquetWriter(partial, _schema()) as writer:
+        with (
+            written_whole(path) as temporary,
+            # Opened here, since Arrow's errors name the file that it is told to open.
+            temporary.open("xb") as file,
+            parquet.ParquetWriter(file, _schema()) as writer,
+        ):
             for points in _points(views, task, series):
                 writer.write_table(points)
-        partial.replace(path)
-    except (OSError, ArrowException) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputInvalid(f"{path} cannot be written: {why}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    except ArrowException as error:
+        raise InputInvalid(f"{path} cannot be written: {error}") from None
     count = sum(one.count for one in series)
     line(f"wrote {count} points of {len(series)} series to {path}")

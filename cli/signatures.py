@@ -61,8 +61,8 @@ def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *
         force: replace a file that is signed, and its signature.
 
     Raises:
-        InputInvalid, NotAvailable: as of `sign`; or the file is there, and signed.
-        OSError: the file cannot be written.
+        InputInvalid, NotAvailable: as of `sign`; or the file is there, and signed; or it cannot be written.
+        OSError: the signature that was there cannot be removed.
     """
     signed = signature_path(path)
     if path.exists() and signed.exists() and not force:

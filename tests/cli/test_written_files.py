@@ -1,0 +1,47 @@
+"""A file that a command writes is there whole or not at all, and errors name it as it was asked for."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from eventlog.cli.written_files import written_whole
+from eventlog.errors import InputInvalid
+from tests.cli.running import Run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("head", "-o"),
+        ("audit", "digits/baseline", "--format", "md", "-o"),
+        ("artifacts", "digits/baseline", "model", "-o"),
+        ("scalars", "digits/baseline", "--parquet"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_named_with_what_to_do(
+    eventlog: Run, tasks: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = eventlog(*command, str(tmp_path / "nowhere" / "file"))
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert str(tmp_path / "nowhere") in done.err
+    assert "make it, or" in done.err
+    assert "/." not in done.err
+
+
+def test_what_fails_on_the_way_is_told_of_the_file_and_leaves_it_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def break_off() -> None:
+        with written_whole(path) as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, "full", str(temporary))
+
+    with pytest.raises(InputInvalid) as failed:
+        break_off()
+    assert str(failed.value).startswith(f"{path} cannot be written (No space left on device): ")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError, match="source"), written_whole(path):
+        (tmp_path / "source").read_bytes()
