@@ -69,6 +69,8 @@ PROTOCOLS = {
     "https": HTTP,
     "memory": Protocol("memory", "fsspec"),
 }
+# What the first part of a path is called where it is none of a folder.
+BUCKETS = {"s3": "bucket", "gcs": "bucket", "azure": "container"}
 
 
 def scheme_of(url: str) -> str:
@@ -101,7 +103,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
     Raises:
         NotAvailable: it needs a package that is not installed.
-        InputInvalid: an option in the URL is none.
+        InputInvalid: an option in the URL is none, or there is no bucket in it.
         RemoteInvalid: fsspec knows no such protocol, or cannot use the URL.
     """
     import fsspec  # costs tens of milliseconds, and only remotes need it
@@ -112,6 +114,7 @@ def file_system(url: str) -> tuple[Any, str]:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
             return found
         plain, options = split_options(url, protocol)
+        _check_bucket(plain, protocol)
         make = {"s3": _s3, "gcs": _gcs, "azure": _azure, "sftp": _sftp, "webdav": _webdav}[protocol.kind]
         system, root = make(plain, options)
     except (InputInvalid, RemoteInvalid):
@@ -119,6 +122,11 @@ def file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise missing_package(url, error) from None
     except ValueError as error:
+        if str(error).startswith("Protocol not known"):
+            raise RemoteInvalid(
+                f"{shown(url)} cannot be used: {scheme_of(url)}:// is not known; known are a folder's path,"
+                " s3://, gs://, az://, sftp://, webdav://, https://, and what else fsspec has"
+            ) from None
         raise RemoteInvalid(f"{shown(url)} cannot be used: {first_line(error)}") from None
     return system, root
 
@@ -149,6 +157,18 @@ def split_options(url: str, protocol: Protocol) -> tuple[str, dict[str, str]]:
                 f"{shown(url)} sets '{name}' behind its ?, which {protocol.kind} has not{known}"
             )
     return plain, options
+
+
+def _check_bucket(url: str, protocol: Protocol) -> None:
+    if protocol.kind not in BUCKETS:
+        return
+    path = url.partition("://")[2]
+    # Azure's package passes over slashes before the container.
+    if not (path.lstrip("/") if protocol is AZURE else path.partition("/")[0]):
+        what = BUCKETS[protocol.kind]
+        raise InputInvalid(
+            f"{shown(url)} names no {what}: give one, as in {scheme_of(url)}://{what.upper()}/FOLDER"
+        )
 
 
 def _s3(url: str, options: dict[str, str]) -> tuple[Any, str]:

@@ -240,6 +240,19 @@ def test_what_cannot_be_set_in_a_url_is_said(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["s3://", "s3:///runs", "gs://", "az://?anon=1"])
+def test_a_url_without_a_bucket_is_told_what_it_lacks(url: str) -> None:
+    with pytest.raises(
+        InputInvalid, match=r"names no (bucket|container): give one, as in \w+://[A-Z]+/FOLDER$"
+    ):
+        Remote(url)
+
+
+def test_of_a_protocol_that_is_not_known_those_that_are_are_named() -> None:
+    with pytest.raises(RemoteInvalid, match=r"nosuch:// is not known; known are .*s3://, .*sftp://"):
+        Remote("nosuch://host/runs")
+
+
 def test_a_folder_that_a_web_server_publishes_is_pulled_from(
     machine: Machines, tmp_path: Path, refusal: Callable[..., str]
 ) -> None:
