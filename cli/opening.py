@@ -66,10 +66,14 @@ def opened_store(home: Path | None, *, create: bool = False, write: bool = False
         store = Store.open(home, create=create)
     except NotFound:
         raise no_store(home) from None
-    except StoreReadOnly:
+    except StoreReadOnly as error:
         if write:
             raise
-        store = Store.open(home, read_only=True)
+        try:
+            store = Store.open(home, read_only=True)
+        except NotFound:
+            # It could not be made.
+            raise error from None
     try:
         yield store
     finally:

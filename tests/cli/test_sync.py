@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -96,6 +97,17 @@ def test_neither_store_nor_remote_are_made_of_nothing(
     assert outcome.err.startswith("eventlog: ")
     assert not home.exists()
     assert not Path(remote).exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_store_that_cannot_be_made_is_told_as_that(
+    eventlog: Run, tasks: Path, remote: str, tmp_path: Path
+) -> None:
+    eventlog("sync", remote)
+    (tmp_path / "closed").mkdir(mode=0o500)
+    outcome = eventlog("sync", remote, EVENTLOG_HOME=str(tmp_path / "closed" / "home"))
+    assert outcome.code == 1
+    assert "no store can be made" in outcome.err
 
 
 def test_what_cannot_go_through_is_named_and_exits_with_1(
