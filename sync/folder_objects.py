@@ -52,17 +52,25 @@ class FolderObjects(Objects):
                 f"{self.shown} cannot be made, as {parent} is not there: check the name, and that the share"
                 " or the stick is mounted"
             )
-        if is_bundle_name(self._root) and not Path(self._root).exists():
-            raise InputInvalid(
-                f"{self.shown} is not there, and no folder is made of that name: make a bundle with"
-                " `eventlog bundle create`, or name the folder without .zip"
-            )
+        self.check_name()
         with self.errors(""):
             Path(self._root).mkdir(exist_ok=True)
             self._identity = self._root_identity()
             # Before others can see that it is a remote, and take what they put there for safe.
             with contextlib.suppress(PermissionError):
                 sync_folders([parent])
+
+    def check_name(self) -> None:
+        """Make sure that the folder is there, or that one of its name is ever made.
+
+        Raises:
+            InputInvalid: it would have the name of a bundle.
+        """
+        if is_bundle_name(self._root) and not Path(self._root).exists():
+            raise InputInvalid(
+                f"{self.shown} is not there, and no folder is made of that name: make a bundle with"
+                " `eventlog bundle create`, or name the folder without .zip"
+            )
 
     def everything(self) -> dict[str, int | None]:
         """Size by name of every object under the root, however deep; None for what is no plain file.

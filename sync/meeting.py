@@ -201,6 +201,8 @@ def planned(
             remote.require()
         holdings = _holdings(remote)
         pushes = push and not remote.is_read_only
+        if pushes:
+            remote.objects.check_name()
         return (
             plan_pull(store, remote, holdings, choose, progress) if pull else None,
             plan_push(store, remote, holdings, choose, progress, pulled=pull) if pushes else None,

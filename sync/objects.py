@@ -182,6 +182,9 @@ class Objects:
 
     # Writing.
 
+    def check_name(self) -> None:
+        """Make sure that a root that is not there would be made; here every one is."""
+
     def make_root(self) -> None:
         """Make the folder itself."""
         self._attempt("", lambda: self._fs.makedirs(self._root, exist_ok=True), writing=True)

@@ -74,7 +74,7 @@ def test_a_remote_that_is_not_there_is_one_line(eventlog: Run, tasks: Path, remo
     assert outcome.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
+@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"], ["--dry-run"]])
 def test_a_bundle_that_is_not_there_is_not_made_a_folder(
     eventlog: Run, tasks: Path, tmp_path: Path, half: list[str]
 ) -> None:
