@@ -25,6 +25,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:Re
 Place = Callable[[str], str]
 
 
+def some_bytes(size: int) -> bytes:
+    """The emulator of GCS forgets a carriage return at the end."""
+    return os.urandom(size - 1) + b"." if size else b""
+
+
 @pytest.fixture(params=KINDS)
 def another(request: pytest.FixtureRequest, tmp_path: Path, place: Place) -> Iterator[Callable[[], Objects]]:
     """Gives the objects of a remote of each kind; each time as another machine has them."""
@@ -99,7 +104,7 @@ def test_what_another_machine_puts_is_seen_at_the_next_listing(
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])
 def test_a_file_is_put_with_its_hash_checked(objects: Objects, tmp_path: Path, size: int) -> None:
     source = tmp_path / "source"
-    data = os.urandom(size)
+    data = some_bytes(size)
     source.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     counts: list[int] = []
@@ -139,7 +144,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(objects: Objects) -> None:
 def test_an_object_is_copied_into_a_store_with_its_hash_checked(
     objects: Objects, tmp_path: Path, size: int
 ) -> None:
-    data = os.urandom(size)
+    data = some_bytes(size)
     objects.put("blobs/ab/x", [data])
     digest = hashlib.sha256(data).hexdigest()
     blobs = Blobs(tmp_path / "home")
@@ -156,7 +161,7 @@ def test_an_object_is_copied_into_a_store_with_its_hash_checked(
 def test_what_is_put_again_is_whole_all_the_while(objects: Objects, another: Callable[[], Objects]) -> None:
     """Several machines may put the same under the same name at once; whoever reads it sees it whole."""
     objects.make_root()
-    data = os.urandom(300_000)
+    data = some_bytes(300_000)
     objects.put("stores/ab/x", [data])
     start = threading.Barrier(4)
     failures: list[BaseException] = []
