@@ -7,7 +7,6 @@ nor one whose source changed while it was read. Any number of processes may put 
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import sys
@@ -18,12 +17,12 @@ from types import TracebackType
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, StoreInvalid, StoreReadOnly
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import GrowingHash
+from eventlog.kernel_copy import copy_range, reflink
 from eventlog.regular_file import open_regular
 
 __all__ = ["BlobWriter", "Blobs"]
 
 PIECE_SIZE = 1 << 20
-FICLONE = 0x40049409  # linux/fs.h
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 HEX = frozenset("0123456789abcdef")
@@ -283,7 +282,7 @@ class BlobWriter:
 
     def take(self, source: int, path: Path, progress: Callable[[int], None] | None = None) -> None:
         """Takes in what an open file holds, after as many bytes of it as are here already."""
-        if not self.size and self._reflink(source):
+        if not self.size and reflink(source, self._file):
             size = os.fstat(self._file).st_size
             while self.size < size:
                 self.size = min(self.size + PIECE_SIZE, size)
@@ -294,7 +293,9 @@ class BlobWriter:
         # No further than it was: whoever appends faster than this copies would fill the disk. Files that say
         # they are empty, as those of /proc do, are read to their end.
         end = os.fstat(source).st_size or sys.maxsize
-        while self.size < end and (size := self._copy_range(source) or self._copy(source, path)):
+        while self.size < end and (
+            size := copy_range(source, self._file, self.size) or self._copy(source, path)
+        ):
             self._grown(size)
             if progress is not None:
                 progress(self.size)
@@ -315,22 +316,6 @@ class BlobWriter:
     def _grown(self, size: int) -> None:
         self.size += size
         self._hash.announce(self.size)
-
-    def _reflink(self, source: int) -> bool:
-        try:
-            fcntl.ioctl(self._file, FICLONE, source)
-        except OSError:
-            # Not this file system, or not between these two: then the bytes are copied.
-            return False
-        return True
-
-    def _copy_range(self, source: int) -> int:
-        """Copies a piece within the kernel; 0 at the end of the source, or where it cannot be done."""
-        try:
-            return os.copy_file_range(source, self._file, PIECE_SIZE, self.size, self.size)
-        except (AttributeError, OSError):
-            # Whatever it is, plain copying gets around it, or says what it is.
-            return 0
 
     def _copy(self, source: int, path: Path) -> int:
         """Copies a piece through this process."""

@@ -18,6 +18,7 @@ from eventlog.errors import (
     StoreReadOnly,
 )
 from eventlog.group_sync import sync_folders
+from eventlog.kernel_copy import reflink
 from eventlog.regular_file import open_regular
 from eventlog.sdk.destinations import reveal
 from eventlog.sdk.secrets import mask_text
@@ -142,7 +143,7 @@ def local_path(url: str) -> Path | None:
 
 
 def _put_here(path: Path, place: Path, progress: Advance) -> None:
-    from eventlog.sync.copying import copy_hashing, reflink
+    from eventlog.sync.copying import copy_hashing
 
     place.parent.mkdir(parents=True, exist_ok=True)
     # One name for one content, so that what a killed process left is taken away by the next.

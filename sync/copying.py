@@ -1,6 +1,5 @@
 """Copying bytes and hashing them on the way, so that what was copied is what was hashed."""
 
-import fcntl
 import hashlib
 import os
 import queue
@@ -11,13 +10,12 @@ from pathlib import Path
 
 from eventlog.errors import DataCorrupt
 
-__all__ = ["THREAD_SIZE", "OnBytes", "copy_hashing", "hash_file", "opened", "reflink"]
+__all__ = ["THREAD_SIZE", "OnBytes", "copy_hashing", "copy_pieces", "hash_file", "opened"]
 
 PIECE_SIZE = 1 << 18
 # Below this, a thread to hash in costs more than it gives.
 THREAD_SIZE = 4 << 20
 RING = 8
-FICLONE = 0x40049409  # linux/fs.h
 
 OnBytes = Callable[[int], None]
 
@@ -35,15 +33,6 @@ def opened(source: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def reflink(source: int, target: int) -> bool:
-    """Make an empty file share the bytes of another; False where the file system cannot."""
-    try:
-        fcntl.ioctl(target, FICLONE, source)
-    except OSError:
-        return False
-    return True
-
-
 def hash_file(source: int, progress: OnBytes) -> str:
     """SHA-256, in hexadecimal, of what an open file holds.
 
@@ -51,13 +40,27 @@ def hash_file(source: int, progress: OnBytes) -> str:
         progress: gets the number of bytes of each piece.
     """
     hasher = hashlib.sha256()
+    copy_pieces(source, hasher.update, progress)
+    return hasher.hexdigest()
+
+
+def copy_pieces(
+    source: int, take: Callable[[memoryview], object], progress: OnBytes, offset: int = 0
+) -> None:
+    """Give what an open file holds from `offset` on to `take`, piece by piece.
+
+    Args:
+        take: gets each piece, whole; the piece is only good until it returns.
+        progress: gets the number of bytes of each piece.
+
+    Raises:
+        DataCorrupt: the file cannot be read.
+    """
     buffer = _buffer(source)
-    offset = 0
     while count := _read(source, buffer, offset):
-        hasher.update(buffer[:count])
+        take(buffer[:count])
         offset += count
         progress(count)
-    return hasher.hexdigest()
 
 
 def copy_hashing(source: int, write: Callable[[memoryview], object], progress: OnBytes) -> str:
@@ -74,7 +77,12 @@ def copy_hashing(source: int, write: Callable[[memoryview], object], progress: O
     """
     hasher = hashlib.sha256()
     if os.fstat(source).st_size < THREAD_SIZE:
-        _copy(source, write, progress, hasher.update)
+
+        def hash_and_write(piece: memoryview) -> None:
+            hasher.update(piece)
+            write(piece)
+
+        copy_pieces(source, hash_and_write, progress)
         return hasher.hexdigest()
     full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
     free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
@@ -104,21 +112,6 @@ def copy_hashing(source: int, write: Callable[[memoryview], object], progress: O
         full.put(None)
         thread.join()
     return hasher.hexdigest()
-
-
-def _copy(
-    source: int,
-    write: Callable[[memoryview], object],
-    progress: OnBytes,
-    update: Callable[[memoryview], object],
-) -> None:
-    buffer = _buffer(source)
-    offset = 0
-    while count := _read(source, buffer, offset):
-        update(buffer[:count])
-        write(buffer[:count])
-        offset += count
-        progress(count)
 
 
 def _buffer(source: int) -> memoryview:

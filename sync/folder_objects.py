@@ -13,16 +13,14 @@ from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnre
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
+from eventlog.kernel_copy import copy_range, reflink
 from eventlog.regular_file import NotRegular, open_regular
-from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, hash_file, opened, reflink
+from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, copy_pieces, hash_file, opened
 from eventlog.sync.layout import TEMPORARY, is_bundle_name
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
-
-# How much the kernel copies in one call.
-RANGE_SIZE = 1 << 20
 
 
 class FolderObjects(Objects):
@@ -301,30 +299,22 @@ class FolderObjects(Objects):
 def _copy_in_kernel(source: int, target: "_Target", progress: OnBytes) -> str:
     """Copy a file without its bytes passing through this process but to be hashed, in a thread beside."""
     growing = GrowingHash(target.descriptor)
+
+    def write(piece: memoryview) -> None:
+        target.write(piece)
+        growing.announce(target.size)
+
     try:
-        while count := os.copy_file_range(source, target.descriptor, RANGE_SIZE, target.size, target.size):
+        while count := copy_range(source, target.descriptor, target.size):
             target.size += count
             growing.announce(target.size)
             progress(count)
-    except (AttributeError, OSError):
-        # Whatever it is, plain copying gets around it, or says what it is.
+        # That was the end, or the kernel goes no further.
+        copy_pieces(source, write, progress, target.size)
+    except BaseException:
         growing.finish(0)
-        copied = target.size
-        target.compare()
-        return copy_hashing(source, target.write, _beyond(copied, progress))
+        raise
     return growing.finish(target.size)
-
-
-def _beyond(count: int, progress: OnBytes) -> OnBytes:
-    """A progress that is not told again of the first `count` bytes."""
-
-    def advance(size: int) -> None:
-        nonlocal count
-        again = min(size, count)
-        count -= again
-        progress(size - again)
-
-    return advance
 
 
 class _Target:
@@ -340,13 +330,15 @@ class _Target:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.size = 0
         self._asked = 0
         self._group: GroupSync | None = None
 
     def __enter__(self) -> "_Target":
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.descriptor = os.open(self._path, flags, 0o666)
-        self.compare()
+        self.there = os.fstat(self.descriptor).st_size
+        self._same = self.there > 0
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -357,12 +349,6 @@ class _Target:
                 os.fsync(self.descriptor)
         finally:
             os.close(self.descriptor)
-
-    def compare(self) -> None:
-        """Begin at the first byte, comparing what comes with what the file holds now."""
-        self.size = 0
-        self.there = os.fstat(self.descriptor).st_size
-        self._same = self.there > 0
 
     def hand_over(self, group: GroupSync, name: str) -> None:
         """Leave it to a group to sync the file, and to place it."""
