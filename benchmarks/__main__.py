@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.arguments import existing_folder, positive_amount, positive_number
+from benchmarks.arguments import add_scratch, positive_amount, positive_number
 from benchmarks.benchmark import Row
 from benchmarks.comparison.program import ADAPTERS, LIMITS, OURS, PEERS, Program
 from benchmarks.comparison.report import as_json, as_lines, as_markdown, from_json
@@ -295,13 +295,7 @@ def _parse_arguments() -> argparse.Namespace:
         default=DEFAULT_JSON,
         help="where every round's figures are written (default: %(default)s)",
     )
-    parser.add_argument(
-        "--scratch",
-        type=existing_folder,
-        metavar="FOLDER",
-        default=Path(tempfile.gettempdir()),
-        help="where the stores are made: its disk is what is measured (default: %(default)s)",
-    )
+    add_scratch(parser, "where the stores are made: its disk is what is measured")
     return parser.parse_args()
 
 

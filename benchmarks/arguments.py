@@ -1,10 +1,12 @@
 """What arguments of command lines may be; anything else is wrong usage, said before work begins."""
 
-from argparse import ArgumentTypeError
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError
 from math import isfinite
 from pathlib import Path
 
 __all__ = [
+    "add_scratch",
     "existing_file",
     "existing_folder",
     "natural_number",
@@ -12,6 +14,17 @@ __all__ = [
     "positive_amount",
     "positive_number",
 ]
+
+
+def add_scratch(parser: ArgumentParser, what: str) -> None:
+    """Let a command line say in which folder, `what` tells of it, its stores are made."""
+    parser.add_argument(
+        "--scratch",
+        type=existing_folder,
+        metavar="FOLDER",
+        default=Path(tempfile.gettempdir()),
+        help=f"{what} (default: %(default)s)",
+    )
 
 
 def existing_folder(text: str) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from benchmarks.arguments import existing_folder, natural_number, new_file, positive_amount
+from benchmarks.arguments import add_scratch, natural_number, new_file, positive_amount
 from torture.processes import ending_at_signals
 from torture.report import as_json, as_markdown, as_table
 from torture.runner import NAMES, Tally, play_until
@@ -126,13 +126,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=new_file, metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--markdown", type=new_file, metavar="FILE", help="also write the table to FILE")
-    parser.add_argument(
-        "--scratch",
-        type=existing_folder,
-        metavar="FOLDER",
-        default=Path(tempfile.gettempdir()),
-        help="where stores are made and damaged (default: %(default)s)",
-    )
+    add_scratch(parser, "where stores are made and damaged")
     options = parser.parse_args(arguments)
     options.seconds = options.minutes * 60 if options.seconds is None else options.seconds
     return options

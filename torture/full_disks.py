@@ -23,7 +23,7 @@ from torture.processes import end_all, kill, wait_until
 from torture.promises import check_ends, check_facts, check_verified, check_views, facts_in, read_log
 from torture.workloads import STOP, noted_in, raised_in, start
 
-__all__ = ["FAULT"]
+__all__ = ["FAULT", "fill"]
 
 DISK_SIZE = 64 << 20
 CLONE_NEWNS = 0x20000  # linux/sched.h
@@ -92,7 +92,7 @@ def _check(outcome: Outcome, home: Path, notes: Path, *, killed: bool) -> None:
 def _full(disk: Path, script: int, random: Random, *, mounted: bool) -> Iterator[None]:
     """The disk is full, or no file can grow; a context manager."""
     if mounted:
-        filler = _fill(disk, leave=random.choice((0, 0, 4096, 100_000, 5 << 20)))
+        filler = fill(disk, leave=random.choice((0, 0, 4096, 100_000, 5 << 20)))
         try:
             yield
         finally:
@@ -108,7 +108,7 @@ def _full(disk: Path, script: int, random: Random, *, mounted: bool) -> Iterator
                 resource.prlimit(script, resource.RLIMIT_FSIZE, limits)
 
 
-def _fill(folder: Path, leave: int) -> Path:
+def fill(folder: Path, leave: int = 0) -> Path:
     """Fill a file system to its last byte but so many; returns the file that takes the room."""
     filler = folder / FILLER
     with filler.open("ab", buffering=0) as file:

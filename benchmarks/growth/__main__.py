@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arguments import existing_folder, positive_number
+from benchmarks.arguments import add_scratch, positive_number
 from benchmarks.growth.curve import CURVES, Curve, Figures, find_curve
 from benchmarks.growth.drawing import draw
 from benchmarks.machine import describe_machine
@@ -112,13 +112,7 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help=f"where to write (default: {_short(IMAGES)} for all there is, {_short(PARTS)} for a part of it)",
     )
-    parser.add_argument(
-        "--scratch",
-        type=existing_folder,
-        metavar="FOLDER",
-        default=Path(tempfile.gettempdir()),
-        help="where the stores are made: its disk is what is measured (default: %(default)s)",
-    )
+    add_scratch(parser, "where the stores are made: its disk is what is measured")
     arguments = parser.parse_args()
     asked = arguments.only or CURVES
     if arguments.images is None:

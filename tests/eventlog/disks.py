@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from torture.full_disks import fill
+
 __all__ = ["fill", "mounted", "read_only"]
 
 
@@ -58,19 +60,3 @@ def read_only(folder: Path) -> Iterator[None]:
     finally:
         for path in paths:
             path.chmod(modes[path])
-
-
-def fill(folder: Path, leave: int = 0) -> Path:
-    """Fill the file system at a folder to its last byte but `leave`; returns the file that takes the room."""
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file:
-        piece = bytes(1 << 20)
-        while piece:
-            try:
-                file.write(piece)
-            except OSError:
-                piece = piece[: len(piece) // 2]
-        os.fsync(file.fileno())
-        if leave:
-            file.truncate(max(0, file.tell() - leave))
-    return filler

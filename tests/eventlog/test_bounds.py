@@ -2,9 +2,6 @@
 
 import struct
 import time
-import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,21 +20,10 @@ from eventlog.kept_heads import heads_text, load_heads
 from eventlog.session_record import SessionRecord
 from eventlog.store import Store
 from eventlog.verify import verify
+from tests.eventlog.memory import MIB, at_most
 from tests.eventlog.processes import TASK
 
-MIB = 1 << 20
 STORE, SESSION = bytes(range(16)), bytes(range(16, 32))
-
-
-@contextmanager
-def at_most(size: int) -> Iterator[None]:
-    tracemalloc.start()
-    try:
-        yield
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < size, f"{peak / MIB:.1f} MiB"
 
 
 def batch_of(encoded: list[bytes], states: list[int]) -> bytes:

@@ -3,7 +3,6 @@
 import io
 import struct
 import time
-import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from eventlog.sdk.parameters import nest_parameters
 from eventlog.sdk.ranks import read_word
 from eventlog.sdk.watcher_folder import Attempt, WatcherFolder
 from eventlog.store import Store
+from tests.eventlog.memory import at_most
 
 NESTED = b"[" * 100_000
 
@@ -97,13 +97,9 @@ def test_a_long_configuration_takes_time_that_grows_with_it_alone() -> None:
 
 def test_a_key_of_thousands_of_parts_takes_little_memory() -> None:
     for text in ("a." * 20_000 + "b = 1", '["a".' + "'b' . c." * 20_000 + "d]\ne = 1"):
-        tracemalloc.start()
-        try:
+        with at_most(64 << 20):
             with pytest.raises(InputInvalid):
                 parse_text(text, "toml")
-            assert tracemalloc.get_traced_memory()[1] < 64 << 20
-        finally:
-            tracemalloc.stop()
     deep = "a." * 400 + "b = 1\nfloats = [" + "0.5, " * 5000 + "0.5]"
     assert len(parse_text(deep, "toml")["floats"]) == 5001
     start = time.process_time()
@@ -127,13 +123,9 @@ def test_objects_are_merged_as_before() -> None:
 @pytest.mark.parametrize("record", [NESTED, b"{}{}", b'{"format": "x"}'])
 def test_the_record_of_an_export_that_is_none_is_refused(tmp_path: Path, record: bytes) -> None:
     (tmp_path / RECORD).write_bytes(record)
-    tracemalloc.start()
-    try:
+    with at_most(32 << 20):
         with pytest.raises(RemoteInvalid, match="is not the record of an export"):
             Target(str(tmp_path)).open()
-        assert tracemalloc.get_traced_memory()[1] < 32 << 20
-    finally:
-        tracemalloc.stop()
 
 
 def test_a_file_that_only_looks_like_parquet_is_named(tmp_path: Path) -> None:
@@ -191,11 +183,7 @@ def test_a_session_of_clearml_takes_as_much_memory_as_its_files_have(tmp_path: P
     (tmp_path / "session").mkdir()
     (tmp_path / "session" / "task.json").write_text('{"id": "x", "hyperparams": {"a\\nb": {"c": 1}}}')
     with Store.open(tmp_path / "home") as store:
-        tracemalloc.start()
-        try:
+        with at_most(16 << 20):
             problems = import_session(store, tmp_path / "session").problems
-            assert tracemalloc.get_traced_memory()[1] < 16 << 20
-        finally:
-            tracemalloc.stop()
     (problem,) = problems
     assert problem.endswith("the parameter a\\nb/c cannot be read")

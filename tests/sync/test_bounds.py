@@ -4,9 +4,7 @@ import base64
 import io
 import random
 import threading
-import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,21 +16,10 @@ from eventlog.sync import Remote, pull, push
 from eventlog.sync.folder_objects import FolderObjects
 from eventlog.sync.layout import Segment
 from eventlog.sync.read_ahead import ReadAhead
+from tests.eventlog.memory import MIB, at_most
 from tests.sync.machines import Machine, batches_of
 
 Machines = Callable[[str], Machine]
-MIB = 1 << 20
-
-
-@contextmanager
-def at_most(size: int) -> Iterator[None]:
-    tracemalloc.start()
-    try:
-        yield
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < size, f"{peak / MIB:.1f} MiB"
 
 
 def write(one: Machine, batches: int, size: int) -> None:
