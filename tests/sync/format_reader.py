@@ -188,10 +188,11 @@ def read_copy(copy: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
     for name, data in objects.items():
         if match := SEGMENT.fullmatch(name):
             store, first, last, mark = match.groups()
-            batches = [read_batch(one, kinds) for one in split_segment(data)]
+            held = list(split_segment(data))
+            check_hashes(held, mark)
+            batches = [read_batch(one, kinds) for one in held]
             numbers = [batch["number"] for batch in batches]
             require(numbers == list(range(int(first), int(last) + 1)), "a segment's name says its batches")
-            require(batches[-1]["hash"].hex()[:16] == mark, "a segment's name says its last batch's hash")
             for batch in batches:
                 require(batch["store"].hex() == store, "a segment lies under its store")
                 same = chains.setdefault(store, {}).setdefault(batch["number"], batch)
@@ -225,6 +226,14 @@ def check_chain(chain: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
         require(begins > 0 or batch["events"][0]["kind"] == "SessionStarted", "a session begins so")
         following[batch["session"]] = begins + len(batch["events"])
         yield batch
+
+
+def check_hashes(batches: list[bytes], mark: str) -> None:
+    """Before any batch is decoded: the last is the one that the name means, each names the one before it."""
+    hashes = [hashlib.sha256(one).digest() for one in batches]
+    require(bool(hashes) and hashes[-1].hex()[:16] == mark, "a segment's name says its last batch's hash")
+    named = [HEADER.unpack_from(one)[3] for one in batches[1:]]
+    require(named == hashes[:-1], "a batch names the hash of the one before it")
 
 
 def split_segment(data: bytes) -> Iterator[bytes]:

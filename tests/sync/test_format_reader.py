@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import zstandard
 
 from eventlog.batch import FIRST_PREVIOUS, Batch, NumberedEvent, encode_batch
 from eventlog.events import EVENT_KINDS, Event, Parameter, SessionEnded, SessionStarted, Unknown
@@ -25,7 +24,7 @@ from tests.sync import format_reader
 from tests.sync.machines import Machine
 
 READER = Path(format_reader.__file__)
-NOT_AS_DESCRIBED = (format_reader.NotAsDescribed, struct.error, zstandard.ZstdError, msgspec.DecodeError)
+NOT_AS_DESCRIBED = (format_reader.NotAsDescribed, struct.error)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "FORMAT.md"
 
 
@@ -196,7 +195,7 @@ def test_it_notices_what_is_not_as_described(filled: Machine, remote: Path) -> N
     (path,) = remote.glob("stores/*/*")
     data = path.read_bytes()
     kinds = format_reader.Kinds(DOCUMENT.read_text())
-    for place in range(0, len(data), 97):
+    for place in range(0, len(data), 13):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises(NOT_AS_DESCRIBED):
             list(format_reader.read_copy(remote, kinds))
