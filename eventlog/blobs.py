@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["BlobWriter", "Blobs"]
 PIECE_SIZE = 1 << 20
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 HEX = frozenset("0123456789abcdef")
 MOST_REMEMBERED = 10_000
 
@@ -43,13 +45,12 @@ class Blobs:
         # What this process knows to outlast a power cut: a script may put the same picture again and again.
         self._synced: set[str] = set()
         self._synced_folders: set[Path] = set()
-        self._inner_folders: dict[str, Path] = {}
 
     def __repr__(self) -> str:
         return f"<Blobs at {self.folder}>"
 
     def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and _is_digest(digest) and self._place(digest).is_file()
+        return isinstance(digest, str) and _is_digest(digest) and _is_file(self._place(digest))
 
     def __iter__(self) -> Iterator[str]:
         """The digests of all blobs here, in order. Files that no blob could be called are passed over."""
@@ -66,23 +67,31 @@ class Blobs:
         """
         if not _is_digest(digest):
             raise BlobMissing(f"{digest!r} names no blob: it must be a SHA-256 in lower-case hexadecimal")
-        path = self._place(digest)
-        if not path.is_file():
+        path = Path(self._place(digest))
+        if not _is_file(path):
             raise BlobMissing(
                 f"blob {digest} is not in the store at {self.home}: pull it from a remote that has it"
             )
         return path
 
-    def put_bytes(self, data: bytes) -> str:
+    def put_bytes(self, data: bytes, *, expected: str | None = None, group: GroupSync | None = None) -> str:
         """Keeps bytes, and returns their SHA-256 in hexadecimal. Bytes that are here already cost a hash.
 
+        Args:
+            expected: the SHA-256 that they must have; others are not kept.
+            group: made by `together`, which a small blob is kept with.
+
         Raises:
+            DataCorrupt: they have another SHA-256 than was expected.
             StoreFull, StoreReadOnly: they cannot be kept.
         """
+        # Many small blobs make this a hot path: as few calls as can be, and none of them for nothing.
         digest = hashlib.sha256(data).hexdigest()
+        if expected is not None:
+            _check_digest(digest, expected)
         if not self._holds(digest, len(data)):
-            with self.writer(expected=digest) as writer:
-                writer.write(data)
+            with _store_errors(self.home):
+                self._put(data, digest, group)
         return digest
 
     def put_file(self, path: Path, progress: Callable[[int], None] | None = None) -> tuple[str, int]:
@@ -147,34 +156,27 @@ class Blobs:
             DataCorrupt: its SHA-256 is not `digest`; the file is left where it is.
             StoreFull, StoreReadOnly: it cannot be kept.
         """
-        hasher = hashlib.sha256()
-        size = 0
         with path.open("rb", buffering=0) as file:
-            while piece := file.read(PIECE_SIZE):
-                hasher.update(piece)
-                size += len(piece)
-            _check_digest(hasher.hexdigest(), digest)
+            _check_digest(hashlib.file_digest(file, "sha256").hexdigest(), digest)
             with _store_errors(self.home):
-                self._admit(file.fileno(), path, digest, size)
+                size = os.fstat(file.fileno()).st_size
+                if self._holds(digest, size):
+                    path.unlink(missing_ok=True)
+                else:
+                    os.fchmod(file.fileno(), 0o400)
+                    self._keep(os.dup(file.fileno()), str(path), digest, size)
 
-    def _place(self, digest: str) -> Path:
-        return self._inner(digest) / digest
-
-    def _inner(self, digest: str) -> Path:
-        # Making a path of its parts costs microseconds, of which a pull of many blobs would pay ten each.
-        inner = self._inner_folders.get(digest[:2])
-        if inner is None:
-            inner = self._inner_folders[digest[:2]] = self.folder / digest[:2]
-        return inner
+    def _place(self, digest: str) -> str:
+        # A Path made of parts costs microseconds, of which a pull of many blobs would pay ten each.
+        return f"{self.folder}/{digest[:2]}/{digest}"
 
     def _holds(self, digest: str, size: int) -> bool:
         """Whether the blob is here and will outlast a power cut.
 
         A file of another size is not taken for the blob, so that putting it again mends a truncated one.
         """
-        place = self._place(digest)
         try:
-            if place.stat().st_size != size:
+            if os.stat(self._place(digest)).st_size != size:
                 return False
         except OSError:
             return False
@@ -182,27 +184,54 @@ class Blobs:
         self.settle([digest])
         return True
 
-    def _admit(self, file: int, path: Path, digest: str, size: int, group: GroupSync | None = None) -> None:
-        if self._holds(digest, size):
-            path.unlink(missing_ok=True)
-            return
-        os.fchmod(file, 0o400)
+    def _put(self, data: bytes, digest: str, group: GroupSync | None) -> None:
+        file, path = self._new_file(0o400)
+        try:
+            try:
+                _write(file, data)
+            except BaseException:
+                os.close(file)
+                raise
+            self._keep(file, path, digest, len(data), group)
+        except BaseException:
+            _remove(path)
+            raise
+
+    def _new_file(self, mode: int) -> tuple[int, str]:
+        """The descriptor and the path of a new file in `temporary`."""
+        path = f"{self.temporary}/blob-{os.urandom(12).hex()}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, mode), path
+        except FileNotFoundError:
+            _make_folder(self.temporary)
+            return os.open(path, flags, mode), path
+
+    def _keep(self, file: int, path: str, digest: str, size: int, group: GroupSync | None = None) -> None:
+        """Make a file that was written a blob, and close it, whatever happens."""
         if group is not None and size < GROUPED_SIZE:
-            group.add(file, str(path), digest, size)
+            group.add(file, path, digest, size)
             return
-        os.fsync(file)
-        self._move(path, digest)
+        try:
+            os.fsync(file)
+            self._move(path, digest)
+        finally:
+            # Closed last: until then no other process takes over what is here.
+            os.close(file)
         self._sync_folders([digest])
 
-    def _move(self, path: Path | str, digest: str) -> None:
-        inner = self._inner(digest)
-        if _make_folder(inner):
+    def _move(self, path: str, digest: str) -> None:
+        try:
+            os.replace(path, self._place(digest))
+        except FileNotFoundError:
+            inner = self.folder / digest[:2]
+            _make_folder(inner)
             self._synced_folders.discard(inner)
-        os.replace(path, self._place(digest))
+            os.replace(path, self._place(digest))
 
     def _sync_folders(self, digests: list[str]) -> None:
         """Have the names of these blobs, and of the folders on the way to them, outlast a power cut."""
-        inner = {self._inner(digest) for digest in digests}
+        inner = {self.folder / two for two in {digest[:2] for digest in digests}}
         folders = set(inner)
         if not inner <= self._synced_folders:
             folders |= {self.folder, self.home}
@@ -232,17 +261,15 @@ class BlobWriter:
         self._expected = expected
         self._resumable = resumable
         self._group = group
-        self._path = blobs.temporary / f"blob-{os.urandom(12).hex()}"
+        self._path = ""
 
     def __repr__(self) -> str:
         return f"<BlobWriter {self.digest or 'open'}: {self.size} bytes>"
 
     def __enter__(self) -> "BlobWriter":
         with _store_errors(self._blobs.home):
-            _make_folder(self._blobs.temporary)
             left = self._claim_what_is_left() if self._resumable else None
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._file = os.open(self._path, flags, 0o600) if left is None else left
+            self._file, self._path = left or self._blobs._new_file(0o600)
         self._hash = GrowingHash(self._file)
         if self.size:
             self._hash.announce(self.size)
@@ -258,13 +285,13 @@ class BlobWriter:
                 if self._expected is not None:
                     _check_digest(digest, self._expected)
                 with _store_errors(self._blobs.home):
-                    self._blobs._admit(self._file, self._path, digest, self.size, self._group)
+                    self._keep(digest)
                 self.digest = digest
         finally:
             if not self.digest and not (self._resumable and _may_go_on(error)):
-                with contextlib.suppress(OSError):
-                    self._path.unlink(missing_ok=True)
-            os.close(self._file)
+                _remove(self._path)
+            if self._file >= 0:
+                os.close(self._file)
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Appends bytes, and returns how many.
@@ -275,8 +302,7 @@ class BlobWriter:
         rest = memoryview(data).cast("B")
         size = len(rest)
         with _store_errors(self._blobs.home):
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            _write(self._file, rest)
         self._grown(size)
         return size
 
@@ -300,18 +326,26 @@ class BlobWriter:
             if progress is not None:
                 progress(self.size)
 
-    def _claim_what_is_left(self) -> int | None:
+    def _claim_what_is_left(self) -> tuple[int, str] | None:
         """The file that an earlier writer of this blob left, or that the next may find; None if taken."""
         from eventlog.partial_file import claim  # what keeps no large blobs needs none of it
 
+        _make_folder(self._blobs.temporary)
         path = self._blobs.temporary / f"blob-{self._expected}"
         file = claim(path)
         if file is None:
             self._resumable = False
-        else:
-            self._path = path
-            self.size = os.lseek(file, 0, os.SEEK_END)
-        return file
+            return None
+        self.size = os.lseek(file, 0, os.SEEK_END)
+        return file, str(path)
+
+    def _keep(self, digest: str) -> None:
+        if self._blobs._holds(digest, self.size):
+            _remove(self._path)
+            return
+        os.fchmod(self._file, 0o400)
+        file, self._file = self._file, -1
+        self._blobs._keep(file, self._path, digest, self.size, self._group)
 
     def _grown(self, size: int) -> None:
         self.size += size
@@ -328,6 +362,26 @@ class BlobWriter:
             while rest:
                 rest = rest[os.pwrite(self._file, rest, self.size + len(piece) - len(rest)) :]
         return len(piece)
+
+
+def _write(file: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return False
+        raise
 
 
 def _may_go_on(error: BaseException | None) -> bool:

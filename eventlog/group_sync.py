@@ -115,7 +115,7 @@ class GroupSync:
         """Take a file over, which nobody writes to any more.
 
         Args:
-            descriptor: of the file; it is still to be closed by whoever has opened it.
+            descriptor: of the file; the group closes it, whatever happens.
             path: where it is.
             name: what `place` gets.
             size: in bytes.
@@ -124,16 +124,17 @@ class GroupSync:
             Exception: a file added before cannot be synced or placed; those that were not are removed.
             ValueError: the block has ended.
         """
+        file = Written(descriptor, path, name, size)
         with self._lock:
-            if not self._is_open:
-                raise ValueError("no file can be added once the block has ended")
-            if self._error is not None:
-                raise self._error
-            self._waiting.append(Written(os.dup(descriptor), path, name, size))
-            self._bytes += size
-            if len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES:
-                group, self._waiting, self._bytes = self._waiting, [], 0
-                self._hand_over(group)
+            if self._is_open and self._error is None:
+                self._waiting.append(file)
+                self._bytes += size
+                if len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES:
+                    group, self._waiting, self._bytes = self._waiting, [], 0
+                    self._hand_over(group)
+                return
+        _remove([file])
+        raise self._error or ValueError("no file can be added once the block has ended")
 
     def _hand_over(self, group: list[Written]) -> None:
         if self._thread is None:
@@ -143,8 +144,6 @@ class GroupSync:
             self._groups.put(group)
             return
         self._sync_and_place(group)
-        if self._error is not None:
-            raise self._error
 
     def _is_doomed(self) -> bool:
         return self._is_given_up or self._error is not None

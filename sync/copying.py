@@ -10,11 +10,22 @@ from pathlib import Path
 
 from eventlog.errors import DataCorrupt
 
-__all__ = ["THREAD_SIZE", "OnBytes", "copy_hashing", "copy_pieces", "hash_file", "opened"]
+__all__ = [
+    "THREAD_SIZE",
+    "WHOLE_SIZE",
+    "OnBytes",
+    "copy_hashing",
+    "copy_pieces",
+    "hash_file",
+    "opened",
+    "read_whole",
+]
 
 PIECE_SIZE = 1 << 18
 # Below this, a thread to hash in costs more than it gives.
 THREAD_SIZE = 4 << 20
+# Below this, a file is read in one piece.
+WHOLE_SIZE = 256 << 10
 RING = 8
 
 OnBytes = Callable[[int], None]
@@ -42,6 +53,18 @@ def hash_file(source: int, progress: OnBytes) -> str:
     hasher = hashlib.sha256()
     copy_pieces(source, hasher.update, progress)
     return hasher.hexdigest()
+
+
+def read_whole(source: int, size: int) -> bytes:
+    """What an open file of this size holds; a byte more where it holds more.
+
+    Raises:
+        DataCorrupt: it cannot be read.
+    """
+    try:
+        return os.pread(source, size + 1, 0)
+    except OSError as error:
+        raise DataCorrupt(f"the file cannot be read ({error.strerror})") from None
 
 
 def copy_pieces(

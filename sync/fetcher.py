@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.store import Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
-from eventlog.sync.copying import OnBytes
+from eventlog.sync.copying import WHOLE_SIZE, OnBytes
 from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import Choose, NamedBlobs, all_named
@@ -149,9 +149,15 @@ class Fetcher:
 
         def fetch(digest: str, count: OnBytes) -> None:
             try:
-                resumable = sizes[digest] >= RESUMABLE_SIZE
-                with blobs.writer(expected=digest, resumable=resumable, group=group) as writer:
-                    self._remote.copy_blob(digest, sizes[digest], writer, count)
+                size = sizes[digest]
+                if size < WHOLE_SIZE:
+                    data = self._remote.whole_blob(digest, size)
+                    count(size)
+                    blobs.put_bytes(data, expected=digest, group=group)
+                else:
+                    resumable = size >= RESUMABLE_SIZE
+                    with blobs.writer(expected=digest, resumable=resumable, group=group) as writer:
+                        self._remote.copy_blob(digest, size, writer, count)
             except (DataCorrupt, NotFound, RemoteInvalid, RemoteUnreachable) as error:
                 self._note(digest, error, is_told=digest in digests)
             else:

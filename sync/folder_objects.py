@@ -1,6 +1,7 @@
 """Remote objects in a folder: of a local disk, of a stick, or of a share that is mounted."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -15,7 +16,16 @@ from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
 from eventlog.kernel_copy import copy_range, reflink
 from eventlog.regular_file import NotRegular, open_regular
-from eventlog.sync.copying import THREAD_SIZE, OnBytes, copy_hashing, copy_pieces, hash_file, opened
+from eventlog.sync.copying import (
+    THREAD_SIZE,
+    WHOLE_SIZE,
+    OnBytes,
+    copy_hashing,
+    copy_pieces,
+    hash_file,
+    opened,
+    read_whole,
+)
 from eventlog.sync.layout import TEMPORARY, is_bundle_name
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.resuming import own_name
@@ -170,8 +180,8 @@ class FolderObjects(Objects):
         """
         with self.errors(name, writing=True), opened(source) as descriptor:
             group = self._group
-            if group is not None and os.fstat(descriptor).st_size < GROUPED_SIZE:
-                self._put_together(group, name, source, descriptor, digest, progress)
+            if group is not None and (size := os.fstat(descriptor).st_size) < GROUPED_SIZE:
+                self._put_together(group, name, source, descriptor, size, digest, progress)
                 return
             with (
                 own_name(descriptor, digest) as own,
@@ -220,13 +230,29 @@ class FolderObjects(Objects):
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def _put_together(
-        self, group: GroupSync, name: str, source: Path, descriptor: int, digest: str, progress: OnBytes
+        self,
+        group: GroupSync,
+        name: str,
+        source: Path,
+        descriptor: int,
+        size: int,
+        digest: str,
+        progress: OnBytes,
     ) -> None:
+        data = None
+        if size < WHOLE_SIZE:
+            # Of thousands of small files, each call counts.
+            data = read_whole(descriptor, size)
+            check_digest(source, hashlib.sha256(data).hexdigest(), digest)
         self._make_folder(TEMPORARY)
         temporary = self._path(f"{TEMPORARY}/{secrets.token_hex(16)}")
         try:
             with _Target(temporary) as target:
-                check_digest(source, self._copy(descriptor, target, progress), digest)
+                if data is None:
+                    check_digest(source, self._copy(descriptor, target, progress), digest)
+                else:
+                    target.write(memoryview(data))
+                    progress(size)
                 target.hand_over(group, name)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -348,12 +374,13 @@ class _Target:
                     os.ftruncate(self.descriptor, self.size)
                 os.fsync(self.descriptor)
         finally:
-            os.close(self.descriptor)
+            if self._group is None:
+                os.close(self.descriptor)
 
     def hand_over(self, group: GroupSync, name: str) -> None:
         """Leave it to a group to sync the file, and to place it."""
-        group.add(self.descriptor, self._path, name, self.size)
         self._group = group
+        group.add(self.descriptor, self._path, name, self.size)
 
     def write(self, piece: memoryview) -> None:
         """Append a piece, whole."""

@@ -32,7 +32,7 @@ from eventlog.sync.parallel import run_all
 from eventlog.sync.patience import Patience
 from eventlog.sync.ranges import RangedFile, ranges
 
-__all__ = ["Objects", "Recounted", "check_digest"]
+__all__ = ["Objects", "Recounted", "check_digest", "check_size"]
 
 SWEEP_AGE_SECONDS = 24 * 3600
 LISTING_JOBS = 16
@@ -175,8 +175,7 @@ class Objects:
         if writer.size:
             progress(writer.size)
         for piece in self._pieces(name, writer.size, size, progress):
-            if writer.size + len(piece) > size:
-                raise DataCorrupt("it has more bytes than were listed")
+            check_size(max(size, writer.size + len(piece)), size)
             writer.write(piece)
             progress(len(piece))
 
@@ -273,7 +272,7 @@ class Objects:
             asked = count + (offset + count == size)
             piece = self._range(name, offset, asked, progress)
             if len(piece) < count:
-                raise DataCorrupt(f"it has {offset + len(piece)} bytes, though {size} were listed")
+                check_size(offset + len(piece), size)
             return piece
 
         yield from ranges(read, start, size)
@@ -399,6 +398,13 @@ class Recounted:
         if self._count:
             self._progress(-self._count)
             self._count = 0
+
+
+def check_size(found: int, size: int) -> None:
+    """Raise DataCorrupt if a blob has another number of bytes than was listed."""
+    if found != size:
+        told = "more bytes than" if found > size else f"{found} bytes, though {size}"
+        raise DataCorrupt(f"it has {told} were listed")
 
 
 def check_digest(source: Path, found: str, digest: str) -> None:

@@ -26,7 +26,7 @@ from eventlog.sync.layout import (
     marker_format,
     parse_segment,
 )
-from eventlog.sync.objects import Objects
+from eventlog.sync.objects import Objects, check_size
 from eventlog.sync.segment import read_batches, segment_pieces, segment_size
 from eventlog.sync.urls import objects_at
 
@@ -225,6 +225,17 @@ class Remote:
             DataCorrupt: they do not; nothing was written.
         """
         self.objects.put_file(blob_object(digest), source, digest, progress)
+
+    def whole_blob(self, digest: str, size: int) -> bytes:
+        """A small blob's bytes, as many as were listed.
+
+        Raises:
+            NotFound: it is not there.
+            DataCorrupt: it has more bytes, or fewer.
+        """
+        data = self.objects.start(blob_object(digest), size + 1)
+        check_size(len(data), size)
+        return data
 
     def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
         """Write a blob's bytes to a writer, which hashes them.

@@ -9,8 +9,9 @@ from eventlog.blobs import BlobWriter
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
 from eventlog.store import Head, Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
-from eventlog.sync.copying import OnBytes, opened
+from eventlog.sync.copying import OnBytes, opened, read_whole
 from eventlog.sync.layout import Holdings, Segment
+from eventlog.sync.objects import check_size
 
 __all__ = ["StoreSource"]
 
@@ -82,6 +83,18 @@ class StoreSource:
                 sizes[digest] = self._store.blobs.path(digest).stat().st_size
         return sizes
 
+    def whole_blob(self, digest: str, size: int) -> bytes:
+        """A small blob's bytes, as many as were listed.
+
+        Raises:
+            NotFound: it is not there.
+            DataCorrupt: it cannot be read, or has more bytes, or fewer.
+        """
+        with self._errors(), opened(self._store.blobs.path(digest)) as descriptor:
+            data = read_whole(descriptor, size)
+        check_size(len(data), size)
+        return data
+
     def copy_blob(self, digest: str, size: int, writer: BlobWriter, progress: OnBytes) -> None:
         """Write a blob's bytes to a writer, which hashes them.
 
@@ -97,10 +110,14 @@ class StoreSource:
             progress(done - before)
             before = done
 
+        path = self._store.blobs.path
+        with self._errors(), opened(path(digest)) as descriptor:
+            writer.take(descriptor, path(digest), advance)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            path = self._store.blobs.path(digest)
-            with opened(path) as descriptor:
-                writer.take(descriptor, path, advance)
+            yield
         except BlobMissing as error:
             raise NotFound(str(error)) from None
         except InputInvalid as error:

@@ -14,11 +14,8 @@ from tests.eventlog.processes import wait_until
 def write(group: GroupSync, folder: Path, name: str, data: bytes = b"data") -> None:
     path = folder / f"{name}.temporary"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-    try:
-        os.write(descriptor, data)
-        group.add(descriptor, str(path), name, len(data))
-    finally:
-        os.close(descriptor)
+    os.write(descriptor, data)
+    group.add(descriptor, str(path), name, len(data))
 
 
 def group_in(folder: Path) -> GroupSync:
