@@ -125,7 +125,7 @@ class Blobs:
             self._move(path, digest)
             placed.append(digest)
 
-        with GroupSync(place, lambda: _store_errors(self.home)) as group:
+        with GroupSync(self.home, place, lambda: _store_errors(self.home)) as group:
             yield group
         self.settle(placed)
 

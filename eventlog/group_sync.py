@@ -1,8 +1,9 @@
 """Files that are synced to the disk together, and only then come under their names.
 
 A sync for each small file costs a commit of the file system's journal, or at least a flush of the disk's
-cache, each time. Of files that were all written before, the first sync makes the commit for the others too,
-and flushes that are asked for at once become one. A thread beside does it, while the next group is written.
+cache, each time. One sync of the file system does for all, where that can be had (`whole_sync`). Elsewhere
+the first sync makes the commit for the others too, and flushes that are asked for at once become one. A
+thread beside does it, while the next group is written.
 """
 
 import contextlib
@@ -18,12 +19,15 @@ from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 from eventlog.growing_hash import begin_write_back
+from eventlog.whole_sync import WholeSync
 
 __all__ = ["GROUPED_SIZE", "GroupSync", "sync_folders"]
 
 # Larger files gain nothing from company.
 GROUPED_SIZE = 4 << 20
-MOST_FILES = 64
+MOST_FILES = 128
+# From how many on one sync for all is worth more than one for each.
+WORTH_WHOLE = 8
 MOST_BYTES = 64 << 20
 # The part of all files that a process may have open; a group takes one, and so do the two before it.
 OPEN_PART = 8
@@ -57,16 +61,21 @@ class GroupSync:
     last group are removed. Any thread may add files.
 
     Args:
+        folder: any, on the file system of the files.
         place: moves a file, by its path and its name, to where it belongs; called by a thread of its own. It
             need not sync the folder.
         errors: a context manager in which files are synced and placed; says what went wrong.
     """
 
     def __init__(
-        self, place: Callable[[str, str], None], errors: Callable[[], AbstractContextManager[None]]
+        self,
+        folder: Path,
+        place: Callable[[str, str], None],
+        errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         import resource  # not needed by processes that keep nothing
 
+        self._whole = WholeSync(folder)
         self._place = place
         self._errors = errors
         self._most_files = max(1, min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_PART))
@@ -108,6 +117,8 @@ class GroupSync:
             self._is_given_up = True
             _remove(waiting)
             raise
+        finally:
+            self._whole.close()
         if kind is None and self._error is not None:
             raise self._error
 
@@ -166,9 +177,7 @@ class GroupSync:
         try:
             if not self._is_doomed():
                 with self._errors():
-                    for file in files:
-                        begin_write_back(file.descriptor, 0, file.size)
-                    _in_threads(lambda file: os.fsync(file.descriptor), files)
+                    self._sync(files)
                     for file in files:
                         if self._is_doomed():
                             break
@@ -180,6 +189,13 @@ class GroupSync:
             _remove(files[placed:])
             for file in files[:placed]:
                 os.close(file.descriptor)
+
+    def _sync(self, files: list[Written]) -> None:
+        if len(files) >= WORTH_WHOLE and self._whole.sync(sum(file.size for file in files)):
+            return
+        for file in files:
+            begin_write_back(file.descriptor, 0, file.size)
+        _in_threads(lambda file: os.fsync(file.descriptor), files)
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

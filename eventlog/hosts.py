@@ -10,7 +10,16 @@ import platform
 import sys
 from pathlib import Path
 
-__all__ = ["HOSTS", "SHARED", "home_around", "host", "host_folder", "is_on_network", "shared_remote"]
+__all__ = [
+    "HOSTS",
+    "SHARED",
+    "file_system_type",
+    "home_around",
+    "host",
+    "host_folder",
+    "is_on_network",
+    "shared_remote",
+]
 
 HOSTS = "hosts"
 SHARED = "shared"
@@ -77,6 +86,14 @@ def is_on_network(folder: Path) -> bool:
             return False
         return _type_of_device(f"{os.major(device)}:{os.minor(device)}") in NETWORK_FILE_SYSTEMS
     return _type_of_folder(folder) in NETWORK_FILE_SYSTEMS
+
+
+def file_system_type(folder: Path) -> str:
+    """What the kernel calls the file system that a folder is on; "" where that cannot be told."""
+    device = _device(folder)
+    if not _HAS_MOUNTINFO or device is None:
+        return ""
+    return _type_of_device(f"{os.major(device)}:{os.minor(device)}")
 
 
 def _device(folder: Path) -> int | None:

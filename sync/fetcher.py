@@ -142,8 +142,10 @@ class Fetcher:
             digests: their names.
             possible: what may be the names of others, of which nothing is said if it is not.
         """
-        asked = digests | possible
+        asked = set(digests | possible)
         sizes = self._remote.blob_sizes(asked)
+        if not sizes:
+            return asked
         self._tried |= sizes.keys()
         self._tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
 

@@ -193,7 +193,10 @@ class FolderObjects(Objects):
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """A block in which small files that are put are under their names only at its end."""
-        with GroupSync(self._move_in, lambda: self.errors("", writing=True)) as group:
+        with self.errors("", writing=True):
+            self._make_folder(TEMPORARY)
+            group_sync = GroupSync(Path(self._root), self._move_in, lambda: self.errors("", writing=True))
+        with group_sync as group:
             self._group = group
             try:
                 yield
@@ -239,22 +242,21 @@ class FolderObjects(Objects):
         digest: str,
         progress: OnBytes,
     ) -> None:
-        data = None
-        if size < WHOLE_SIZE:
-            # Of thousands of small files, each call counts.
-            data = read_whole(descriptor, size)
-            check_digest(source, hashlib.sha256(data).hexdigest(), digest)
-        self._make_folder(TEMPORARY)
         temporary = self._path(f"{TEMPORARY}/{secrets.token_hex(16)}")
         try:
             with _Target(temporary) as target:
-                if data is None:
-                    check_digest(source, self._copy(descriptor, target, progress), digest)
-                else:
+                if size < WHOLE_SIZE:
+                    # Of thousands of small files, each call counts.
+                    data = read_whole(descriptor, size)
+                    check_digest(source, hashlib.sha256(data).hexdigest(), digest)
                     target.write(memoryview(data))
                     progress(size)
+                else:
+                    check_digest(source, self._copy(descriptor, target, progress), digest)
                 target.hand_over(group, name)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, FileNotFoundError):
+                self._check_root()
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
@@ -309,7 +311,10 @@ class FolderObjects(Objects):
         return status.st_dev, status.st_ino
 
     def _move_in(self, temporary: str, name: str) -> None:
-        self._make_folder(name.rpartition("/")[0])
+        folder = name.rpartition("/")[0]
+        # Whether the root is still the same was asked when it was made: elsewhere there is no such file.
+        if folder not in self._made:
+            self._make_folder(folder)
         self._move(temporary, name)
 
     def _move(self, temporary: str, name: str) -> None:

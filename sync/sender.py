@@ -122,6 +122,9 @@ class Sender:
     def _put(self, outgoing: "_Outgoing") -> None:
         """Put blobs there; those that turn out to be damaged are told, and stay absent."""
         sizes = outgoing.sizes
+        if not sizes:
+            self._there |= outgoing.there - outgoing.absent
+            return
         self._tally.add(blobs_total=len(sizes), bytes_total=sum(sizes.values()))
 
         def put(digest: str, count: OnBytes) -> None:

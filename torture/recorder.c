@@ -8,7 +8,8 @@
 
    One lock, held by one thread of all processes at a time, spans each call and its record, so that the order is
    the real one. Stores in mapped memory are seen when their process next records anything, by comparison with a
-   copy, in sectors of 512 bytes. Copying within the kernel is refused, so that programs copy by writes. */
+   copy, in sectors of 512 bytes. Copying within the kernel is refused, so that programs copy by writes,
+   and so is syncing a whole file system. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -452,6 +453,16 @@ int fdatasync(int file) {
     REAL(int, "fdatasync", int);
     int entered = enter();
     return synced(skips_sync(file) ? 0 : real(file), entered, file);
+}
+
+/* It would sync what nobody has asked to be synced, and hide that. Then each file is synced by itself. */
+int syncfs(int file) {
+    if (shared) {
+        errno = ENOSYS;
+        return -1;
+    }
+    REAL(int, "syncfs", int);
+    return real(file);
 }
 
 /* Mapped memory. */

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from eventlog import whole_sync
 from eventlog.group_sync import MOST_FILES, GroupSync
 from tests.eventlog.processes import wait_until
+from tests.eventlog.syncing import sync_as
+
+
+@pytest.fixture(params=["each", "whole"], autouse=True)
+def manner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each file is synced, or all of a file system."""
+    manner = str(request.param)
+    sync_as(manner, monkeypatch)
+    return manner
 
 
 def write(group: GroupSync, folder: Path, name: str, data: bytes = b"data") -> None:
@@ -22,7 +32,7 @@ def group_in(folder: Path) -> GroupSync:
     def place(path: str, name: str) -> None:
         Path(path).replace(folder / name)
 
-    return GroupSync(place, contextlib.nullcontext)
+    return GroupSync(folder, place, contextlib.nullcontext)
 
 
 def open_files() -> int:
@@ -91,7 +101,7 @@ def test_a_file_that_cannot_be_placed_takes_those_after_it_along(tmp_path: Path)
         Path(path).replace(tmp_path / name)
 
     before = open_files()
-    group = GroupSync(place, contextlib.nullcontext)
+    group = GroupSync(tmp_path, place, contextlib.nullcontext)
     for name in "abc":
         write(group, tmp_path, name)
     with pytest.raises(OSError, match="no room"), group:
@@ -101,8 +111,18 @@ def test_a_file_that_cannot_be_placed_takes_those_after_it_along(tmp_path: Path)
 
 
 def test_no_file_of_a_group_is_placed_if_one_cannot_be_synced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether all of the file system cannot, which may be others' affair, is found by asking for each."""
+    asked = 0
+
+    def fail(_: int) -> int:
+        nonlocal asked
+        asked += 1
+        return -1
+
+    if whole_sync._syncfs() is not None:
+        monkeypatch.setattr(whole_sync, "_syncfs", lambda: fail)
     count = 0
     sync = os.fsync
 
@@ -120,6 +140,32 @@ def test_no_file_of_a_group_is_placed_if_one_cannot_be_synced(
     with pytest.raises(OSError, match="broken"), group:
         pass
     assert names(tmp_path) == set()
+    assert asked == (manner == "whole")
+
+
+def test_a_group_of_many_is_synced_by_one_call(
+    tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {"fsync": 0, "syncfs": 0}
+    each, whole = os.fsync, whole_sync._syncfs()
+
+    def fsync(descriptor: int) -> None:
+        calls["fsync"] += 1
+        each(descriptor)
+
+    def syncfs(descriptor: int) -> int:
+        calls["syncfs"] += 1
+        assert names(tmp_path) == {f"{number}.temporary" for number in range(60)}
+        return whole(descriptor) if whole is not None else 0
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if whole is not None:
+        monkeypatch.setattr(whole_sync, "_syncfs", lambda: syncfs)
+    with group_in(tmp_path) as group:
+        for number in range(60):
+            write(group, tmp_path, str(number))
+    assert names(tmp_path) == {str(number) for number in range(60)}
+    assert calls == ({"fsync": 0, "syncfs": 1} if manner == "whole" else {"fsync": 60, "syncfs": 0})
 
 
 def test_nothing_is_added_once_the_block_has_ended(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eventlog import whole_sync
 from eventlog.blobs import Blobs
 from eventlog.errors import RemoteUnreachable, StoreFull
 from eventlog.events import ArtifactUploaded
@@ -16,6 +17,7 @@ from eventlog.group_sync import MOST_FILES
 from eventlog.store import Store
 from eventlog.sync import pull, push
 from tests.eventlog.disks import mounted
+from tests.eventlog.syncing import sync_as
 from tests.sync.machines import Machine, absent_from, batches_of, read_remote
 
 MANY = MOST_FILES + 40
@@ -31,6 +33,8 @@ class Disk:
         self._lock = threading.Lock()
         for name in ("fsync", "rename", "replace", "mkdir"):
             monkeypatch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+        if (call := whole_sync._syncfs()) is not None:
+            monkeypatch.setattr(whole_sync, "_syncfs", lambda: self._wrapped("syncfs", call))
 
     def lost(self, folder: str) -> set[Path]:
         """The names in a folder, or of it, that would be lost."""
@@ -53,6 +57,14 @@ class Disk:
             self._synced.add(number)
             self.unsynced_names.pop(number, None)
 
+    def _before_syncfs(self, _: int) -> None:
+        # What is written while it goes on may be too late for it.
+        self._covered = {path.stat().st_ino for path in self._folder.rglob("*")}
+
+    def _after_syncfs(self, _: int) -> None:
+        with self._lock:
+            self._synced |= self._covered
+
     def _before_rename(self, source: Any, target: Any) -> None:
         target = Path(target)
         if target.is_relative_to(self._folder) and {"blobs", "stores"} & set(target.parts):
@@ -72,6 +84,11 @@ class Disk:
         if path.is_relative_to(self._folder):
             with self._lock:
                 self.unsynced_names.setdefault(path.parent.stat().st_ino, set()).add(path)
+
+
+@pytest.fixture(params=["each", "whole"], autouse=True)
+def _manner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync_as(request.param, monkeypatch)
 
 
 @pytest.fixture
