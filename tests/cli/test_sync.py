@@ -320,26 +320,28 @@ def test_a_dry_run_counts_what_is_absent_and_would_be_supplied(
 STUCK = """
 import os, sys, threading
 from eventlog.sync.folder_objects import FolderObjects
+from eventlog.sync.remote import Remote
 def stuck(self, *arguments):
     os.write(1, b"stuck\\n")
     threading.Event().wait()
-setattr(FolderObjects, sys.argv.pop(1), stuck)
+name = sys.argv.pop(1)
+setattr(Remote if hasattr(Remote, name) else FolderObjects, name, stuck)
 from eventlog.cli.main import main
 main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("where", ["copy", "put_file", "put", "start", "files_in_folders"])
+@pytest.mark.parametrize("where", ["whole_blob", "put_file", "put", "start", "files_in_folders"])
 def test_ctrl_c_stops_at_once_whatever_hangs(
     environment: dict[str, str], eventlog: Run, various: Path, remote: str, tmp_path: Path, where: str
 ) -> None:
     """As a network that is gone does: no thread that waits for it is waited for."""
     second = {"EVENTLOG_HOME": str(tmp_path / "second")}
-    if where in {"copy", "start", "files_in_folders"}:
+    if where in {"whole_blob", "start", "files_in_folders"}:
         eventlog("sync", remote)
     with subprocess.Popen(
         [sys.executable, "-c", STUCK, where, "sync", remote],
-        env={**environment, **(second if where == "copy" else {})},
+        env={**environment, **(second if where == "whole_blob" else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -354,7 +356,7 @@ def test_ctrl_c_stops_at_once_whatever_hangs(
             assert process.stderr.read() == "eventlog: interrupted; the next sync goes on from here\n"
         finally:
             process.kill()
-    assert eventlog("sync", remote, **(second if where == "copy" else {})).code == 0
+    assert eventlog("sync", remote, **(second if where == "whole_blob" else {})).code == 0
 
 
 def test_a_remote_that_is_gone_is_not_begun_anew_by_itself(
