@@ -16,8 +16,8 @@ from eventlog.cli.opening import as_json, examples, opened_store, task_argument,
 from eventlog.cli.printing import document, drawn, line
 from eventlog.cli.progress import Advance, progress_bar
 from eventlog.cli.tables import Column, table
-from eventlog.cli.written_files import refuse_special, written_whole
-from eventlog.errors import InputInvalid, NotFound
+from eventlog.cli.written_files import force_option, refuse_taken, written_whole
+from eventlog.errors import NotFound
 from eventlog.events import ArtifactUploaded
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ IN_MEMORY = 64 << 20
     metavar="PATH",
     help="A file or a folder to fetch it to, - for stdout; by default the current folder.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@force_option
 @as_json
 @click.pass_obj
 def command(
@@ -131,14 +131,11 @@ def _fetch(store: "Store", artifact: ArtifactUploaded, output: Path | None, *, f
     path = output or Path()
     if path.is_dir():
         path = path / _file_name(artifact)
-    refuse_special(path)
-    if path.exists() and not force:
-        raise InputInvalid(f"{path} is there already: choose another --output, or give --force")
-    if not path.parent.is_dir():
-        raise InputInvalid(f"the folder {path.parent} is not there: make it, or choose another --output")
+    # Before anything is fetched from a remote.
+    refuse_taken(path, force=force)
     what = f"artifact '{artifact.name}'"
     blob = found_blob(store.blobs, artifact.blob, what)
-    with written_whole(path) as temporary:
+    with written_whole(path, force=force) as temporary:
         with (
             blob.open("rb") as source,
             temporary.open("xb") as target,

@@ -13,7 +13,14 @@ from eventlog.cli.naming import resolve
 from eventlog.cli.opening import at_option, examples, opened_store, task_argument, views_of
 from eventlog.cli.printing import counted, document_text, first_problems, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.signatures import FILE, force_option, sign_option, signature_path, write_signed
+from eventlog.cli.signatures import (
+    FILE,
+    refuse_taken_signed,
+    sign_option,
+    signature_path,
+    write_signed,
+)
+from eventlog.cli.written_files import force_option
 
 __all__ = ["command"]
 
@@ -70,6 +77,8 @@ def command(
     if key and not output:
         raise click.UsageError("--sign writes a signature beside the report: add -o FILE")
     kind = "json" if as_json else kind or _kind_of(output)
+    if output:
+        refuse_taken_signed(output, force=force)
     with opened_store(context.obj) as store:
         views = views_of(store, reports=True)
         found = resolve(views, task)

@@ -10,7 +10,7 @@ from eventlog.cli.moments import size
 from eventlog.cli.opening import as_json, examples, opened_store, task_option, time_option
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
-from eventlog.cli.written_files import refuse_special
+from eventlog.cli.written_files import force_option, refuse_taken
 from eventlog.errors import InputInvalid, RemoteUnreachable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def command() -> None:
 @click.option("--project", "-p", help="Artifacts of the tasks of this project and of those under it alone.")
 @task_option("--task", "-t", "tasks", multiple=True, help="Artifacts of this task alone; can be repeated.")
 @time_option("--active-since", help="Artifacts of the tasks that were active since alone.")
-@click.option("--force", "-f", is_flag=True, help="Replace FILE if it is there.")
+@force_option
 @as_json
 @click.pass_context
 def create(
@@ -71,11 +71,7 @@ def create(
     """
     from eventlog.sync.bundle import NOTHING, export_bundle, known_to
 
-    refuse_special(file)
-    if file.exists() and not force:
-        raise InputInvalid(f"{file} is there already: name another file, or replace it with --force")
-    if not file.absolute().parent.is_dir():
-        raise InputInvalid(f"{file} cannot be made, as there is no folder {file.absolute().parent}")
+    refuse_taken(file, force=force)
     try:
         known = known_to(since) if since is not None else NOTHING
     except RemoteUnreachable:

@@ -10,7 +10,14 @@ from eventlog.cli.copies import Copy, Head
 from eventlog.cli.moments import iso, local
 from eventlog.cli.opening import as_json, examples
 from eventlog.cli.printing import counted, document, drawn, line
-from eventlog.cli.signatures import NAMESPACE, force_option, sign_option, signature_path, write_signed
+from eventlog.cli.signatures import (
+    NAMESPACE,
+    refuse_taken_signed,
+    sign_option,
+    signature_path,
+    write_signed,
+)
+from eventlog.cli.written_files import force_option
 from eventlog.kept_heads import heads_text
 
 __all__ = ["command"]
@@ -49,6 +56,8 @@ def command(
     """
     if key and not output:
         raise click.UsageError("--sign writes a signature beside the heads: add -o FILE")
+    if output:
+        refuse_taken_signed(output, force=force)
     heads = Copy.named(copy, home).heads(described=as_json or drawn())
     content = heads_text({store: (head.number, head.hash) for store, head in heads.items()})
     if output:

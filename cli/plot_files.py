@@ -109,7 +109,7 @@ def _figure(blobs: Blobs, plot: Plot) -> str:
 def _copy(blobs: Blobs, media: Media, path: Path) -> None:
     from eventlog.sdk.sound_blobs import copy_blob
 
-    with written_whole(path) as temporary, temporary.open("xb") as target:
+    with written_whole(path, force=True) as temporary, temporary.open("xb") as target:
         copy_blob(blobs, media.blob, f"{media.kind} '{media.title}'", target)
 
 

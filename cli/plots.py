@@ -40,7 +40,7 @@ __all__ = ["command"]
     help="Write them there: plots as Plotly figures in JSON, media as they are, a page that shows all.",
 )
 @click.option("--open", "open_page", is_flag=True, help="Show them in a browser.")
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.option("--force", "-f", is_flag=True, help="Write into a folder that is not empty.")
 @as_json
 @click.pass_obj
 def command(

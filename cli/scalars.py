@@ -18,7 +18,7 @@ from eventlog.cli.opening import as_json, examples, opened_views, task_argument
 from eventlog.cli.printing import Part, console, document, drawn, line
 from eventlog.cli.tables import Cell, Column, table
 from eventlog.cli.task_page import figures, print_metrics
-from eventlog.cli.written_files import refuse_special, written_whole
+from eventlog.cli.written_files import force_option, refuse_taken, written_whole
 from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ MAX_WIDTH = 120
     metavar="FILE",
     help="Write the points to a Parquet file.",
 )
-@click.option("--force", is_flag=True, help="Replace a Parquet file that is there.")
+@force_option
 @as_json
 @click.pass_obj
 def command(
@@ -79,11 +79,7 @@ def command(
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("choose one of --csv, --parquet and --json")
     if parquet is not None:
-        refuse_special(parquet)
-    if parquet is not None and parquet.exists() and not force:
-        raise InputInvalid(f"{parquet} is there already: choose another file, or give --force")
-    if parquet is not None and not parquet.parent.is_dir():
-        raise InputInvalid(f"the folder {parquet.parent} is not there: make it, or choose another file")
+        refuse_taken(parquet, force=force)
     with opened_views(home, reports=True) as views:
         found = resolve_any(views, task)
         series = views.series(found)
@@ -92,7 +88,7 @@ def command(
         if as_csv:
             _write_csv(views, found, chosen)
         elif parquet is not None:
-            _write_parquet(views, found, chosen, parquet)
+            _write_parquet(views, found, chosen, parquet, force=force)
         elif as_json:
             document([_document(views, found, one, points=title is not None) for one in chosen])
         elif title is None or not drawn():
@@ -264,12 +260,14 @@ def _write_csv(views: "Views", task: str, series: Sequence["SeriesSummary"]) -> 
             writer.write_table(points.set_column(at, "time", times))
 
 
-def _write_parquet(views: "Views", task: str, series: Sequence["SeriesSummary"], path: Path) -> None:
+def _write_parquet(
+    views: "Views", task: str, series: Sequence["SeriesSummary"], path: Path, *, force: bool
+) -> None:
     from pyarrow import ArrowException, parquet
 
     try:
         with (
-            written_whole(path) as temporary,
+            written_whole(path, force=force) as temporary,
             # Opened here, since Arrow's errors name the file that it is told to open.
             temporary.open("xb") as file,
             parquet.ParquetWriter(file, _schema()) as writer,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from eventlog.cli.written_files import write_whole
+from eventlog.cli.written_files import refuse_taken, write_whole
 from eventlog.errors import DataCorrupt, InputInvalid, NotAvailable
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "NAMESPACE",
     "Signature",
     "check_signature",
-    "force_option",
+    "refuse_taken_signed",
     "sign",
     "sign_option",
     "signature_path",
@@ -38,7 +38,6 @@ sign_option = click.option(
     metavar="KEY",
     help="Sign FILE with an SSH key, into FILE.sig; the public key's file, where an agent holds the key.",
 )
-force_option = click.option("--force", "-f", is_flag=True, help="Replace FILE though it is signed.")
 
 
 @dataclass(frozen=True)
@@ -54,27 +53,37 @@ def signature_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
+def refuse_taken_signed(path: Path, *, force: bool) -> None:
+    """Make sure that a file can be written, and that neither it nor a signature of it is replaced unasked.
+
+    Args:
+        force: both may be replaced.
+
+    Raises:
+        InputInvalid: one of them is there; or no folder to write them to.
+    """
+    for one in (path, signature_path(path)):
+        refuse_taken(one, force=force)
+
+
 def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *, force: bool) -> None:
     """Write a file whole, and beside it its signature, if there is a key; neither, if that cannot sign.
 
     Args:
-        force: replace a file that is signed, and its signature.
+        force: replace a file that is there, and its signature.
 
     Raises:
-        InputInvalid, NotAvailable: as of `sign`; or the file is there, and signed; or it cannot be written.
+        InputInvalid, NotAvailable: as of `sign` and `refuse_taken_signed`; or it cannot be written.
         OSError: the signature that was there cannot be removed.
     """
+    refuse_taken_signed(path, force=force)
     signed = signature_path(path)
-    if path.exists() and signed.exists() and not force:
-        raise InputInvalid(
-            f"{path} is there already, and signed: name another file, or replace it with --force"
-        )
     signature = sign(content, key, namespace) if key is not None else None
     # A signature of something else would look like proof of a forgery.
     signed.unlink(missing_ok=True)
-    write_whole(path, content)
+    write_whole(path, content, force=force)
     if signature is not None:
-        write_whole(signed, signature)
+        write_whole(signed, signature, force=force)
 
 
 def sign(data: bytes, key: Path, namespace: str) -> bytes:

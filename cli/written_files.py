@@ -1,4 +1,4 @@
-"""Files that a command writes: whole, or not at all."""
+"""Files that a command writes: whole, or not at all, and in the place of another only by force."""
 
 import contextlib
 import os
@@ -6,49 +6,60 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from eventlog.errors import EventlogError, InputInvalid
 
-__all__ = ["refuse_special", "write_whole", "written_whole"]
+__all__ = ["force_option", "refuse_taken", "write_whole", "written_whole"]
+
+force_option = click.option("--force", "-f", is_flag=True, help="Replace a file that is there.")
 
 
-def refuse_special(path: Path) -> None:
-    """Make sure that no pipe, device or folder is replaced by a file.
+def refuse_taken(path: Path, *, force: bool) -> None:
+    """Make sure, before any work is done for it, that a file can be written and none is replaced unasked.
+
+    Args:
+        force: a file that is there may be replaced; a pipe, a device or a folder never is.
 
     Raises:
-        InputInvalid: there is one.
+        InputInvalid: there is something; or no folder to write it to.
     """
     if path.exists() and not path.is_file():
         raise InputInvalid(f"{path} is no plain file, and is not replaced: name another one")
+    if os.path.lexists(path) and not force:
+        raise InputInvalid(f"{path} is there already: name another file, or replace it with --force")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InputInvalid(
+            f"{path} cannot be written, as there is no folder {folder}: make it, or name another file"
+        )
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file; one that is there is replaced once all of the new one is on the disk.
+def write_whole(path: Path, content: bytes, *, force: bool) -> None:
+    """Write a file; it is there once all of it is on the disk.
 
     Raises:
-        InputInvalid: it cannot be written, and what was there is still there; or that is no plain file.
+        InputInvalid: as of `written_whole`.
     """
-    with written_whole(path) as temporary, temporary.open("xb") as file:
+    with written_whole(path, force=force) as temporary, temporary.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, force: bool) -> Iterator[Path]:
     """A block that writes a file under another name beside it, which takes its place at the end.
 
     Raises:
-        InputInvalid: it cannot be written, and what was there is still there; or that is no plain file.
+        InputInvalid: as of `refuse_taken`, looked at before the block and after it; or it cannot be written.
+            What was there is still there.
     """
-    refuse_special(path)
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise InputInvalid(
-            f"{path} cannot be written, as there is no folder {folder}: make it, or name another file"
-        )
-    temporary = folder / f".eventlog-{secrets.token_hex(8)}"
+    refuse_taken(path, force=force)
+    temporary = path.absolute().parent / f".eventlog-{secrets.token_hex(8)}"
     try:
         yield temporary
+        refuse_taken(path, force=force)
         temporary.replace(path)
     except EventlogError:
         raise

@@ -66,17 +66,6 @@ def test_an_artifact_is_fetched_whole_to_a_file_a_folder_or_stdout(
     ]
 
 
-def test_a_file_that_is_there_is_only_replaced_when_told(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
-    path = tmp_path / "model.bin"
-    path.write_text("mine")
-    outcome = eventlog("artifacts", BASELINE, "model", "--output", str(path))
-    assert outcome.code == 1
-    assert "--force" in outcome.err
-    assert path.read_text() == "mine"
-    assert eventlog("artifacts", BASELINE, "model", "--output", str(path), "--force").code == 0
-    assert path.read_bytes() == CONTENT
-
-
 def test_an_artifact_that_is_not_there_names_those_that_are(eventlog: Run, tasks: Path) -> None:
     outcome = eventlog("artifacts", BASELINE, "weights")
     assert outcome.code == 1
@@ -130,10 +119,3 @@ def test_a_large_damaged_blob_that_goes_to_stdout_ends_with_an_error(
     outcome = eventlog("artifacts", BASELINE, "model", "-o", "-")
     assert outcome.code == 1
     assert DIGEST in outcome.err
-
-
-def test_a_folder_that_is_not_there_is_named(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
-    outcome = eventlog("artifacts", BASELINE, "model", "-o", str(tmp_path / "new" / "x.bin"))
-    assert outcome.code == 1
-    assert outcome.err.startswith(f"eventlog: the folder {tmp_path / 'new'} is not there: make it")
-    assert "partial" not in outcome.err

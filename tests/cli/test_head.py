@@ -77,7 +77,7 @@ def test_a_log_that_went_on_extends_what_was_kept(
     assert document["signed_by"] is None
     assert document["sound"] is True
     # The bundle is older than this.
-    assert eventlog("head", "-o", heads).code == 0
+    assert eventlog("head", "-o", heads, "--force").code == 0
     outcome = eventlog("verify", str(bundle), "--against", heads)
     assert outcome.code == 1
     assert "it was cut, or this is an older copy" in outcome.lines[0]
@@ -267,5 +267,10 @@ def test_what_is_signed_is_not_replaced_by_a_slip_and_no_signature_of_something_
         before = file.read_bytes()
         assert eventlog(*command).code == 1
         assert file.read_bytes() == before
+        # Nor is a signature, though what it signs is elsewhere.
+        file.unlink()
+        alone = eventlog(*command)
+        assert (alone.code, file.exists()) == (1, False)
+        assert f"{file}.sig is there already" in alone.err
         assert eventlog(*command, "--force").code == 0
         assert not file.with_name(f"{file.name}.sig").exists()

@@ -62,27 +62,6 @@ def test_parquet_has_every_point(eventlog: Run, tasks: Path, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["scalars.parquet"]
 
 
-def test_a_parquet_file_that_cannot_be_written_is_named(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
-    path = tmp_path / "nowhere" / "scalars.parquet"
-    outcome = eventlog("scalars", BASELINE, "--parquet", str(path))
-    assert outcome.code == 1
-    assert outcome.err.startswith("eventlog: ")
-    assert outcome.err.count("\n") == 1
-    assert f"the folder {path.parent} is not there: make it" in outcome.err
-
-
-def test_a_parquet_file_that_is_there_is_replaced_only_by_force(
-    eventlog: Run, tasks: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "scalars.parquet"
-    path.write_text("mine")
-    outcome = eventlog("scalars", BASELINE, "--parquet", str(path))
-    assert (outcome.code, path.read_text()) == (1, "mine")
-    assert "--force" in outcome.err
-    assert eventlog("scalars", BASELINE, "--parquet", str(path), "--force").code == 0
-    assert path.read_bytes().startswith(b"PAR1")
-
-
 def test_json_has_summaries_and_with_a_title_the_points(eventlog: Run, tasks: Path) -> None:
     summaries = json.loads(eventlog("scalars", BASELINE, "--json").out)
     assert [one["series"] for one in summaries] == ["train", "validation"]

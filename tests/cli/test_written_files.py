@@ -9,16 +9,34 @@ from eventlog.cli.written_files import written_whole
 from eventlog.errors import InputInvalid
 from tests.cli.running import Run
 
-
-@pytest.mark.parametrize(
+every_command = pytest.mark.parametrize(
     "command",
     [
         ("head", "-o"),
         ("audit", "digits/baseline", "--format", "md", "-o"),
         ("artifacts", "digits/baseline", "model", "-o"),
         ("scalars", "digits/baseline", "--parquet"),
+        ("bundle", "create"),
     ],
+    ids=lambda command: command[0],
 )
+
+
+@every_command
+def test_a_file_that_is_there_is_replaced_only_by_force(
+    eventlog: Run, tasks: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+    done = eventlog(*command, str(path))
+    assert (done.code, path.read_text()) == (1, "mine")
+    assert done.err == f"eventlog: {path} is there already: name another file, or replace it with --force\n"
+    done = eventlog(*command, str(path), "--force")
+    assert (done.code, done.err) == (0, "")
+    assert path.read_bytes() != b"mine"
+
+
+@every_command
 def test_a_folder_that_is_not_there_is_named_with_what_to_do(
     eventlog: Run, tasks: Path, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
@@ -29,12 +47,26 @@ def test_a_folder_that_is_not_there_is_named_with_what_to_do(
     assert "/." not in done.err
 
 
+def test_what_came_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def write_beside_another() -> None:
+        with written_whole(path, force=False) as temporary:
+            temporary.write_text("ours")
+            path.write_text("theirs")
+
+    with pytest.raises(InputInvalid, match="is there already"):
+        write_beside_another()
+    assert path.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_what_fails_on_the_way_is_told_of_the_file_and_leaves_it_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("before")
 
     def break_off() -> None:
-        with written_whole(path) as temporary:
+        with written_whole(path, force=True) as temporary:
             temporary.write_text("half")
             raise OSError(errno.ENOSPC, "full", str(temporary))
 
@@ -43,5 +75,5 @@ def test_what_fails_on_the_way_is_told_of_the_file_and_leaves_it_as_it_was(tmp_p
     assert str(failed.value).startswith(f"{path} cannot be written (No space left on device): ")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(FileNotFoundError, match="source"), written_whole(path):
+    with pytest.raises(FileNotFoundError, match="source"), written_whole(path, force=True):
         (tmp_path / "source").read_bytes()
