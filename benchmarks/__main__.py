@@ -3,11 +3,9 @@
 import argparse
 import json
 import math
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from benchmarks.comparison.report import as_json, as_lines, as_markdown, from_js
 from benchmarks.comparison.rounds import Effort, Results, compare, joined, make_ready
 from benchmarks.comparison.works import WORKS, find_work
 from benchmarks.machine import describe_machine
+from benchmarks.processes import scratch_folder
 from benchmarks.runner import NAMES, find_benchmark, run_rounds
 
 ROOT = Path(__file__).parents[1]
@@ -76,9 +75,11 @@ def _measure_budgets(
         if missing:
             progress.print(f"{name} is skipped: {', '.join(missing)} is not installed")
             continue
-        folder = Path(tempfile.mkdtemp(prefix=f"eventlog-{name}-", dir=arguments.scratch))
         try:
-            with progress.status("") as status:
+            with (
+                scratch_folder(f"eventlog-{name}-", arguments.scratch) as folder,
+                progress.status("") as status,
+            ):
                 results[name] = run_rounds(
                     name,
                     folder,
@@ -89,8 +90,6 @@ def _measure_budgets(
         except subprocess.CalledProcessError as error:
             failed = True
             progress.print(f"{name} failed: its process exited with {error.returncode}")
-        finally:
-            shutil.rmtree(folder)
     return results, failed
 
 
@@ -113,18 +112,15 @@ def _measure_peers(
         kills=arguments.kills or effort.kills,
         minutes=arguments.minutes or math.inf,
     )
-    scratch = Path(tempfile.mkdtemp(prefix="eventlog-peers-", dir=arguments.scratch.absolute()))
-    try:
-        with progress.status("") as status:
-            # Into a file, a line for each is what shows that something goes on.
-            notify = status.update if progress.is_terminal else progress.print
-            make_ready(programs, arguments.environments, scratch, notify)
-            works = [find_work(name) for name in names]
-            results = compare(
-                works, programs, effort, scratch, notify, lambda results: keep(results, programs)
-            )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with (
+        scratch_folder("eventlog-peers-", arguments.scratch.absolute()) as scratch,
+        progress.status("") as status,
+    ):
+        # Into a file, a line for each is what shows that something goes on.
+        notify = status.update if progress.is_terminal else progress.print
+        make_ready(programs, arguments.environments, scratch, notify)
+        works = [find_work(name) for name in names]
+        results = compare(works, programs, effort, scratch, notify, lambda results: keep(results, programs))
     return results, programs
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from benchmarks.arguments import add_scratch, natural_number, new_file, positive_amount
-from torture.processes import ending_at_signals
+from benchmarks.processes import ending_at_signals
 from torture.report import as_json, as_markdown, as_table
 from torture.runner import NAMES, Tally, play_until
 

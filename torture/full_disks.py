@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from benchmarks.processes import end_all, kill, wait_until
 from eventlog import events
 from eventlog.errors import EventlogError
 from eventlog.store import Store
 from torture.fault import Fault, Outcome, Round
-from torture.processes import end_all, kill, wait_until
 from torture.promises import check_ends, check_facts, check_verified, check_views, facts_in, read_log
 from torture.workloads import STOP, noted_in, raised_in, start
 

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from benchmarks.processes import end_all, kill, wait_until
 from torture.fault import Fault, Outcome, Round
-from torture.processes import end_all, kill, wait_until
 from torture.promises import check_store
 from torture.workloads import WORKLOADS, noted_in, raised_in, start
 

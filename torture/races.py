@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from benchmarks.processes import end_all, kill, wait_until
 from eventlog import Task
 from eventlog.projections import Views
 from eventlog.store import Store
 from eventlog.verify import verify
 from torture.fault import Fault, Outcome, Round
-from torture.processes import end_all, kill, wait_until
 from torture.promises import check_store, facts_in, read_log
 from torture.workloads import WORKLOADS, Noted, noted_in, raised_in, raising, start
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from torture.processes import end_all, kill, orphans_adopted
+from benchmarks.processes import end_all, kill, orphans_adopted
 from torture.syncing import sync_for_ever
 from torture.workloads import WORKLOADS, raising, start
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from benchmarks.processes import children, end_all, orphans_adopted, signals_as_usual
 from torture.fault import Fault, Outcome, Round
-from torture.processes import children, end_all, orphans_adopted, signals_as_usual
 
 __all__ = ["NAMES", "Tally", "find_fault", "play", "play_until"]
 

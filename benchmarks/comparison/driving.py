@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,27 @@ from typing import Any
 from benchmarks.comparison.program import Program
 from benchmarks.peers import driver
 
-__all__ = ["Drive", "DriveFailed", "bytes_on_disk"]
+__all__ = ["Drive", "DriveFailed", "bytes_on_disk", "end_drives"]
 
 _MARK = "EVENTLOG_BENCHMARK_DRIVE"
 # A closed port of this machine: whoever wants to reach out notices at once that there is no network.
 _NOWHERE = "http://127.0.0.1:9"
+
+
+_running: "set[Drive]" = set()
+# Held while one begins, so that none does unseen while all are ended.
+_beginning = threading.Lock()
+_over = False
+
+
+def end_drives() -> None:
+    """End all that run, in whatever thread, and let none begin any more: the run is cut off."""
+    global _over
+    with _beginning:
+        _over = True
+        running = list(_running)
+    for drive in running:
+        drive.end()
 
 
 class DriveFailed(Exception):
@@ -31,6 +48,9 @@ class Drive:
         folder: where the program keeps what it is told.
         bytecode: where modules of an editable installation are kept compiled, as an installed one's are.
         options: the arguments of the work, beside the folder.
+
+    Raises:
+        DriveFailed: the run was cut off.
     """
 
     def __init__(self, program: Program, work: str, folder: Path, bytecode: Path, **options: Any) -> None:
@@ -43,7 +63,9 @@ class Drive:
         arguments = json.dumps({"folder": str(folder), **options} if work != "describe" else options)
         # -P: a folder of adapters that are named after their programs must not come first.
         command = [program.python, "-P", driver.__file__, program.path, work, arguments, self._result]
-        with self._said.open("wb") as said:
+        with _beginning, self._said.open("wb") as said:
+            if _over:
+                raise DriveFailed("the run was cut off")
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=folder,
@@ -53,6 +75,7 @@ class Drive:
                 stderr=said,
                 start_new_session=True,
             )
+            _running.add(self)
 
     def wait(self, seconds: float) -> dict[str, Any]:
         """What it measured.
@@ -86,6 +109,7 @@ class Drive:
         for process in self._marked():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        _running.discard(self)
 
     def _marked(self) -> Iterator[int]:
         """The processes that it started, wherever they have gone; none where there is no /proc."""

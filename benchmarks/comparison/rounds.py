@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.comparison.driving import Drive, DriveFailed
+from benchmarks.comparison.driving import Drive, DriveFailed, end_drives
 from benchmarks.comparison.environments import install
 from benchmarks.comparison.program import Program
 from benchmarks.comparison.work import Measured, Site, Work
@@ -165,7 +165,12 @@ class _Plan:
         able = self.able(work)
         with ThreadPoolExecutor(work.lanes) as pool:
             # Nobody is always the first, or always behind the same one.
-            list(pool.map(partial(self._run, work, number, folder), _rotated(able, number)))
+            try:
+                list(pool.map(partial(self._run, work, number, folder), _rotated(able, number)))
+            except BaseException:
+                # The pool waits for its threads.
+                end_drives()
+                raise
         self._keep(self._results)
 
     def _run(self, work: Work, number: int, folder: Path, program: Program) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from benchmarks.arguments import add_scratch, positive_number
 from benchmarks.growth.curve import CURVES, Curve, Figures, find_curve
 from benchmarks.growth.drawing import draw
 from benchmarks.machine import describe_machine
+from benchmarks.processes import scratch_folder
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -64,13 +64,11 @@ def _measure(name: str, curve: Curve, sizes: list[int], scratch: Path) -> dict[i
         if shutil.disk_usage(scratch).free < curve.room(size) + SPARE:
             print(f"{name}: no room on the disk for {size:,} {curve.across}", file=sys.stderr)
             continue
-        folder = Path(tempfile.mkdtemp(prefix=f"eventlog-growth-{name}-", dir=scratch))
         try:
-            figures[size] = _measure_fresh(name, size, folder)
+            with scratch_folder(f"eventlog-growth-{name}-", scratch) as folder:
+                figures[size] = _measure_fresh(name, size, folder)
         except subprocess.CalledProcessError as error:
             print(f"{name}: {size:,}: the process exited with {error.returncode}", file=sys.stderr)
-        finally:
-            shutil.rmtree(folder)
     return figures
 
 

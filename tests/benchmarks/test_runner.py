@@ -1,13 +1,16 @@
 """The promises of `python -m benchmarks`: every benchmark fills its rows, and the report says the truth."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.benchmark import Row
+from benchmarks.processes import wait_until
 from benchmarks.runner import NAMES, find_benchmark
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +48,39 @@ def test_wrong_usage_is_told_before_anything_is_measured(arguments: str, told: s
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begun", "number"),
+    [
+        ("benchmarks --only rebuild", "*", signal.SIGTERM),
+        # Whose threads wait for processes that reap others.
+        ("benchmarks --only killed --peers", "*/killed/*/*", signal.SIGTERM),
+        ("benchmarks.growth --only calls", "*", signal.SIGINT),
+    ],
+)
+def test_a_run_that_is_cut_off_leaves_no_process_and_no_folder(
+    tmp_path: Path, arguments: str, begun: str, number: signal.Signals
+):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    written = [] if "growth" in arguments else ["--json", tmp_path / "json", "--markdown", tmp_path / "md"]
+    written += ["--images", tmp_path] if "growth" in arguments else []
+    command = [sys.executable, "-m", *arguments.split(), "--scratch", scratch, *written]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        started: list[psutil.Process] = []
+
+        def has_begun() -> bool:
+            started[:] = psutil.Process(run.pid).children(recursive=True)
+            return bool(started) and any(scratch.glob(begun))
+
+        wait_until(has_begun, "a round", 60)
+        run.send_signal(number)
+        _, told = run.communicate(timeout=60)
+    assert run.returncode == 128 + number, told
+    assert b"Traceback" not in told
+    assert not any(one.is_running() for one in started)
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.processes import children, wait_until
 from torture import __main__, fuzz, report, runner
 from torture.fault import Fault, Outcome, Round
 from torture.fuzzing.targets import TARGETS
-from torture.processes import children, wait_until
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from benchmarks.arguments import existing_file, existing_folder, new_file, positive_amount
+from benchmarks.processes import end_all, ending_at_signals
 from torture.fuzzing.guided import guided_slice, missing
 from torture.fuzzing.slices import Slice, bombs, inputs, read_slice
 from torture.fuzzing.target import MIB, Target, read_within
 from torture.fuzzing.targets import TARGETS
-from torture.processes import end_all, ending_at_signals
 
 _SLICE_SECONDS = 5.0
 

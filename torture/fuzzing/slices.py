@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from benchmarks.processes import signals_as_usual
 from torture.fuzzing.target import MIB, Target, read_within
-from torture.processes import signals_as_usual
 
 __all__ = ["Slice", "bombs", "inputs", "read_slice"]
 

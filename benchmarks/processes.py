@@ -1,12 +1,18 @@
-"""The processes that a round started, and those that these left behind: waiting for them, ending them."""
+"""The processes that a run started, and those that these left behind: waiting for them, ending them.
+
+Whatever ends a run ends them too, and takes the folder along in which they worked.
+"""
 
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Set
+from pathlib import Path
 
 import psutil
 
@@ -16,6 +22,7 @@ __all__ = [
     "ending_at_signals",
     "kill",
     "orphans_adopted",
+    "scratch_folder",
     "signals_as_usual",
     "wait_until",
 ]
@@ -25,6 +32,27 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 DEADLINE_SECONDS = 300.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def scratch_folder(prefix: str, place: Path) -> Iterator[Path]:
+    """A block with an empty folder of its own, which is gone afterwards, as are all processes started in it.
+
+    So it is when the block is left by Ctrl-C, SIGTERM or SIGHUP.
+
+    Args:
+        prefix: of the folder's name.
+        place: where it is made.
+    """
+    with ending_at_signals(), orphans_adopted():
+        others = children()
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        try:
+            yield folder
+        finally:
+            # First, since they would go on writing.
+            end_all(others)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
