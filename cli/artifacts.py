@@ -13,7 +13,7 @@ from eventlog.cli.documents import artifact_document
 from eventlog.cli.moments import local, size
 from eventlog.cli.naming import resolve
 from eventlog.cli.opening import as_json, examples, opened_store, task_argument, views_of
-from eventlog.cli.printing import document, drawn, line
+from eventlog.cli.printing import document, drawn, line, nothing
 from eventlog.cli.progress import Advance, progress_bar
 from eventlog.cli.tables import Column, table
 from eventlog.cli.written_files import force_option, refuse_taken, written_whole
@@ -88,7 +88,7 @@ def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:
         document([artifact_document(artifact) for artifact in artifacts])
         return
     if not artifacts:
-        line(("no artifacts", "dim"))
+        nothing("no artifacts")
         return
     columns = (
         Column("NAME", cut=1, style="bold"),

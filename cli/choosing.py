@@ -3,9 +3,9 @@
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
-from eventlog.cli.naming import resolve
+from eventlog.cli.naming import check_project, resolve
 from eventlog.cli.opening import views_of
-from eventlog.errors import NotFound
+from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
     from eventlog.projections import Views
@@ -42,22 +42,29 @@ class Choice:
         return f"<Choice of {self._tasks or 'all'} in {self._project}, since {self._since}>"
 
     def __call__(self, among: Set[str]) -> Set[str]:
-        """Of these blobs, those of the chosen tasks.
+        """Of these blobs, those of the chosen tasks; none where something that was named is not here.
 
-        Raises:
-            NotFound, InputInvalid: a task that was named is not here, or is several.
+        Nothing is raised then, since the log of a pull is in by now, and the rest of a sync goes on.
         """
         from eventlog.sdk.chosen_blobs import blobs_of_tasks
 
         heads = self._store.heads()
         if heads != self._heads:
             with views_of(self._store, reports=True) as views:
-                self._known = blobs_of_tasks(views, self._ids(views))
+                try:
+                    ids = self._ids(views)
+                except (NotFound, InputInvalid):
+                    ids = set()
+                self._known = blobs_of_tasks(views, ids)
             self._heads = heads
         return among & self._known
 
     def check(self) -> None:
-        """Make sure that what was named is here; errors as for a call."""
+        """Make sure that what was named is here.
+
+        Raises:
+            NotFound, InputInvalid: a task or a project is not, or a task is several.
+        """
         with views_of(self._store) as views:
             self._ids(views)
 
@@ -67,8 +74,8 @@ class Choice:
         ids = {resolve(views, task) for task in self._tasks}
         if self._project is None and self._since is None:
             return ids
+        if self._project:
+            check_project(views, self._project)
         rows = views.find(TaskQuery(project=self._project, project_prefix=self._project is not None))
-        if self._project is not None and not rows:
-            raise NotFound(f"no task of a project '{self._project}': `eventlog ls` lists those there are")
         since = self._since or 0
         return ids | {row.id for row in rows if row.changed >= since or row.status == RUNNING}

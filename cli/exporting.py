@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eventlog.cli.moments import size
-from eventlog.cli.naming import resolve
+from eventlog.cli.naming import check_project, resolve
 from eventlog.cli.opening import as_json, examples, opened_store, time_option, views_of
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
@@ -77,6 +77,8 @@ def _selection(
 
     if not projects and not tasks and since is None:
         return None
+    for project in projects:
+        check_project(views, project)
     ids = sorted({resolve(views, task) for task in tasks})
     return Selection(tuple(sorted({*projects})), tuple(ids), since)
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from eventlog.cli.moments import how_long_ago, local_times
-from eventlog.cli.naming import close_to, listed, prefix_length
+from eventlog.cli.naming import check_project, listed, prefix_length
 from eventlog.cli.opening import as_json, examples, opened_views
-from eventlog.cli.printing import document, drawn, line, width
+from eventlog.cli.printing import document, drawn, line, nothing, width
 from eventlog.cli.tables import Cell, Column, plain_table, progress_cell, status_cell, table
+from eventlog.errors import NotFound
 
 if TYPE_CHECKING:
     from eventlog.projections import TaskQuery, TaskRow, Views
@@ -64,7 +65,8 @@ def command(
     """List tasks, the one that changed last first.
 
     On a terminal the first 50 are shown, elsewhere all, unless --limit says otherwise. Options that may be
-    given several times widen: --status failed --status stopped.
+    given several times widen: --status failed --status stopped. A project or a type that no task has is an
+    error; where others leave nothing over, that is said on stderr.
 
     With --json: a list, each task with id, project, name, type, status, progress, tags, system_tags, comment,
     created, changed.
@@ -92,7 +94,7 @@ def command(
     )
     with opened_views(home) as views:
         rows = views.find(query)
-        hint = "" if rows or as_json else _hint(views, query, project, types)
+        why = "" if rows else _why_none(views, query, project, types)
     more = bool(shown and len(rows) > shown)
     rows = rows[:shown]
     if as_json:
@@ -101,7 +103,7 @@ def command(
         document([row_document(row) for row in rows])
         return
     if not rows:
-        line((f"no tasks{hint}", "dim"))
+        nothing(why)
         return
     _print_rows(rows)
     if more and limit is None:
@@ -109,26 +111,22 @@ def command(
         line((f"the first {shown}; --limit 0 shows all", "dim"))
 
 
-def _hint(views: "Views", query: "TaskQuery", project: str | None, types: Sequence[str]) -> str:
-    """Why nothing may have been found: all are archived, or no task has that project or type."""
+def _why_none(views: "Views", query: "TaskQuery", project: str | None, types: Sequence[str]) -> str:
+    """What to say where nothing was found.
+
+    Raises:
+        NotFound: no task has that project or type.
+    """
     if archived := views.count(replace(query, system_tags=(ARCHIVED,))):
-        return f": {archived:,} {'is' if archived == 1 else 'are'} archived; --archived shows them"
+        return f"no tasks: {archived:,} {'is' if archived == 1 else 'are'} archived; --archived shows them"
+    if project:
+        check_project(views, project)
     known = views.types()
     unknown = [kind for kind in types if not kind.startswith("-") and kind not in known]
-    if unknown and known:
-        return f": none is of type {listed(unknown)}; there are {', '.join(known)}"
-    projects = [one for one in views.projects() if one]
-    if project is None or any(f"{one}/".startswith(f"{project}/") for one in projects):
-        return ""
-    # Each project, and those that it is under.
-    nested = {one[:end] for one in projects for end in _ends(one)}
-    meant = [one for one in sorted(nested) if one.lower().endswith(f"/{project.lower()}")]
-    meant = meant[:3] or close_to(project, sorted(nested))
-    return f": there is no project '{project}'" + (f"; did you mean {listed(meant)}?" if meant else "")
-
-
-def _ends(project: str) -> list[int]:
-    return [len(project), *(at for at, letter in enumerate(project) if letter == "/")]
+    if unknown:
+        advice = f"there are {', '.join(known)}" if known else "there are no tasks"
+        raise NotFound(f"no task of type {listed(unknown)}: {advice}")
+    return "no tasks"
 
 
 def _order(sort: str, reverse: bool) -> str:

@@ -21,7 +21,7 @@ from eventlog.cli.opening import (
     time_option,
     views_of,
 )
-from eventlog.cli.printing import Part, clean, cut_line, document, drawn, line
+from eventlog.cli.printing import Part, clean, cut_line, document, drawn, line, nothing
 from eventlog.cli.wording import kind_of, wording
 from eventlog.errors import NotFound
 from eventlog.events import EVENT_KINDS, REPORTS, TaskCompleted, TaskFailed, TaskStarted, TaskStopped
@@ -171,7 +171,7 @@ class _Printer:
         for one in events:
             self.show(one)
         if one is None:
-            line(("no events", "dim"))
+            nothing("no events")
 
     def show(self, one: "NumberedEvent") -> None:
         if one.session not in self.sessions:

@@ -8,14 +8,14 @@ import click
 
 from eventlog.cli.documents import model_document
 from eventlog.cli.moments import how_long_ago, local, size
-from eventlog.cli.naming import prefix_length, resolve
+from eventlog.cli.naming import check_project, prefix_length, resolve
 from eventlog.cli.opening import as_json, examples, opened_store, task_argument, views_of
-from eventlog.cli.printing import document, drawn, line
+from eventlog.cli.printing import document, drawn, line, nothing
 from eventlog.cli.tables import Cell, Column, table
 
 if TYPE_CHECKING:
     from eventlog.events import ModelLinked
-    from eventlog.projections import ModelState, Views
+    from eventlog.projections import ModelQuery, ModelState, Views
     from eventlog.store import Store
 
 __all__ = ["command"]
@@ -74,6 +74,8 @@ def command(
             limit=limit,
         )
         models = views.models(query)
+        if project and not models and not views.models(_of_project(project)):
+            check_project(views, project)
         notes = [] if links is None or as_json else list(_notes(store, views, models))
     if links is None:
         pairs: list[tuple[ModelLinked | None, ModelState]] = [(None, model) for model in models]
@@ -83,11 +85,17 @@ def command(
     if as_json:
         document([_document(link, model) for link, model in pairs])
     elif not pairs:
-        line(("no models", "dim"))
+        nothing("no models")
     else:
         _print(pairs)
         for note in notes:
             line((note, "dim"))
+
+
+def _of_project(project: str) -> "ModelQuery":
+    from eventlog.projections import ModelQuery
+
+    return ModelQuery(project=project, project_prefix=True, include_archived=True, limit=1)
 
 
 def _notes(store: "Store", views: "Views", models: Sequence["ModelState"]) -> Iterator[str]:

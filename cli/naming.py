@@ -1,5 +1,6 @@
 """Which task or model a person means, and what he may have meant where there is none of that name."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,15 @@ from eventlog.errors import InputInvalid, NotFound
 if TYPE_CHECKING:
     from eventlog.projections import TaskRow, Views
 
-__all__ = ["close_to", "full_name", "listed", "prefix_length", "resolve", "resolve_any"]
+__all__ = [
+    "check_project",
+    "close_to",
+    "full_name",
+    "listed",
+    "prefix_length",
+    "resolve",
+    "resolve_any",
+]
 
 # Looked through for names that are nearly the one given: those that changed last.
 MOST_COMPARED = 2000
@@ -22,6 +31,10 @@ def resolve(views: "Views", text: str) -> str:
     try:
         return views.resolve(text)
     except NotFound as error:
+        project = text.rstrip("/")
+        if project in _projects(views):
+            list_it = f"`eventlog ls --project {shlex.quote(project)}`"
+            raise NotFound(f"'{project}' is a project, not a task: {list_it} lists its tasks") from error
         named = views.find(TaskQuery(name=text, limit=MOST_SUGGESTED))
         meant = _distinct(map(full_name, named))
         meant = meant or close_to(text, map(full_name, views.find(TaskQuery(limit=MOST_COMPARED))))
@@ -56,6 +69,30 @@ def resolve_any(views: "Views", text: str) -> str:
         else:
             return text
         raise
+
+
+def check_project(views: "Views", project: str) -> None:
+    """Make sure that there are tasks in a project, or in one under it.
+
+    Raises:
+        NotFound: there are none; it says which project may have been meant.
+    """
+    known = _projects(views)
+    if project in known:
+        return
+    meant = [one for one in sorted(known) if one.lower().endswith(f"/{project.lower()}")]
+    meant = meant[:MOST_SUGGESTED] or close_to(project, sorted(known))
+    advice = f"did you mean {listed(meant)}?" if meant else "`eventlog ls` lists the tasks there are"
+    raise NotFound(f"no task of a project '{project}': {advice}")
+
+
+def _projects(views: "Views") -> set[str]:
+    """Each project that tasks are in, and those that it is under."""
+    return {one[:end] for one in views.projects() if one for end in _ends(one)}
+
+
+def _ends(project: str) -> list[int]:
+    return [len(project), *(at for at, letter in enumerate(project) if letter == "/")]
 
 
 def full_name(row: "TaskRow") -> str:

@@ -11,7 +11,7 @@ from eventlog.cli.documents import media_document, plot_document
 from eventlog.cli.moments import how_long_ago, local, size
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, catch_up, examples, opened_store, task_argument, views_of
-from eventlog.cli.printing import clean, counted, document, drawn, line
+from eventlog.cli.printing import clean, counted, document, drawn, line, nothing
 from eventlog.cli.tables import Column, table
 from eventlog.errors import InputInvalid, NotAvailable, NotFound
 from eventlog.projections import Media, Plot
@@ -80,7 +80,7 @@ def command(
             one["path"] = None if path is None else str(path)
         document(documents)
     elif not shown:
-        line(("no plots and no media", "dim"))
+        nothing("no plots and no media")
     elif saved is not None:
         count = sum(path is not None for path in saved.paths)
         line(f"wrote {counted(count, 'file')} to {saved.folder}")

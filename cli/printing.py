@@ -29,6 +29,7 @@ __all__ = [
     "first_problems",
     "is_terminal",
     "line",
+    "nothing",
     "text",
     "width",
 ]
@@ -105,6 +106,11 @@ def line(*parts: Part) -> None:
         console().print(text(*parts), soft_wrap=True)
     else:
         sys.stdout.write("".join(clean(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
+
+
+def nothing(words: str) -> None:
+    """Say that there is nothing to show: on stderr, so that whoever reads stdout gets just that."""
+    sys.stderr.write(f"eventlog: {clean(words)}\n")
 
 
 def cut_line(*parts: Part) -> None:

@@ -15,7 +15,7 @@ from eventlog.cli.metrics import of_machine
 from eventlog.cli.moments import iso
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, examples, opened_views, task_argument
-from eventlog.cli.printing import Part, console, document, drawn, line
+from eventlog.cli.printing import Part, console, document, drawn, line, nothing
 from eventlog.cli.tables import Cell, Column, table
 from eventlog.cli.task_page import figures, print_metrics
 from eventlog.cli.written_files import force_option, refuse_taken, written_whole
@@ -92,7 +92,7 @@ def command(
         elif as_json:
             document([_document(views, found, one, points=title is not None) for one in chosen])
         elif title is None or not drawn():
-            print_metrics(chosen) if chosen else line(("no scalars", "dim"))
+            print_metrics(chosen) if chosen else nothing("no scalars")
             if machine and drawn():
                 titles = " and ".join(sorted({one.title for one in machine}))
                 line((f"besides {titles}, by title", "dim"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -123,7 +123,7 @@ def command(
         delivered = None if only_pull else _deliver_alone(context)
         if delivered is None or seconds is not None:
             raise _no_remote()
-        _tell(context, url, delivered, None, None, as_json=as_json)
+        _tell(context, url, _Met(delivered), as_json=as_json)
     pull, push = not only_push, not only_pull
     try:
         wait = None if seconds is None else partial(await_remote, url, seconds, as_json=as_json)
@@ -133,19 +133,34 @@ def command(
             if seconds is not None:
 
                 def once() -> Told:
-                    return _told(
-                        url, *_meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
-                    )
+                    met = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
+                    told = _told(url, met)
+                    if met.not_found is not None and not told.words:
+                        raise met.not_found
+                    return told
 
                 watch_sync(store, once, seconds, pulls=pull, as_json=as_json)
-            results = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
+            met = _meet(store, url, chosen, jobs, pull=pull, push=push, anew=anew, repair=repair)
     except KeyboardInterrupt:
         if seconds is None:
             click.echo("eventlog: interrupted; the next sync goes on from here", err=True)
         sys.stdout.flush()
         # Threads of file systems may wait for a server that is gone, and an orderly exit would wait for them.
         os._exit(130)
-    _tell(context, url, *results, chosen=chosen is not None, as_json=as_json)
+    _tell(context, url, met, chosen=chosen is not None, as_json=as_json)
+
+
+class _Met(NamedTuple):
+    """What was done; None for what was not.
+
+    Attributes:
+        not_found: what was chosen by, and is not here though all was pulled.
+    """
+
+    delivered: "Resumed | None" = None
+    pulled: "PullResult | None" = None
+    pushed: "PushResult | None" = None
+    not_found: EventlogError | None = None
 
 
 @contextmanager
@@ -182,7 +197,7 @@ def _meet(
     push: bool,
     anew: bool,
     repair: bool,
-) -> tuple["Resumed | None", "PullResult | None", "PushResult | None"]:
+) -> _Met:
     """Deliver, pull and push; what was done of each."""
     choice = Choice(store, *chosen) if chosen else None
     if choice and not pull:
@@ -190,8 +205,11 @@ def _meet(
     delivered = _deliver(store) if push else None
     pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair)
     if choice and pull:
-        choice.check()
-    return delivered, pulled, pushed
+        try:
+            choice.check()
+        except (InputInvalid, NotFound) as error:
+            return _Met(delivered, pulled, pushed, error)
+    return _Met(delivered, pulled, pushed)
 
 
 def _no_remote() -> InputInvalid:
@@ -201,15 +219,18 @@ def _no_remote() -> InputInvalid:
 def _tell(
     context: click.Context,
     url: str,
-    delivered: "Resumed | None",
-    pulled: "PullResult | None",
-    pushed: "PushResult | None",
+    met: _Met,
     *,
     chosen: bool = False,
     as_json: bool,
 ) -> NoReturn:
-    """Print what was done, and exit."""
-    told = _told(url, delivered, pulled, pushed)
+    """Print what was done, and exit.
+
+    Raises:
+        NotFound, InputInvalid: what was chosen by is not here.
+    """
+    delivered, pulled, pushed, not_found = met
+    told = _told(url, met)
     if as_json:
         document({**told.document, "problems": told.problems})
     else:
@@ -220,18 +241,20 @@ def _tell(
             if result is not None:
                 line(f"{verb} {_words(result, where)}")
         for problem in first_problems(told.problems):
-            line((problem, "red"))
+            if not_found is None or problem != str(not_found):
+                line((problem, "red"))
+    if not_found is not None:
+        sys.stdout.flush()
+        raise not_found
     context.exit(1 if told.problems else 0)
 
 
-def _told(
-    url: str,
-    delivered: "Resumed | None",
-    pulled: "PullResult | None",
-    pushed: "PushResult | None",
-) -> Told:
+def _told(url: str, met: _Met) -> Told:
+    delivered, pulled, pushed, not_found = met
     results = (delivered, pulled, pushed)
     problems = list(dict.fromkeys(line for one in results if one for line in one.problems))
+    if not_found is not None:
+        problems.append(str(not_found))
     told: dict[str, Any] = {"remote": url or None, "pulled": _document(pulled), "pushed": _document(pushed)}
     words = []
     if delivered is not None:

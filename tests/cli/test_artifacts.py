@@ -17,7 +17,7 @@ def test_artifacts_are_listed_with_size_and_hash(eventlog: Run, tasks: Path) -> 
     assert header == ["NAME", "KIND", "SIZE", "FILE", "UPLOADED", "SHA-256"]
     assert model[:5] == ["model", "file", "19", "B", "model.bin"]
     assert model[-1] == DIGEST
-    assert eventlog("artifacts", "77cc").out == "no artifacts\n"
+    assert eventlog("artifacts", "77cc").err == "eventlog: no artifacts\n"
 
 
 def test_an_artifact_that_is_at_a_url_alone_is_listed_and_said_to_be_there(eventlog: Run, rich: Path) -> None:

@@ -31,6 +31,17 @@ def test_it_says_what_it_wrote_and_that_there_is_nothing_new(tasks: Path, eventl
     assert (done["files"], done["problems"], done["url"]) == (0, [], str(out))
 
 
+def test_a_project_that_there_is_not_is_an_error_and_not_chosen_for_good(
+    tasks: Path, eventlog: Run, tmp_path: Path
+):
+    done = eventlog("export", str(tmp_path / "out"), "--project", "digit")
+    assert (done.code, done.err) == (
+        1,
+        "eventlog: no task of a project 'digit': did you mean 'digits'?\n",
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_tasks_are_chosen_as_elsewhere(tasks: Path, eventlog: Run, tmp_path: Path):
     done = eventlog("export", str(tmp_path / "one"), "--task", "digits/baseline", "--json")
     assert json.loads(done.out)["tasks"] == 1

@@ -58,7 +58,6 @@ def test_json_has_the_documented_keys_and_whole_values(eventlog: Run, tasks: Pat
     [
         (["--project", "digits/other"], {"broken"}),
         (["--project", "digits"], {"broken", "wider", "baseline"}),
-        (["--project", "dig"], set()),
         (["--status", "failed"], {"broken"}),
         (["--status", "-failed"], {"wider", "baseline"}),
         (["--status", "failed", "--status", "completed"], {"broken", "wider", "baseline"}),
@@ -125,7 +124,7 @@ def test_a_name_from_elsewhere_cannot_drive_the_terminal_or_break_the_line(
 
 def test_an_empty_store_says_so(eventlog: Run, store: Store) -> None:
     outcome = eventlog("ls")
-    assert (outcome.code, outcome.out) == (0, "no tasks\n")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "eventlog: no tasks\n")
     assert eventlog("ls", "--json").out == "[]\n"
 
 
@@ -140,19 +139,24 @@ def test_a_running_task_of_a_living_process_shows_its_progress(eventlog: Run, st
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--type", "foo"], "no tasks: none is of type 'foo'; there are testing, training\n"),
-        (["-p", "other"], "no tasks: there is no project 'other'; did you mean 'digits/other'?\n"),
-        (["-p", "digit"], "no tasks: there is no project 'digit'; did you mean 'digits'?\n"),
-        (["-p", "quux"], "no tasks: there is no project 'quux'\n"),
-        (["-p", "digits", "--status", "stopped"], "no tasks\n"),
+        (["--type", "foo", "--json"], "no task of type 'foo': there are testing, training\n"),
+        (["-p", "other"], "no task of a project 'other': did you mean 'digits/other'?\n"),
+        (["-p", "digit"], "no task of a project 'digit': did you mean 'digits'?\n"),
+        (["-p", "quux"], "no task of a project 'quux': `eventlog ls` lists the tasks there are\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_where_nothing_is_found_a_slip_is_pointed_out(
+def test_a_project_or_a_type_that_no_task_has_is_an_error(
     eventlog: Run, tasks: Path, arguments: list[str], said: str
 ) -> None:
-    assert eventlog("ls", *arguments).out == said
-    assert eventlog("ls", *arguments, "--json").out == "[]\n"
+    outcome = eventlog("ls", *arguments)
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", f"eventlog: {said}")
+
+
+def test_where_filters_leave_nothing_over_only_stderr_says_so(eventlog: Run, tasks: Path) -> None:
+    outcome = eventlog("ls", "-p", "digits", "--status", "stopped")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "eventlog: no tasks\n")
+    assert eventlog("ls", "-p", "digits", "--status", "stopped", "--json").out == "[]\n"
 
 
 def test_archived_tasks_are_listed_when_asked_for_and_deleted_ones_never(eventlog: Run, store: Store) -> None:
@@ -166,6 +170,6 @@ def test_archived_tasks_are_listed_when_asked_for_and_deleted_ones_never(eventlo
     assert names(eventlog("ls", "--json")) == ["kept"]
     assert names(eventlog("ls", "--archived", "--json", "--sort", "name")) == ["kept", "put away"]
     assert eventlog("ls", "--archived", "--project", "put away").lines[1].endswith("archived")
-    nothing = eventlog("ls", "--project", "put away").out
-    assert nothing == "no tasks: 1 is archived; --archived shows them\n"
+    nothing = eventlog("ls", "--project", "put away").err
+    assert nothing == "eventlog: no tasks: 1 is archived; --archived shows them\n"
     assert names(eventlog("ls", "--status", "published", "--json")) == ["kept"]

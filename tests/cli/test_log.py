@@ -153,7 +153,7 @@ def test_following_a_task_that_has_ended_shows_its_last_events(eventlog: Run, ta
 
 
 def test_a_history_without_events_says_so(eventlog: Run, tasks: Path) -> None:
-    assert eventlog("log", BASELINE, "--since", "2099-01-01").out == "no events\n"
+    assert eventlog("log", BASELINE, "--since", "2099-01-01").err == "eventlog: no events\n"
     assert eventlog("log", BASELINE, "--since", "2099-01-01", "--json").out == "[]\n"
 
 

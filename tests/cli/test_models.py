@@ -32,14 +32,18 @@ def test_a_task_s_models_are_listed_with_what_they_are_to_it(eventlog: Run, rich
     assert linked[1]["made_by"] == RICH
     assert linked[1]["metadata"]["accuracy"]["value"] == "0.97"
     assert [line.split()[1] for line in eventlog("models", RICH).lines[1:]] == ["input", "output"]
-    assert eventlog("models", BASELINE).out == "no models\n"
+    assert eventlog("models", BASELINE).err == "eventlog: no models\n"
+    assert eventlog("models", "--project", "digits/other").err == "eventlog: no models\n"
+    slip = eventlog("models", "--project", "digit")
+    assert (slip.code, slip.out) == (1, "")
+    assert slip.err == "eventlog: no task of a project 'digit': did you mean 'digits'?\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
         (["--project", "digits"], [MODEL, BASE_MODEL]),
-        (["--project", "dig"], []),
+        (["--project", "digits/other"], []),
         (["--tag", "best"], [MODEL]),
         (["--tag", "-best"], [BASE_MODEL]),
         (["--name", "^ba"], [BASE_MODEL]),

@@ -25,8 +25,8 @@ def test_plots_and_media_are_listed_as_last_reported(eventlog: Run, rich: Path) 
     ]
     chosen = json.loads(eventlog("plots", RICH, "samples", "../../x", "--json").out)
     assert [(one["kind"], one["iteration"], one["size"]) for one in chosen] == [("image", 1, len(IMAGE))]
-    assert eventlog("plots", BASELINE).out == "no plots and no media\n"
-    assert eventlog("plots", MODEL).out == "no plots and no media\n"
+    assert eventlog("plots", BASELINE).err == "eventlog: no plots and no media\n"
+    assert eventlog("plots", MODEL).err == "eventlog: no plots and no media\n"
     for wrong, words in (
         (["PR"], "there is no plot titled 'PR' there; there is broken, confusion matrix, roc, samples"),
         (["samples", "PR"], "there is no series 'PR' of 'samples' there; there is "),

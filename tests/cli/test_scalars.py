@@ -98,7 +98,7 @@ def test_a_series_without_a_finite_value_says_so(eventlog: Run, store: Store, va
 
 
 def test_a_task_without_scalars_says_so(eventlog: Run, tasks: Path) -> None:
-    assert eventlog("scalars", "77cc").out == "no scalars\n"
+    assert eventlog("scalars", "77cc").err == "eventlog: no scalars\n"
     assert eventlog("scalars", "77cc", "--json").out == "[]\n"
     assert eventlog("scalars", "77cc", "--csv").out.strip() == '"title","series","iteration","time","value"'
 

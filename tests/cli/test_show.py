@@ -225,6 +225,15 @@ def test_a_name_that_is_nearly_one_is_met_with_it(eventlog: Run, tasks: Path, ty
         assert outcome.err == f"eventlog: no task '{typed}': did you mean {meant}?\n"
 
 
+@pytest.mark.parametrize("named", ["digits", "digits/other", "digits/"])
+def test_a_project_is_said_to_be_one(eventlog: Run, tasks: Path, named: str) -> None:
+    outcome = eventlog("show", named)
+    project = named.removesuffix("/")
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"eventlog: '{project}' is a project, not a task: ")
+    assert f"`eventlog ls --project {project}`" in outcome.err
+
+
 def test_a_name_like_no_other_is_met_with_how_to_name_one(eventlog: Run, tasks: Path) -> None:
     assert "as `eventlog ls` shows them" in eventlog("show", "quux").err
 

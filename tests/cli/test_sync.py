@@ -254,6 +254,25 @@ def test_a_choice_of_what_there_is_not_is_one_line(
     assert outcome.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("half", [[], ["--pull"]])
+def test_what_was_pulled_is_told_though_what_was_chosen_was_not_in_it(
+    eventlog: Run, tasks: Path, remote: str, tmp_path: Path, half: list[str]
+) -> None:
+    pushed = eventlog("sync", remote).lines[1]
+    batches = pushed.removeprefix("pushed ").split(" and ")[0]
+    second = {"EVENTLOG_HOME": str(tmp_path / "second")}
+    outcome = eventlog("sync", remote, "--project", "nothing", *half, **second)
+    assert outcome.code == 1
+    assert outcome.lines[0].startswith(f"pulled {batches} and 0 blobs (")
+    assert outcome.lines[0].endswith("; 2 blobs are not here")
+    assert outcome.err.startswith("eventlog: no task of a project 'nothing': ")
+    assert eventlog("ls", "--json", **second).out == eventlog("ls", "--json").out
+    outcome = eventlog("sync", remote, "--project", "nothing", "--json", *half, **second)
+    told = json.loads(outcome.out)
+    assert (outcome.code, told["pulled"]["batches"]) == (1, 0)
+    assert outcome.err == f"eventlog: {told['problems'][0]}\n"
+
+
 # Looking first.
 
 
