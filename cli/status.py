@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from eventlog.cli.moments import iso, local, moment, size
+from eventlog.cli.moments import how_long_ago, iso, local, moment, size
 from eventlog.cli.opening import as_json, examples, opened_store
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
@@ -51,7 +51,8 @@ def command(home: Path | None, as_json: bool) -> None:
     with id, host, user, process, started, tasks; and the numbers of those that ended, died, which is without
     closing, or are elsewhere), remote, unpushed_batches (null if not known), remote_problems, waiting (of
     hosts that share the home, by host, the number of dead sessions whose last events are not committed),
-    watchers (a list with remote, alive, last_push, unpushed_batches of this store, failing_since, problem).
+    watchers (a list with remote, alive, last_push, unpushed_batches of this store, failing_since, problem),
+    last_met (null, or remote and time: the last that was pushed to or pulled from).
     """
     with opened_store(home) as store:
         views, behind = _catch_up(store)
@@ -128,6 +129,7 @@ def _facts(
         "remote_problems": remote.problems if remote else [],
         "waiting": _waiting(store.home),
         "watchers": _watchers(store),
+        "last_met": _last_met(store),
     }
 
 
@@ -150,6 +152,13 @@ def _look_at_remote(store: "Store") -> _Remote | None:
     except EventlogError as error:
         return _Remote(url, None, [str(error)])
     return _Remote(url, missing.batches, missing.problems)
+
+
+def _last_met(store: "Store") -> dict[str, Any] | None:
+    from eventlog.sync.remembered import last_met
+
+    met = last_met(store.home)
+    return None if met is None else {"remote": met[0], "time": iso(met[1])}
 
 
 def _waiting(home: Path) -> dict[str, int]:
@@ -269,6 +278,8 @@ def _ended(closed: int, not_closed: int) -> str:
 
 def _remote(facts: Mapping[str, Any]) -> Cell:
     url = facts["remote"]
+    if url is None and (met := facts["last_met"]):
+        return Cell(f"none configured; last met {met['remote']}, {how_long_ago(moment(met['time']))}")
     if url is None:
         return Cell("none configured")
     if facts["remote_problems"]:

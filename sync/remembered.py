@@ -1,6 +1,7 @@
 """Which remotes a store has met, the last one first: where to look for a blob that is not here.
 
-They lie in ``cache/remotes``, a URL a line, and may be deleted. A URL with a secret in it is not kept.
+They lie in ``cache/remotes``, a URL a line, and may be deleted; the file's time is when the first of them was
+met. A URL with a secret in it is not kept.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ from eventlog.store import Store
 from eventlog.sync.file_systems import has_secrets
 from eventlog.sync.remote import Remote
 
-__all__ = ["is_remembered", "remember", "remembered"]
+__all__ = ["is_remembered", "last_met", "remember", "remembered"]
 
 MOST = 8
 LONGEST = 4096
@@ -23,7 +24,11 @@ def remember(store: Store, url: str | os.PathLike[str], remote: Remote) -> None:
     if store.read_only or has_secrets(given):
         return
     known = remembered(store.home)
-    if known[:1] == [given] or not _is_sound(given):
+    if not _is_sound(given):
+        return
+    if known[:1] == [given]:
+        with contextlib.suppress(OSError):
+            os.utime(_path(store.home))
         return
     lines = [given, *(one for one in known if one != given)][:MOST]
     path = _path(store.home)
@@ -50,6 +55,15 @@ def remembered(home: Path) -> list[str]:
     except OSError:
         return []
     return [one for one in text.splitlines() if _is_sound(one)][:MOST]
+
+
+def last_met(home: Path) -> tuple[str, int] | None:
+    """The remote that the store in a folder met last, and when, in milliseconds since 1970-01-01 UTC."""
+    known = remembered(home)
+    try:
+        return (known[0], _path(home).stat().st_mtime_ns // 1_000_000) if known else None
+    except OSError:
+        return None
 
 
 def _kept(url: str | os.PathLike[str], remote: Remote) -> str:

@@ -10,11 +10,14 @@ from eventlog.store import Store
 from tests.cli.running import BASELINE, Run
 
 
-def test_the_page_says_where_what_and_how_it_stands(eventlog: Run, tasks: Path) -> None:
+def test_the_page_says_where_what_and_how_it_stands(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
     outcome = eventlog("status")
     assert outcome.code == 0
     assert outcome.lines[0] == str(tasks)
     assert "  remote  none configured" in outcome.lines
+    assert eventlog("sync", str(tmp_path / "remote")).code == 0
+    met = rf"  remote  none configured; last met {re.escape(str(tmp_path / 'remote'))}, \d+s ago"
+    assert any(re.fullmatch(met, line) for line in eventlog("status").lines)
     assert any(
         re.fullmatch(r"  views   up to date; \d+ batch(es)? folded just now", line) for line in outcome.lines
     )
@@ -37,6 +40,7 @@ def test_json_has_the_documented_keys(eventlog: Run, tasks: Path) -> None:
         "remote_problems",
         "waiting",
         "watchers",
+        "last_met",
     ]
     with Store.open(tasks) as store:
         assert document["store"] == store.id.hex()

@@ -122,13 +122,14 @@ def test_a_store_that_cannot_be_written_has_them_for_this_process_alone(record: 
 
 
 def test_a_url_with_a_secret_is_not_remembered(tmp_path: Path, home: Path) -> None:
-    from eventlog.sync.remembered import remember, remembered
+    from eventlog.sync.remembered import last_met, remember, remembered
     from eventlog.sync.remote import Remote
 
     with Store.open(home) as store:
         for url in ("memory://user:hunter2@host/runs", "memory://runs?key=hunter2"):
             remember(store, url, Remote(url))
             assert remembered(home) == []
+            assert last_met(home) is None
         remember(store, "memory://runs", Remote("memory://runs"))
         for number in range(20):
             remember(store, tmp_path / str(number), Remote(tmp_path / str(number)))
