@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,9 +157,9 @@ def _print_rows(rows: Sequence["TaskRow"]) -> None:
                 [row.id[:length] for row in rows],
                 [f"{row.project}/{row.name}" if row.project else row.name for row in rows],
                 [row.status for row in rows],
-                ["" if row.progress is None else f"{row.progress}%" for row in rows],
+                [_percent(row.progress) for row in rows],
                 local_times(row.changed for row in rows),
-                [", ".join(_tags(row)) for row in rows],
+                [", ".join(_tags(row) if row.system_tags else row.tags) for row in rows],
             ),
         )
         return
@@ -176,6 +177,11 @@ def _print_rows(rows: Sequence["TaskRow"]) -> None:
         for row in rows
     ]
     table(_columns(), cells)
+
+
+@cache
+def _percent(progress: int | None) -> str:
+    return "" if progress is None else f"{progress}%"
 
 
 def _tags(row: "TaskRow") -> list[str]:

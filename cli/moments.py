@@ -45,6 +45,7 @@ STEPS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 QUARTER = 900
 DAY_MS = 86_400_000
 QUARTERS = frozenset((f"{minute:02}:00", f"{minute + 14}:59") for minute in (0, 15, 30, 45))
+SECONDS = [f"{second:02}" for second in range(60)]
 DAYS_BACK = {"today": 0, "yesterday": 1}
 
 _amount = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([a-z]+)")
@@ -132,17 +133,18 @@ def local_times(moments: Iterable[int]) -> list[str]:
     Hours and days are worked out once for each quarter of an hour that some of the moments are in.
     """
     quarters: dict[int, tuple[str, int]] = {}
+    minutes: dict[int, str] = {}
     texts = []
     for moment in moments:
-        quarter, rest = divmod(moment // 1000, QUARTER)
-        known = quarters.get(quarter)
-        if known is None:
-            known = quarters[quarter] = _quarter(quarter * QUARTER)
-        hour, minute = known
-        if hour and moment:
-            texts.append(f"{hour}{minute + rest // 60:02}:{rest % 60:02}")
-        else:
-            texts.append(local(moment))
+        minute, second = divmod(moment // 1000, 60)
+        begins = minutes.get(minute)
+        if begins is None:
+            quarter, rest = divmod(minute, QUARTER // 60)
+            if quarter not in quarters:
+                quarters[quarter] = _quarter(quarter * QUARTER)
+            hour, first = quarters[quarter]
+            begins = minutes[minute] = f"{hour}{first + rest:02}:" if hour else ""
+        texts.append(begins + SECONDS[second] if begins and moment else local(moment))
     return texts
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from eventlog.cli.printing import Part, clean, console, drawn, text
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Column", "bar", "fields", "plain_table", "progress_cell", "status_cell", "table"]
 
 GAP = 2
+# Lines that are laid out before they are written.
+AT_ONCE = 4096
 MIN_WIDTH = 4
 STATUS_STYLES = {
     "created": "dim",
@@ -73,7 +76,10 @@ def plain_table(columns: Sequence[Column], words: Sequence[Sequence[str]], inden
     laid_out = [_laid_out(its, right=column.right) for column, its in zip(columns, words, strict=True)]
     line = " " * indent + (" " * GAP).join([form for form, _ in laid_out])
     rows = zip(*[its for _, its in laid_out], strict=True)
-    sys.stdout.write("\n".join([*map(str.rstrip, map(line.__mod__, rows)), ""]))
+    lines = map(str.rstrip, map(line.__mod__, rows))
+    # In parts, so that the memory that one took is taken again for the next.
+    while part := list(islice(lines, AT_ONCE)):
+        sys.stdout.write("\n".join([*part, ""]))
 
 
 def fields(rows: Sequence[tuple[str, Cell | str]], indent: int = 0) -> None:
