@@ -31,6 +31,7 @@ class Start(msgspec.Struct, frozen=True):
         offset: what is added to the iterations that are reported.
         asked: what was asked for in a draft, of the fields of `ExecutionRecorded`.
         goes_on: it was there before, and nothing of it was reset.
+        is_new: it was not there before.
         monitor_offset: what is added to the seconds for which the machine is reported.
     """
 
@@ -44,6 +45,7 @@ class Start(msgspec.Struct, frozen=True):
     asked: dict[str, str] = msgspec.field(default_factory=dict)
     goes_on: bool = False
     monitor_offset: int = 0
+    is_new: bool = False
 
 
 def start_task(
@@ -106,7 +108,7 @@ def _begin(
         else:
             append(TaskCreated, task, name, project, task_type)
         _run(store, task, tags, choice)
-    return Start(task, project, name, task_type)
+    return Start(task, project, name, task_type, is_new=not again)
 
 
 def _go_on(

@@ -1,6 +1,7 @@
 """What an object became when it was kept: the facts that an artifact's event holds."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["StoredObject", "content_type", "cut_preview", "safe_file_name", "shown_size"]
 
@@ -66,7 +67,9 @@ def content_type(file_name: str) -> str:
             return known
     import mimetypes
 
-    return mimetypes.guess_type(file_name)[0] or ""
+    # What Python knows itself; the files of the system are read for others alone, which takes milliseconds.
+    known = mimetypes.types_map.get(Path(lower).suffix, "")
+    return known or mimetypes.guess_type(file_name)[0] or ""
 
 
 def cut_preview(text: str) -> str:

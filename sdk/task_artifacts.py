@@ -239,6 +239,9 @@ class TaskArtifacts(TaskBase):
 
         self._keeps_models = output_uri is True
         if output_uri is None and not self._store.configuration.default_output_uri:
+            if self._run is not None and self._run.start.is_new:
+                # What is known need not be folded from the log when something is uploaded.
+                self._destination = ""
             return
         if overridden() and self._state().destination:
             self._destination = self._state().destination

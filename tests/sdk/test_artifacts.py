@@ -47,6 +47,22 @@ def test_a_file_comes_back_under_its_own_name(task: Task, tmp_path: Path) -> Non
     assert repr(artifact) == "<Artifact 'weights': custom, 3,145,728 bytes>"
 
 
+def test_what_a_new_task_uploads_folds_nothing(task: Task, home: Path) -> None:
+    assert task.upload_artifact("numbers", {"a": 1})
+    assert not (home / "views" / "data.mdb").exists()
+    assert task.artifacts["numbers"].get() == {"a": 1}
+    assert (home / "views" / "data.mdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.HTML", "text/html"), ("a.csv.gz", "text/csv"), ("a.tar.gz", "application/x-tar"), ("a", "")],
+)
+def test_a_file_s_name_speaks_of_its_media_type(task: Task, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    assert put(task, "file", tmp_path / name).type_data.content_type == said
+
+
 def test_what_a_script_writes_into_a_copy_never_reaches_the_artifact(task: Task, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("as it was")
     artifact = put(task, "a", tmp_path / "a.txt")
