@@ -44,6 +44,7 @@ MODULES = {
     "rebuild": "rebuild",
 }
 
+HIGHEST_STANDARD = 2
 EPILOG = """
 \b
 Examples:
@@ -110,11 +111,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run `eventlog` with these arguments, by default those of the process, and exit."""
     # Commands make many objects and hardly any cycles: collecting these would take longer than all the rest.
     gc.set_threshold(50_000, 20, 50)
+    _have_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows fewer characters gets question marks, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     sys.exit(_run(arguments))
+
+
+def _have_standard_streams() -> None:
+    """Open those that whoever called has closed, to nowhere.
+
+    Else the log would be opened under the number of one of them, and what is printed be written into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= HIGHEST_STANDARD:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -135,7 +149,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        why = error.strerror or str(error)
+        return _failed(f"{error.filename}: {why}" if error.filename else why)
     return code if isinstance(code, int) else 0
 
 

@@ -149,6 +149,18 @@ def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str], tasks:
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("command", [("scalars", BASELINE, "--csv"), ("ls", "--status", "stopped")])
+def test_streams_that_are_closed_are_as_good_as_nowhere(
+    environment: dict[str, str], tasks: Path, command: tuple[str, ...]
+) -> None:
+    # What is printed must not get into a file of the store that was opened under the number of a stream.
+    before = (tasks / "log" / "data.mdb").read_bytes()
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    done = subprocess.run([*closed, *EVENTLOG, *command], env=environment, timeout=60)
+    assert done.returncode == 0
+    assert (tasks / "log" / "data.mdb").read_bytes() == before
+
+
 def test_ctrl_c_ends_quietly_with_130(environment: dict[str, str], store: Store) -> None:
     store.session.append(events.TaskCreated, BASELINE, "running", "digits")
     store.session.append(events.TaskStarted, BASELINE)
