@@ -34,6 +34,9 @@ def tell_plan(
     Args:
         home: of the store; where there is none yet, all of the remote is new.
         chosen: says which blobs travel.
+
+    Raises:
+        NotFound, InputInvalid: a task or a project that was named is not here, and would not come.
     """
     from eventlog.sync import planned
 
@@ -45,6 +48,9 @@ def tell_plan(
 
         choice = Choice(store, *chosen) if chosen else None
         plans = planned(store, url, tell, choose=choice, pull=pull, push=push)
+        # Where more of the log would come, what was named may come with it.
+        if choice and not (plans[0] and plans[0].total.batches):
+            choice.check()
     if as_json:
         problems = [problem for plan in plans if plan for problem in plan.problems]
         pulled, pushed = map(_document, plans)

@@ -243,7 +243,7 @@ def test_what_is_asked_for_and_cannot_be_had_is_one_line(
     "options",
     [["--task", "nothing"], ["--project", "nothing"], ["--task", "digits/baseline", "--task", "no"]],
 )
-@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"]])
+@pytest.mark.parametrize("half", [[], ["--push"], ["--pull"], ["--dry-run"]])
 def test_a_choice_of_what_there_is_not_is_one_line(
     eventlog: Run, tasks: Path, remote: str, options: list[str], half: list[str]
 ) -> None:
