@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eventlog.errors import InputInvalid, NotFound
 
 if TYPE_CHECKING:
-    from eventlog.projections import TaskRow, Views
+    from eventlog.projections import ModelState, TaskRow, Views
 
 __all__ = [
     "check_project",
@@ -35,6 +35,9 @@ def resolve(views: "Views", text: str) -> str:
         if project in _projects(views):
             list_it = f"`eventlog ls --project {shlex.quote(project)}`"
             raise NotFound(f"'{project}' is a project, not a task: {list_it} lists its tasks") from error
+        if models := _models_with(views, text):
+            which = f"'{full_name(models[0])}'"
+            raise NotFound(f"'{text}' is a model, {which}, not a task: `eventlog show` shows it") from error
         named = views.find(TaskQuery(name=text, limit=MOST_SUGGESTED))
         meant = _distinct(map(full_name, named))
         meant = meant or close_to(text, map(full_name, views.find(TaskQuery(limit=MOST_COMPARED))))
@@ -50,13 +53,10 @@ def resolve_any(views: "Views", text: str) -> str:
         NotFound: `text` means nothing of these.
         InputInvalid: it means several.
     """
-    from eventlog.projections import ModelQuery
-
     try:
         return resolve(views, text)
     except NotFound:
-        models = views.models(ModelQuery(include_archived=True)) if text else []
-        meant = [model.id for model in models if model.id.startswith(text.lower())]
+        meant = [model.id for model in _models_with(views, text)]
         if len(meant) == 1:
             return meant[0]
         if meant:
@@ -69,6 +69,14 @@ def resolve_any(views: "Views", text: str) -> str:
         else:
             return text
         raise
+
+
+def _models_with(views: "Views", text: str) -> list["ModelState"]:
+    """The models whose ids begin with a text that is not empty."""
+    from eventlog.projections import ModelQuery
+
+    models = views.models(ModelQuery(include_archived=True)) if text else []
+    return [model for model in models if model.id.startswith(text.lower())]
 
 
 def check_project(views: "Views", project: str) -> None:
@@ -95,8 +103,8 @@ def _ends(project: str) -> list[int]:
     return [len(project), *(at for at, letter in enumerate(project) if letter == "/")]
 
 
-def full_name(row: "TaskRow") -> str:
-    """As a person names the task: project/name."""
+def full_name(row: "TaskRow | ModelState") -> str:
+    """As a person names it: project/name."""
     return f"{row.project}/{row.name}" if row.project else row.name
 
 

@@ -225,6 +225,14 @@ def test_a_name_that_is_nearly_one_is_met_with_it(eventlog: Run, tasks: Path, ty
         assert outcome.err == f"eventlog: no task '{typed}': did you mean {meant}?\n"
 
 
+def test_a_model_is_said_to_be_one_where_a_task_is_asked_for(eventlog: Run, rich: Path) -> None:
+    outcome = eventlog("artifacts", "bb11")
+    assert (outcome.code, outcome.err) == (
+        1,
+        "eventlog: 'bb11' is a model, 'digits/rich - 3', not a task: `eventlog show` shows it\n",
+    )
+
+
 @pytest.mark.parametrize("named", ["digits", "digits/other", "digits/"])
 def test_a_project_is_said_to_be_one(eventlog: Run, tasks: Path, named: str) -> None:
     outcome = eventlog("show", named)
