@@ -23,7 +23,7 @@ from eventlog.cli.opening import (
     time_option,
     views_of,
 )
-from eventlog.cli.printing import clean, document, line
+from eventlog.cli.printing import clean, document, line, nothing
 from eventlog.events import TextReported
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class _Printer:
         if self.as_json:
             document([self._document(one) for one in (reported[-limit:] if limit else reported)])
             return
+        if not reported and not self.one_a_line:
+            nothing("no lines")
         lines = ((one, text) for one in reported for text in self._lines(one))
         for one, text in deque(lines, limit) if limit else lines:
             self._print(one, text)

@@ -59,4 +59,4 @@ def check_moment(views: "Views", task: str, at: int) -> None:
         since = f": it was created at {local(created, precise=True)}" if created else ""
         raise NotFound(f"task {task} did not exist at {local(at, precise=True)}{since}")
     if at > time.time() * 1000:
-        click.echo(f"{local(at)} is still to come: the task is shown as it is now", err=True)
+        click.echo(f"eventlog: {local(at)} is still to come: the task is shown as it is now", err=True)

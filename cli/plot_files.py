@@ -80,7 +80,7 @@ def save_all(blobs: Blobs, shown: Sequence[Plot | Media], folder: Path) -> Saved
             if isinstance(one, Plot):
                 figure = _figure(blobs, one)
                 path = folder / _file_name(one, ".json", taken)
-                path.write_text(figure, encoding="utf-8")
+                _write(path, figure)
             elif one.blob:
                 path = folder / _file_name(one, _suffix(one.file_name), taken)
                 _copy(blobs, one, path)
@@ -94,7 +94,7 @@ def save_all(blobs: Blobs, shown: Sequence[Plot | Media], folder: Path) -> Saved
         return Saved(folder, paths, None, NO_PLOTLY, problems)
     page = folder / PAGE
     parts = (_part(at, *entry) for at, entry in enumerate(zip(shown, paths, figures, strict=True)))
-    page.write_text(f"{TOP}<script>{library}</script>\n{''.join(parts)}", encoding="utf-8")
+    _write(page, f"{TOP}<script>{library}</script>\n{''.join(parts)}")
     return Saved(folder, paths, page, "", problems)
 
 
@@ -104,6 +104,11 @@ def _figure(blobs: Blobs, plot: Plot) -> str:
     if not plot.blob:
         return plot.figure
     return read_blob(blobs, plot.blob, f"plot '{plot.title}'").decode("utf-8", "replace")
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path, force=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _copy(blobs: Blobs, media: Media, path: Path) -> None:

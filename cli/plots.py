@@ -94,8 +94,9 @@ def _not_among(known: Sequence["Plot | Media"], title: str, series: str | None) 
     titles = sorted({one.title for one in known})
     if title not in titles:
         return NotFound(f"there is no plot titled '{title}' there; there is {', '.join(titles) or 'none'}")
-    names = ", ".join(sorted({one.series for one in known if one.title == title}))
-    return NotFound(f"there is no series '{series}' of '{title}' there; there is {names}")
+    names = sorted({one.series for one in known if one.title == title})
+    there = ", ".join(name or "one without a name" for name in names)
+    return NotFound(f"there is no series '{series}' of '{title}' there; there is {there}")
 
 
 def _folder(save: Path | None, *, force: bool) -> Path:
@@ -103,7 +104,10 @@ def _folder(save: Path | None, *, force: bool) -> Path:
         return Path(tempfile.mkdtemp(prefix="eventlog-plots-"))
     if save.is_dir() and any(save.iterdir()) and not force:
         raise InputInvalid(f"{save} is not empty: choose another --save, or give --force")
-    save.mkdir(parents=True, exist_ok=True)
+    try:
+        save.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputInvalid(f"{save} cannot be made ({error.strerror}): choose another --save") from None
     return save
 
 

@@ -1,5 +1,6 @@
 """Signatures of heads, by SSH keys: made and checked by OpenSSH's own `ssh-keygen -Y`."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,7 +81,8 @@ def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *
     signed = signature_path(path)
     signature = sign(content, key, namespace) if key is not None else None
     # A signature of something else would look like proof of a forgery.
-    signed.unlink(missing_ok=True)
+    if os.path.lexists(signed):
+        signed.unlink()
     write_whole(path, content, force=force)
     if signature is not None:
         write_whole(signed, signature, force=force)

@@ -179,7 +179,9 @@ def _read_marker(objects: Objects, names: Names) -> list[str]:
     if not names.marker:
         if names.segments:
             return [f"{MARKER} is missing"]
-        raise RemoteInvalid(f"{objects.shown} is not a remote: it has no {MARKER}")
+        raise RemoteInvalid(
+            f"{objects.shown} is not a remote, as it has no {MARKER}: check the name, or push to it first"
+        )
     with objects.errors(MARKER), objects.open(MARKER) as file:
         text = file.read(64)
     if text == MARKER_TEXT:

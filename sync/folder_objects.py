@@ -61,7 +61,7 @@ class FolderObjects(Objects):
                 " or the stick is mounted"
             )
         self.check_name()
-        with self.errors(""):
+        with self.errors("", writing=True):
             Path(self._root).mkdir(exist_ok=True)
             self._identity = self._root_identity()
             # Before others can see that it is a remote, and take what they put there for safe.
