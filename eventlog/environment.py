@@ -22,6 +22,7 @@ from eventlog.errors import EventlogError, StoreInvalid
 from eventlog.lmdb_errors import explain, is_refusal
 from eventlog.mapped_files import check_data_file, reserve_lock_file
 from eventlog.waiters import Waiters
+from eventlog.write_turn import WriteTurn
 
 __all__ = ["Environment"]
 
@@ -117,8 +118,7 @@ class Environment:
         """Close it, once no transaction of this process is open."""
         with self._alone():
             self._closed = True
-            if self._environment is not None:
-                self._environment.close()
+            self._close_files()
 
     def reopen_after_fork(self) -> None:
         """Give the child of a fork a handle of its own now; it would get one when it first needs it."""
@@ -133,8 +133,8 @@ class Environment:
         self._changes = Waiters()
         # Who wants to be alone, if anybody does.
         self._alone_for: object = None
-        # The transactions of this process: the thread of each.
-        self._uses: dict[object, int] = {}
+        # The transactions of this process, by the turn that each may take: the thread of each.
+        self._uses: dict[WriteTurn, int] = {}
 
     def _open(self) -> None:
         environment = None
@@ -205,7 +205,7 @@ class Environment:
             }
         # All in one transaction, synced if it changes anything. It has to be one for writing: py-lmdb (3.0)
         # makes handles of no use that were opened in another.
-        with environment.begin(write=True) as transaction:
+        with WriteTurn(self.path), environment.begin(write=True) as transaction:
             return {
                 name: environment.open_db(name.encode(), txn=transaction, **flags)
                 for name, flags in self._flags.items()
@@ -214,19 +214,21 @@ class Environment:
     # Transactions, and the moments without any.
 
     @contextlib.contextmanager
-    def _use(self) -> Iterator[object]:
-        use = object()
+    def _use(self) -> Iterator[WriteTurn]:
+        use = WriteTurn(self.path)
         try:
             yield use
         finally:
             self._leave(use)
 
-    def _begin(self, use: object, *, write: bool) -> Any:
+    def _begin(self, use: WriteTurn, *, write: bool) -> Any:
         attempts = 0
         while True:
             self._enter(use)
             attempts += 1
             try:
+                if write:
+                    self._take_turn(use)
                 return self._environment.begin(write=write)
             except lmdb.MapResizedError:
                 self._leave(use)
@@ -244,7 +246,7 @@ class Environment:
             except lmdb.Error as error:
                 raise explain(self.path, error) from error
 
-    def _enter(self, use: object) -> None:
+    def _enter(self, use: WriteTurn) -> None:
         own = threading.get_ident()
         with self._changes.waiting() as wait:
             while True:
@@ -255,6 +257,12 @@ class Environment:
                         self._uses[use] = own
                         return
                 wait(WAIT_SECONDS)
+
+    def _take_turn(self, use: WriteTurn) -> None:
+        # Who writes within his own transaction, as signal handlers may, would wait for himself; LMDB refuses.
+        own = threading.get_ident()
+        if not any(thread == own and one.is_taken for one, thread in list(self._uses.items())):
+            use.take()
 
     def _abort(self, transaction: Any) -> None:
         """Undo a write transaction that failed.
@@ -273,7 +281,8 @@ class Environment:
         finally:
             self._free(who)
 
-    def _leave(self, use: object) -> None:
+    def _leave(self, use: WriteTurn) -> None:
+        use.give_back()
         if self._uses.pop(use, None) is not None and self._alone_for is not None:
             self._changes.notify()
 
@@ -320,9 +329,7 @@ class Environment:
 
     def _reopen(self) -> None:
         with self._alone():
-            if self._environment is not None:
-                self._environment.close()
-                self._environment = None
+            self._close_files()
             self._open()
 
     # Forks.
@@ -336,9 +343,8 @@ class Environment:
         """
         self._seize(threading.get_ident(), PAUSE_SECONDS)
         with self._lock:
-            if self._environment is not None and not self._uses and not self._closed:
-                self._environment.close()
-                self._environment = None
+            if not self._uses and not self._closed:
+                self._close_files()
 
     def resume(self) -> None:
         """Let transactions begin again after `pause`."""
@@ -350,9 +356,16 @@ class Environment:
         It is not closed: that would free the places of the parent's readers. py-lmdb (from 1.8 on) leaves
         what another process opened alone when it is let go of.
         """
+        for use in self._uses:
+            use.forget()
         self._start_afresh()
         self.databases = {}
         self._environment = None
+
+    def _close_files(self) -> None:
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
 
     def _open_if_needed(self) -> None:
         if self._environment is None:
