@@ -20,6 +20,7 @@ import lmdb
 
 from eventlog.errors import EventlogError, StoreInvalid
 from eventlog.lmdb_errors import explain, is_refusal
+from eventlog.lock_file import LockFile
 from eventlog.mapped_files import check_data_file, reserve_lock_file
 from eventlog.waiters import Waiters
 from eventlog.write_turn import WriteTurn
@@ -64,6 +65,7 @@ class Environment:
         self._read_only = read_only
         self._map_size = map_size
         self._environment: Any = None
+        self._lock_file: LockFile | None = None
         self._closed = False
         self._start_afresh()
         self._open()
@@ -148,6 +150,7 @@ class Environment:
             self.databases = self._open_databases(environment)
             if not self._read_only:
                 environment.reader_check()
+            self._lock_file = LockFile(self.path)
             self._environment = environment
         except lmdb.MapResizedError:
             # Another process made it grow between two of these steps.
@@ -358,14 +361,19 @@ class Environment:
         """
         for use in self._uses:
             use.forget()
+        if self._lock_file is not None:
+            self._lock_file.close()
         self._start_afresh()
         self.databases = {}
-        self._environment = None
+        self._environment = self._lock_file = None
 
     def _close_files(self) -> None:
         if self._environment is not None:
             self._environment.close()
             self._environment = None
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
 
     def _open_if_needed(self) -> None:
         if self._environment is None:
