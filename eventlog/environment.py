@@ -362,7 +362,7 @@ class Environment:
         for use in self._uses:
             use.forget()
         if self._lock_file is not None:
-            self._lock_file.close()
+            self._lock_file.forget()
         self._start_afresh()
         self.databases = {}
         self._environment = self._lock_file = None

@@ -80,6 +80,39 @@ def test_once_it_is_closed_or_its_process_was_killed_the_lock_file_is_nobodys(tm
         os.kill(child, 9)
 
 
+def test_what_a_child_holds_that_python_knows_nothing_of_is_in_nobodys_way(tmp_path: Path) -> None:
+    """As every program does while it is being started, for a moment: the turn, the lock file."""
+    program = """
+        import ctypes, os, signal, sys
+        from pathlib import Path
+        from eventlog.environment import Environment
+
+        def write(environment, work=lambda writing: None):
+            environment.write(work)
+            with environment.read():
+                pass
+
+        children = []
+
+        def fork(_):
+            children.append(ctypes.CDLL(None).fork())
+            if children[-1] == 0:
+                signal.pause()
+
+        environment = Environment(Path(sys.argv[1]), {"one": {}})
+        try:
+            write(environment, fork)
+            write(environment)
+            environment.close()
+            environment = Environment(Path(sys.argv[1]), {"one": {}})
+            write(environment)
+            environment.close()
+        finally:
+            os.kill(children[0], signal.SIGKILL)
+    """
+    run(program, tmp_path / "log")
+
+
 def test_where_there_is_no_lock_file_none_is_made(tmp_path: Path) -> None:
     file = LockFile(tmp_path)
     assert repr(file) == f"<LockFile {tmp_path}/lock.mdb>"
