@@ -7,7 +7,7 @@ from random import Random
 
 from benchmarks.processes import end_all, kill, wait_until
 from torture.fault import Fault, Outcome, Round
-from torture.promises import check_store
+from torture.promises import check_living, check_store
 from torture.workloads import WORKLOADS, noted_in, raised_in, start
 
 __all__ = ["FAULT"]
@@ -34,6 +34,9 @@ def play(this: Round) -> Outcome:
                 outcome.faults += kill(script, group=random.random() < 0.6)
             running.append(_start(random, home, notes, f"w{turn}-{number}"))
         time.sleep(LONGEST_SECONDS * random.random() ** 2)
+        # Not always, so that some are killed in their first moments, too.
+        if random.random() < 0.5 and (home / "log" / "data.mdb").exists():
+            check_living(outcome, home)
         outcome.faults += end_all()
         outcome.check(not (raised := raised_in(notes)), f"raised into a script: {raised}")
         if (home / "log").exists():

@@ -1,10 +1,12 @@
 """Whether a store keeps what it promises, looked at from outside once a fault is over."""
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.processes import wait_until
 from eventlog import events
 from eventlog.batch import FIRST_PREVIOUS, NumberedEvent
 from eventlog.errors import EventlogError, NotFound
@@ -17,6 +19,7 @@ from torture.workloads import Fact, artifact_bytes, fact_of
 __all__ = [
     "check_ends",
     "check_facts",
+    "check_living",
     "check_store",
     "check_verified",
     "check_views",
@@ -24,6 +27,7 @@ __all__ = [
     "read_log",
 ]
 
+LIVING_SECONDS = 120.0
 # By sort of call and label of the writer.
 Counts = Mapping[tuple[str, str], int]
 
@@ -69,6 +73,33 @@ def _is_made(home: Path) -> bool:
         # What is wrong with it is for others to tell.
         return True
     return True
+
+
+def check_living(outcome: Outcome, home: Path, seconds: float = LIVING_SECONDS) -> None:
+    """No process that lives is held up by those that died: each commits more, or ends.
+
+    Args:
+        seconds: how long they have for it.
+    """
+    try:
+        with Store.open(home, create=False, read_only=True) as store:
+            before = {session: _committed(store, session) for session in store.live_sessions()}
+
+            def waiting() -> set[bytes]:
+                living = store.live_sessions()
+                return {one for one in before.keys() & living if _committed(store, one) == before[one]}
+
+            with contextlib.suppress(TimeoutError):
+                wait_until(lambda: not waiting(), "who lives commits", seconds)
+            left = sorted(session.hex() for session in waiting())
+            outcome.check(not left, f"sessions of living processes commit no more: {left}")
+    except EventlogError as error:
+        outcome.check(False, f"the store cannot be opened while others use it: {error!r}")
+
+
+def _committed(store: Store, session: bytes) -> int:
+    record = store.record_of(session)
+    return record.next if record else 0
 
 
 def check_verified(outcome: Outcome, home: Path, when: str) -> None:

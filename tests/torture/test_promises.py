@@ -1,6 +1,9 @@
 """The checks of `python -m torture` tell what is broken: each is shown something that is."""
 
 import shutil
+import signal
+import subprocess
+import threading
 from pathlib import Path
 
 import lmdb
@@ -9,9 +12,9 @@ import pytest
 from eventlog import events
 from eventlog.store import Store
 from eventlog.sync import push
-from tests.eventlog.processes import run
+from tests.eventlog.processes import run, start
 from torture.fault import Outcome
-from torture.promises import check_facts, check_store
+from torture.promises import check_facts, check_living, check_store
 from torture.syncing import check_remote
 from torture.workloads import noted_in
 
@@ -140,6 +143,34 @@ def test_a_view_that_says_something_else_is_told(folder: Path) -> None:
             assert cursor.first()
             cursor.delete()
     assert any("is missing in the views" in line for line in checked(folder).broken)
+
+
+def test_a_living_process_that_commits_no_more_is_told(tmp_path: Path) -> None:
+    program = """
+        import sys
+        from pathlib import Path
+        from eventlog import events
+        from eventlog.store import Store
+
+        store = Store.open(Path(sys.argv[1]))
+        for _ in iter(int, 1):
+            store.session.append(events.TaskCreated, "0123456789abcdef" * 2, "task", "torture")
+            store.flush()
+            print("committed", flush=True)
+    """
+    with start(program, tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        drained = threading.Thread(target=process.stdout.read, daemon=True)
+        drained.start()
+        going, stopped = Outcome(), Outcome()
+        check_living(going, tmp_path)
+        process.send_signal(signal.SIGSTOP)
+        check_living(stopped, tmp_path, seconds=0.1)
+        process.kill()
+        drained.join()
+    assert going.broken == []
+    assert stopped.broken[0].startswith("sessions of living processes commit no more: ")
 
 
 def test_a_remote_whose_segment_is_cut_or_whose_blob_is_gone_is_told(folder: Path) -> None:
