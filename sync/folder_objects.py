@@ -175,6 +175,8 @@ class FolderObjects(Objects):
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object, whole or not at all; by reflink where the file system can.
 
+        In a block of `together`, the smallest are read and written, which takes less than to ask it.
+
         Raises:
             DataCorrupt: the file's bytes have another hash, or cannot be read.
         """
