@@ -9,7 +9,7 @@ import hashlib
 import re
 import struct
 import threading
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from operator import le
@@ -54,7 +54,7 @@ BLOB_PLACES = {
     "PlotReported": 7,
     "MediaReported": 7,
 }
-# Only where one of them is in a frame at all are its reports decoded further than their beginning.
+# Only where one of them is in a frame at all are its reports looked at for blobs.
 REPORTS_WITH_BLOBS = [kind.encode() for kind in sorted(REPORT_KINDS & BLOB_PLACES.keys())]
 SESSION_KINDS = frozenset({"TaskStarted", "TaskCompleted", "TaskFailed", "TaskStopped", "SessionEnded"})
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -263,8 +263,11 @@ def _read_reports(content: bytes, facts: BatchFacts) -> list[int]:
         return []
     try:
         heads = _heads_decoder.decode(content)
+        events = _raw_decoder.decode(content)
+        # Their fields, too, must be what MessagePack has, their text UTF-8.
+        deque(map(msgspec.msgpack.decode, (raw for raw in events if len(raw) <= LARGE_EVENT)), maxlen=0)
         if any(kind in content for kind in REPORTS_WITH_BLOBS):
-            for head, raw in zip(heads, _raw_decoder.decode(content), strict=True):
+            for head, raw in zip(heads, events, strict=True):
                 if head.kind in BLOB_PLACES:
                     facts.blobs |= _named_in(raw, head.kind)
     except UNDECODABLE as error:

@@ -12,6 +12,7 @@ import pytest
 
 from eventlog import events
 from eventlog.batch import FIRST_PREVIOUS, Batch, encode_batch
+from eventlog.check_batch import check_batch
 from eventlog.clock import MAX_TIME
 from eventlog.errors import DataCorrupt, StoreInvalid
 from eventlog.store import Store
@@ -97,6 +98,30 @@ def test_text_that_is_not_utf_8_is_damage(text: bytes) -> None:
         events.decode_event(bad)
     with pytest.raises(DataCorrupt):
         events.decode_events(b"\xdd\x00\x00\x00\x01" + bad)
+
+
+@pytest.mark.parametrize(
+    "iteration", [b"\xa2\xff\xfe", b"\xc7\x0c\xff" + b"\xff" * 12], ids=["text", "no such time"]
+)
+def test_a_report_with_a_field_that_nothing_can_read_is_damage_and_verify_says_so(iteration: bytes) -> None:
+    """What verify found nothing wrong with could not be pulled."""
+    started = events.encode_event(events.SessionStarted(5, "", "host", "user", 1, "eventlog", "3", []))
+    scalar = events.encode_event(scalar_at(5))
+    hostile = scalar[: scalar.rindex(b"train") + 5] + iteration + msgspec.msgpack.encode(0.5)
+    data = encode_batch(
+        store=b"s" * 16,
+        number=0,
+        previous=FIRST_PREVIOUS,
+        session=b"o" * 16,
+        first=0,
+        events=[started, hostile],
+        states=[0],
+        first_time=5,
+        last_time=5,
+    )
+    assert "has reports that cannot be decoded" in check_batch(data).problems[0]
+    with pytest.raises(DataCorrupt):
+        Batch.read(data).checked_states()
 
 
 def test_a_store_whose_log_was_emptied_does_not_become_a_new_one(home: Path) -> None:
