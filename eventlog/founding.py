@@ -18,7 +18,7 @@ import lmdb
 
 from eventlog.clock import wall_clock
 from eventlog.group_sync import sync_folders
-from eventlog.home import is_there, unusable
+from eventlog.home import is_there, refuse_orphans, unusable
 from eventlog.lmdb_errors import explain
 from eventlog.recovery import turn
 
@@ -34,11 +34,14 @@ def make_log(home: Path, databases: Iterable[str]) -> None:
         databases: the names of those in it.
 
     Raises:
+        StoreInvalid: it was there, and is lost: what it named is left.
         StoreFull, StoreReadOnly: there is no room, or no right.
     """
     with turn(home):
         if is_there(home):
             return
+        # Not before it is this one's turn: another may have made the store since, and views of it.
+        refuse_orphans(home)
         making = home / "temporary" / f"log-{os.urandom(4).hex()}"
         try:
             making.mkdir(mode=0o700)

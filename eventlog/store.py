@@ -76,7 +76,6 @@ class Store:
             if not create or read_only:
                 raise NotFound(f"no store at {home}: set EVENTLOG_HOME, or run a script that makes one")
             make_home(home)
-            refuse_orphans(home)
             make_log(home, DATABASES)
         self.environment = Environment(home / "log", DATABASES, read_only=read_only)
         try:

@@ -15,7 +15,9 @@ from eventlog.batch import FIRST_PREVIOUS, Batch, encode_batch
 from eventlog.check_batch import check_batch
 from eventlog.clock import MAX_TIME
 from eventlog.errors import DataCorrupt, StoreInvalid
+from eventlog.home import make_home
 from eventlog.store import Store
+from tests.eventlog.processes import run
 
 TASK = "5e" * 16
 
@@ -122,6 +124,26 @@ def test_a_report_with_a_field_that_nothing_can_read_is_damage_and_verify_says_s
     assert "has reports that cannot be decoded" in check_batch(data).problems[0]
     with pytest.raises(DataCorrupt):
         Batch.read(data).checked_states()
+
+
+def test_a_store_that_others_make_and_view_meanwhile_is_opened(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there when it was looked for; what is there later is not taken for what a lost log left."""
+
+    def make_later(folder: Path) -> None:
+        make_home(folder)
+        program = """
+            from eventlog.projections import Views
+            from eventlog.store import Store
+            with Store.open() as store, Views.open(store) as views:
+                views.catch_up()
+        """
+        run(program)
+
+    monkeypatch.setattr("eventlog.store.make_home", make_later)
+    with Store.open(home) as store:
+        assert store.heads() == {}
 
 
 def test_a_store_whose_log_was_emptied_does_not_become_a_new_one(home: Path) -> None:
