@@ -211,7 +211,7 @@ def read_chunk(path: Path) -> ChunkContents | None:
     header = data[: HEADER.size]
     if not any(data[: len(MAGIC)]) and not any(data[FRAMES_START:]):
         return None
-    if header[:3] == MAGIC[:3] and header[:4] != MAGIC:
+    if header[:3] == MAGIC[:3] and header[3:4] not in (b"", MAGIC[3:]):
         raise StoreNewer(f"{path} was written by a newer eventlog: upgrade eventlog to read it")
     if len(data) < FRAMES_START or CRC.pack(zlib.crc32(header)) != data[HEADER.size : FRAMES_START]:
         raise DataCorrupt(f"{path}: the header of the journal's chunk does not hold")
