@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 
 import lmdb
 
+from eventlog.environment_files import EnvironmentFiles, open_files
 from eventlog.errors import EventlogError, StoreInvalid
-from eventlog.lmdb_errors import explain, is_refusal
-from eventlog.lock_file import LockFile
-from eventlog.mapped_files import check_data_file, reserve_lock_file
+from eventlog.lmdb_errors import explain
 from eventlog.waiters import Waiters
 from eventlog.write_turn import WriteTurn
 
@@ -30,7 +29,6 @@ __all__ = ["Environment"]
 T = TypeVar("T")
 
 FIRST_MAP_SIZE = 1 << 30
-MAX_READERS = 1024
 # How long a fork waits for the transactions of other threads.
 PAUSE_SECONDS = 30.0
 WAIT_SECONDS = 1.0
@@ -60,12 +58,10 @@ class Environment:
         map_size: int = FIRST_MAP_SIZE,
     ) -> None:
         self.path = path
-        self.databases: dict[str, Any] = {}
-        self._flags = databases
+        self._databases = databases
         self._read_only = read_only
         self._map_size = map_size
-        self._environment: Any = None
-        self._lock_file: LockFile | None = None
+        self._files: EnvironmentFiles | None = None
         self._closed = False
         self._start_afresh()
         self._open()
@@ -75,7 +71,8 @@ class Environment:
         return f"<Environment {self.path}>"
 
     def __getitem__(self, name: str) -> Any:
-        return self.databases[name]
+        assert self._files is not None
+        return self._files.databases[name]
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Any]:
@@ -105,12 +102,17 @@ class Environment:
                         return result
                     except BaseException:
                         self._abort(transaction)
-                        size = self._environment.info()["map_size"]
+                        size = self._handle.info()["map_size"]
                         raise
             except lmdb.MapFullError:
                 self._resize(size * 2)
             except lmdb.Error as error:
                 raise explain(self.path, error) from error
+
+    def is_in_place(self) -> bool:
+        """Whether its files are those at its path: they may have been moved away, and others made."""
+        files = self._files
+        return files is None or files.are_in_place()
 
     def size(self) -> int:
         """Bytes of the data file."""
@@ -128,6 +130,11 @@ class Environment:
             if not self._closed:
                 self._open_if_needed()
 
+    @property
+    def _handle(self) -> Any:
+        assert self._files is not None
+        return self._files.handle
+
     # Opening.
 
     def _start_afresh(self) -> None:
@@ -139,80 +146,9 @@ class Environment:
         self._uses: dict[WriteTurn, int] = {}
 
     def _open(self) -> None:
-        environment = None
-        try:
-            if not self._read_only:
-                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            check_data_file(self.path, mend=not self._read_only)
-            if not self._read_only:
-                reserve_lock_file(self.path, MAX_READERS)
-            environment = self._open_files(lock=True)
-            self.databases = self._open_databases(environment)
-            if not self._read_only:
-                environment.reader_check()
-            self._lock_file = LockFile(self.path)
-            self._environment = environment
-        except lmdb.MapResizedError:
-            # Another process made it grow between two of these steps.
-            if environment is not None:
-                environment.close()
-            self._open()
-        except (lmdb.Error, OSError) as error:
-            if environment is not None:
-                environment.close()
-            raise explain(self.path, error) from error
-        except EventlogError:
-            if environment is not None:
-                environment.close()
-            raise
-
-    def _open_files(self, *, lock: bool) -> Any:
-        try:
-            return lmdb.open(
-                os.fsencode(self.path),
-                # LMDB would make it no larger than what is committed now, which others soon exceed.
-                map_size=max(self._map_size, 2 * self._data_size()),
-                max_dbs=len(self._flags),
-                max_readers=MAX_READERS,
-                mode=0o600,
-                readonly=self._read_only,
-                lock=lock,
-                create=not self._read_only,
-                # A spare would keep its reader's place through a fork, and the child would free it.
-                max_spare_txns=0,
-            )
-        except (lmdb.Error, OSError) as error:
-            # Who may not write the lock file can still read, as long as nobody writes meanwhile.
-            if not self._read_only or not lock or not is_refusal(error):
-                raise
-            return self._open_files(lock=False)
-
-    def _data_size(self) -> int:
-        try:
-            return self.size()
-        except FileNotFoundError:
-            return 0
-
-    def _open_databases(self, environment: Any) -> dict[str, Any]:
-        names = {name.encode() for name in self._flags}
-        with environment.begin() as transaction, transaction.cursor() as cursor:
-            there = {bytes(key) for key in cursor.iternext(values=False)}
-        if (self._read_only and not names <= there) or (there and not names & there):
-            raise StoreInvalid(
-                f"{self.path} holds an LMDB environment of something else: set EVENTLOG_HOME to a store"
-            )
-        if self._read_only:
-            return {
-                name: environment.open_db(name.encode(), create=False, **flags)
-                for name, flags in self._flags.items()
-            }
-        # All in one transaction, synced if it changes anything. It has to be one for writing: py-lmdb (3.0)
-        # makes handles of no use that were opened in another.
-        with WriteTurn(self.path), environment.begin(write=True) as transaction:
-            return {
-                name: environment.open_db(name.encode(), txn=transaction, **flags)
-                for name, flags in self._flags.items()
-            }
+        self._files = open_files(
+            self.path, self._databases, read_only=self._read_only, map_size=self._map_size
+        )
 
     # Transactions, and the moments without any.
 
@@ -232,13 +168,13 @@ class Environment:
             try:
                 if write:
                     self._take_turn(use)
-                return self._environment.begin(write=write)
+                return self._handle.begin(write=write)
             except lmdb.MapResizedError:
                 self._leave(use)
                 self._resize(0)
             except lmdb.ReadersFullError as error:
                 # Readers that were killed keep their places until somebody looks.
-                if not self._environment.reader_check() or attempts > 3:
+                if not self._handle.reader_check() or attempts > 3:
                     raise explain(self.path, error) from error
             except lmdb.PanicError as error:
                 # A failed write to LMDB's meta page leaves a handle unusable; the file is sound.
@@ -325,8 +261,8 @@ class Environment:
             try:
                 with self._lock:
                     self._open_if_needed()
-                if size == 0 or size > self._environment.info()["map_size"]:
-                    self._environment.set_mapsize(size)
+                if size == 0 or size > self._handle.info()["map_size"]:
+                    self._handle.set_mapsize(size)
             except lmdb.Error as error:
                 raise explain(self.path, error) from error
 
@@ -354,29 +290,21 @@ class Environment:
         self._free(threading.get_ident())
 
     def let_go(self) -> None:
-        """In the child of a fork, let go of the parent's handle; the next transaction opens one.
-
-        It is not closed: that would free the places of the parent's readers. py-lmdb (from 1.8 on) leaves
-        what another process opened alone when it is let go of.
-        """
+        """In the child of a fork, let go of the parent's files; the next transaction opens them."""
         for use in self._uses:
             use.forget()
-        if self._lock_file is not None:
-            self._lock_file.forget()
+        if self._files is not None:
+            self._files.forget()
+            self._files = None
         self._start_afresh()
-        self.databases = {}
-        self._environment = self._lock_file = None
 
     def _close_files(self) -> None:
-        if self._environment is not None:
-            self._environment.close()
-            self._environment = None
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        if self._files is not None:
+            self._files.close()
+            self._files = None
 
     def _open_if_needed(self) -> None:
-        if self._environment is None:
+        if self._files is None:
             if self._closed:
                 raise StoreInvalid(f"{self.path} cannot be used as a store (it was closed): open it again")
             self._open()

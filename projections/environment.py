@@ -97,7 +97,7 @@ class ViewsEnvironment:
             # The key of a read-only store's is no path: there is a temporary folder for it.
             key = store.home / ("views read-only" if store.read_only else "views")
             found = _open_environments.get(key)
-            if found is not None and not found._is_there():
+            if found is not None and not found._environment.is_in_place():
                 # The folder was deleted, perhaps made anew: who still holds the old files may keep them.
                 found = None
             if found is not None and anew:
@@ -168,20 +168,13 @@ class ViewsEnvironment:
 
     def _open(self) -> Environment:
         try:
-            return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
+            return Environment(self.path, DATABASES, map_size=MAP_SIZE)
         except (StoreInvalid, DataCorrupt) as error:
             # No lack of rights, room, memory or file handles.
             if not isinstance(error.__cause__, (*_DAMAGE, type(None))):
                 raise
         _delete(self.path)
-        return self._note_file(Environment(self.path, DATABASES, map_size=MAP_SIZE))
-
-    def _note_file(self, environment: Environment) -> Environment:
-        self._file = _identity(self.path)
-        return environment
-
-    def _is_there(self) -> bool:
-        return self._file == _identity(self.path)
+        return Environment(self.path, DATABASES, map_size=MAP_SIZE)
 
     @contextmanager
     def _naming_damage(self) -> Iterator[None]:
@@ -226,14 +219,9 @@ def _delete(path: Path) -> None:
     aside = (swept if swept.is_dir() else path.parent) / f"{path.name}-{uuid.uuid4().hex}"
     try:
         path.rename(aside)
+    except FileNotFoundError:
+        # Another process did so just now.
+        return
     except OSError as error:
         raise StoreReadOnly(f"the views at {path} cannot be deleted: {error.strerror}") from None
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = (path / "data.mdb").stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

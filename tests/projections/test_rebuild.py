@@ -1,5 +1,8 @@
 """Views that are begun anew, and what they remember of batches that they had to leave out."""
 
+import os
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,52 @@ def test_sound_views_have_no_problem_in_their_pages_after_many_changes(home: Pat
     views.rebuild()
     assert problems() == []
     close(views)
+
+
+def rebuild_often(home: Path) -> None:
+    for _ in range(12):
+        with Store.open(home) as store, Views.open(store) as views:
+            views.rebuild()
+            assert views.check() == []
+
+
+def test_processes_that_rebuild_at_once_are_in_nobodys_way(home: Path) -> None:
+    """Each moves away what another has just made, also while that is being opened."""
+    fill(home, tasks=3, batches=2).close()
+    children = [forked(rebuild_often, home) for _ in range(4)]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0, 0]
+    with Store.open(home) as store, Views.open(store) as views:
+        views.catch_up(reports=True)
+        assert views.check() == []
+
+
+def test_views_that_another_process_rebuilt_are_used_after_a_fork(home: Path) -> None:
+    """A fork closes the files and opens those that are there; who asks for the views then gets the same."""
+    store = fill(home, tasks=3, batches=2)
+    with Views.open(store) as views:
+        views.catch_up(reports=True)
+        # A file system may give a new file the number of one that is gone, unless somebody has that open.
+        with (home / "views" / "data.mdb").open("rb"):
+            assert os.waitpid(forked(rebuild_often, home), 0)[1] == 0
+            assert os.waitpid(forked(views.catch_up), 0)[1] == 0
+        assert len(views.find()) == 3
+        with Views.open(store) as again:
+            assert again.find() == views.find()
+    store.close()
+
+
+def forked(work: Callable[..., object], *arguments: object) -> int:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work(*arguments)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return child
 
 
 def write_batch(store: Store, log: Log, number: int, data: bytes) -> None:
