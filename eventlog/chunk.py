@@ -69,8 +69,8 @@ class Chunk:
         file: a descriptor of the file, if it is written by calls; or -1, if through memory.
         seed: what the CRC of each frame starts from.
         end: where `put` writes the next frame.
-        payloads: the encoded events in it that are to be committed, in order; a state event stands in a
-            tuple of its own.
+        payloads: the encoded events in it, in order; a state event stands in a tuple of its own, and None
+            for what is committed.
         places: where in `payloads` state events are; a place may be named that holds a report.
         before: bytes of its session's chunks before it.
         next: the chunk after it, once this one is complete.

@@ -223,12 +223,15 @@ class Committer:
 
     def backlog(self) -> tuple[int, list[bytes]]:
         """Every event that is not committed, and the number of the first."""
-        number, chunk, taken = self._done
-        items = chunk.payloads[taken:]
-        while chunk.next is not None:
-            chunk = chunk.next
-            items += chunk.payloads
-        return number, [item[0] if type(item) is tuple else item for item in items]
+        while True:
+            done = number, chunk, taken = self._done
+            items = chunk.payloads[taken:]
+            while chunk.next is not None:
+                chunk = chunk.next
+                items += chunk.payloads
+            # A commit meanwhile lets go of some.
+            if done is self._done:
+                return number, [item[0] if type(item) is tuple else item for item in items]
 
     def new_file(self, size: int, first: int, payloads: Sequence[bytes] = ()) -> Chunk | None:
         """A chunk of the journal, begun with event `first` and these; None if there is no room for one."""
@@ -286,19 +289,32 @@ class Committer:
     def _work(self) -> None:
         while True:
             hurry = self.wake.get()
-            start = time.monotonic()
-            while not hurry and (left := start + self._interval() - time.monotonic()) > 0:
-                try:
-                    hurry = self.wake.get(timeout=left)
-                except Empty:
+            interval = self._interval()
+            while True:
+                hurry = hurry or self._is_hurried_within(interval)
+                if self._stopping:
+                    return
+                if not hurry and not self._is_behind():
                     break
-            if self._stopping:
-                return
-            self.commit()
+                self.commit()
+                interval = self._interval()
+                # To wake it costs an append a system call and the start of another processor. So while they
+                # go on coming it looks by itself; unless seldom, as the interval may become another.
+                if hurry or interval > WAIT_SECONDS:
+                    break
             # From here on the next append wakes it; unless it came before.
             self._session.rest()
             if self._is_behind():
                 self.wake.put(False)
+
+    def _is_hurried_within(self, seconds: float) -> bool:
+        """Wait so long, or until a commit is asked for at once: whether one was."""
+        end = time.monotonic() + seconds
+        with contextlib.suppress(Empty):
+            while (left := end - time.monotonic()) > 0:
+                if self.wake.get(timeout=left):
+                    return True
+        return False
 
     def _interval(self) -> float:
         """How long an event waits, in seconds; a script may set another one as it runs."""
@@ -369,13 +385,16 @@ class Committer:
     def _note_committed(self) -> list[Chunk]:
         """Go on to what is not committed yet; returns the chunks that are left behind."""
         left = []
-        chunk = self._done[1]
-        while chunk is not self._cut[1] and chunk.next is not None:
+        _, chunk, start = self._done
+        _, last, end = self._cut
+        while chunk is not last and chunk.next is not None:
             left.append(chunk)
-            chunk = chunk.next
+            chunk, start = chunk.next, 0
         runs: list[_Run] = []
         self._runs = runs
         self._done = self._cut
+        # The next events go where these were: that memory is mapped and warm, and it grows no further.
+        chunk.payloads[start:end] = [None] * (end - start)
         return left
 
     def _sync_journal(self) -> None:

@@ -100,6 +100,33 @@ def test_what_was_appended_is_committed_soon_without_anybody_asking(store: Store
         wait_until(lambda number=number: iterations(store) == list(range(number + 1)))
 
 
+def test_events_that_go_on_coming_wake_nobody_and_the_one_after_a_rest_is_committed_too(store: Store) -> None:
+    session = store.session
+    session.append(events.ProgressSet, TASK, 0)
+    end = 1
+    # The first commit is made because it was asked for.
+    while not store.heads() or store.heads()[store.id].number < 2:
+        before = time.monotonic()
+        session.append(events.ScalarReported, TASK, "loss", "train", end, 0.5)
+        time.sleep(0.001)
+        end += 1
+        stalled = time.monotonic() - before > store.configuration.commit_interval_seconds / 2
+        assert stalled or not session._idle
+    wait_until(lambda: session._idle)
+    assert iterations(store) == list(range(1, end))
+    session.append(events.ScalarReported, TASK, "loss", "train", end, 0.5)
+    wait_until(lambda: iterations(store) == list(range(1, end + 1)))
+
+
+def test_the_memory_of_an_event_is_let_go_of_once_it_is_committed(store: Store) -> None:
+    for number in range(1000):
+        store.session.append(events.ScalarReported, TASK, "loss", "train", number, 0.5)
+    payloads = store.session._payloads
+    store.flush()
+    wait_until(lambda: not any(payloads))
+    assert repr(store.session).endswith(": 1001 events, 1001 committed>")
+
+
 def test_an_append_that_fails_leaves_no_trace(store: Store) -> None:
     store.session.append(events.ScalarReported, TASK, "loss", "train", 0, 0.5)
     for fields in [(TASK, "loss", "train", 1), (TASK, "loss", "train", 1, object()), (TASK,)]:
