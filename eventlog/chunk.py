@@ -16,10 +16,12 @@ in between.
 import contextlib
 import errno
 import fcntl
+import functools
 import mmap
 import os
 import re
 import struct
+import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -135,31 +137,44 @@ class Chunk:
         self.memory[self.end : self.end + len(frame)] = frame
         self.end += len(frame)
 
-    def populate(self, start: int, length: int = POPULATED) -> None:
+    def populate(self, start: int, *, beside: bool = False) -> None:
         """Have the kernel map the pages from byte `start` on, so that writing them later does not fault.
 
         A fault on a file's page takes tens of microseconds, in the middle of a call. Done again for pages
         that are mapped already, it costs next to nothing, and undoes what a write-back did to them.
+
+        Args:
+            beside: while other threads run, if that can be, as the kernel may have to wait for the disk.
         """
         if not isinstance(self.memory, mmap.mmap) or not _populates:
             return
         start -= start % mmap.PAGESIZE
-        end = min(start + length, len(self.memory))
-        # In steps, because this is done with the interpreter's lock held.
-        for step in range(start, end, _STEP):
-            try:
-                self.memory.madvise(MADV_POPULATE_WRITE, step, min(_STEP, end - step))
-            except OSError:
-                _populates.clear()
-                return
+        length = min(POPULATED, len(self.memory) - start)
+        madvise = _madvise_beside if beside else mmap.mmap.madvise
+        try:
+            if length > 0:
+                madvise(self.memory, MADV_POPULATE_WRITE, start, length)
+        except OSError:
+            _populates.clear()
 
     def erase(self) -> None:
-        """Fill it with zeros, to be begun again; in steps, so that other threads get their turn."""
+        """Fill it with zeros, to be begun again, while other threads run.
+
+        Raises:
+            OSError: its file cannot be opened, or not be written.
+        """
+        assert self.path is not None
         # A big copy may write its first bytes last; the magic has to go before anything else does.
         self.memory[: len(MAGIC)] = bytes(len(MAGIC))
         self.memory[:FRAMES_START] = bytes(FRAMES_START)
-        for start in range(0, len(self.memory), len(_ZEROS)):
-            self.memory[start : start + len(_ZEROS)] = _ZEROS
+        # By calls: what was written back since would fault, page by page, with the interpreter's lock held.
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            file = _WrittenFile(descriptor, len(self.memory))
+        finally:
+            os.close(descriptor)
+        for start in range(0, len(file), _STEP):
+            file[start:] = _ZEROS[: len(file) - start]
 
     def again(self, path: Path) -> "Chunk":
         """An erased chunk under another name, to be begun again.
@@ -284,6 +299,27 @@ def _reserve(descriptor: int, size: int) -> None:
             raise
     for start in range(0, size, _STEP):
         os.write(descriptor, _ZEROS[: size - start])
+
+
+def _madvise_beside(memory: mmap.mmap, advice: int, start: int, length: int) -> None:
+    """As `mmap.madvise`, but without the interpreter's lock if ctypes is there, as it is where NumPy is."""
+    if "ctypes" not in sys.modules:
+        # To import it would take longer than the lock is held, but for a busy disk.
+        memory.madvise(advice, start, length)
+        return
+    import ctypes
+
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    if _libc().madvise(ctypes.c_void_p(address + start), ctypes.c_size_t(length), advice):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _map(descriptor: int, size: int) -> "mmap.mmap | _WrittenFile":

@@ -274,6 +274,15 @@ class Committer:
             chunks.append(chunks[-1].next)
         return chunks
 
+    def make_spare(self) -> None:
+        """Have a chunk ready to come next: to make a file takes milliseconds, in the middle of a call."""
+        if self._spare is None and self._journal is not None and self._mapped and self.error is None:
+            # Where there is no room, the call that needs it finds so, and says it.
+            with contextlib.suppress(OSError):
+                chunk = Chunk.allocate(self._journal.folder / f"{next(self._chunk_numbers):06d}")
+                chunk.populate(0, beside=True)
+                self._spare = chunk
+
     # Waiting and waking.
 
     def _hurry(self, wait: Callable[[float], None]) -> None:
@@ -408,7 +417,8 @@ class Committer:
         for chunk in chunks:
             reusable = chunk.path is not None and chunk.file < 0 and len(chunk.memory) == CHUNK_SIZE
             if self._spare is None and reusable:
-                chunk.erase()
-                self._spare = chunk
-            else:
-                chunk.remove()
+                with contextlib.suppress(OSError):
+                    chunk.erase()
+                    self._spare = chunk
+                    continue
+            chunk.remove()

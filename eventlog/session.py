@@ -211,7 +211,9 @@ class Session:
         chunk = self._chunk
         if committer is not self._committer or chunk is None:
             return
-        chunk.populate(self._position)
+        chunk.populate(self._position, beside=True)
+        if self._position > len(chunk.memory) // 2:
+            committer.make_spare()
         if committer.error is None:
             if chunk.path is None:
                 # There may be room for a file again: the next append looks for it.

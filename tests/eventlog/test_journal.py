@@ -1,6 +1,9 @@
 """Journals: what is read of a chunk however it was cut or damaged, and who holds a journal's lock."""
 
+import importlib
+import mmap
 import os
+import resource
 import signal
 import struct
 import sys
@@ -12,7 +15,16 @@ from hypothesis import strategies as some
 
 from eventlog import chunk as chunk_module
 from eventlog import events
-from eventlog.chunk import CHUNK_SIZE, FRAME, FRAMES_START, TORN_SIZE, Chunk, maps_safely, read_chunk
+from eventlog.chunk import (
+    CHUNK_SIZE,
+    FRAME,
+    FRAMES_START,
+    POPULATED,
+    TORN_SIZE,
+    Chunk,
+    maps_safely,
+    read_chunk,
+)
 from eventlog.errors import DataCorrupt, StoreNewer
 from eventlog.events import TextReported
 from eventlog.journal import JournalLock, create_journal
@@ -186,6 +198,35 @@ def test_zeros_over_frames_that_others_follow_are_damage(tmp_path: Path) -> None
         assert contents is not None
         assert contents.payloads == PAYLOADS[:4]
         assert "frame 4" in contents.damage
+
+
+@pytest.mark.parametrize("imported", [True, False], ids=["with ctypes", "without"])
+@pytest.mark.parametrize("beside", [True, False], ids=["beside", "in-a-call"])
+def test_what_is_written_where_the_pages_were_made_does_not_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, imported: bool, beside: bool
+) -> None:
+    if not maps_safely(tmp_path) or not chunk_module._populates:
+        pytest.skip("pages are not made ahead here")
+    importlib.import_module("ctypes")
+    if not imported:
+        monkeypatch.delitem(sys.modules, "ctypes")
+    chunk = make(tmp_path / "chunk", [], size=CHUNK_SIZE)
+
+    def faults(start: int) -> int:
+        """How many there are while 256 KiB are written from there on."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for place in range(start, start + POPULATED, mmap.PAGESIZE):
+            chunk.memory[place] = 1
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    cold = faults(2 * POPULATED)
+    assert cold > 4
+    chunk.populate(5, beside=beside)
+    assert faults(0) < cold
+    # Up to the end, and no further.
+    chunk.populate(CHUNK_SIZE - 1, beside=beside)
+    chunk.populate(CHUNK_SIZE, beside=beside)
+    assert chunk_module._populates
 
 
 def test_frames_of_an_earlier_life_of_a_chunk_never_pass(tmp_path: Path) -> None:

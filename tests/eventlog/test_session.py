@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from eventlog import committer as committer_module
 from eventlog import events
 from eventlog import session as session_module
 from eventlog.batch import NumberedEvent
+from eventlog.chunk import CHUNK_SIZE, maps_safely
 from eventlog.errors import InputInvalid, StoreReadOnly
 from eventlog.session import MAX_EVENT_SIZE, Session
 from eventlog.store import Store
@@ -125,6 +127,34 @@ def test_the_memory_of_an_event_is_let_go_of_once_it_is_committed(store: Store) 
     store.flush()
     wait_until(lambda: not any(payloads))
     assert repr(store.session).endswith(": 1001 events, 1001 committed>")
+
+
+def test_the_file_that_comes_next_is_there_before_it_is_needed(store: Store) -> None:
+    if not maps_safely(store.home):
+        pytest.skip("journals are not written through memory here")
+    session = store.session
+    append = partial(session.append, events.TextReported, TASK, "x" * 50_000)
+    append()
+    assert session.id is not None
+    folder = store.home / "journals" / session.id.hex()
+
+    def files() -> set[int]:
+        return {path.stat().st_ino for path in folder.iterdir() if path.name != "lock"}
+
+    first = files()
+    while session._position <= CHUNK_SIZE // 2:
+        append()
+    store.flush()
+    wait_until(lambda: len(files()) == 2)
+    (ready,) = files() - first
+    assert session._chunk is not None
+    before = session._chunk
+    while session._chunk is before:
+        append()
+    assert session._chunk.path is not None
+    assert session._chunk.path.stat().st_ino == ready
+    store.flush()
+    assert len(check_sessions(store)) == session._first + len(session._payloads)
 
 
 def test_an_append_that_fails_leaves_no_trace(store: Store) -> None:
