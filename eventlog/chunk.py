@@ -71,14 +71,15 @@ class Chunk:
         file: a descriptor of the file, if it is written by calls; or -1, if through memory.
         seed: what the CRC of each frame starts from.
         end: where `put` writes the next frame.
-        payloads: the encoded events in it, in order; a state event stands in a tuple of its own, and None
-            for what is committed.
-        places: where in `payloads` state events are; a place may be named that holds a report.
+        payloads: the encoded events in it that are not let go of yet, in order; a state event stands in a
+            tuple of its own.
+        first: the number of the first of them within the session.
+        places: numbers of the state events; that of a report may be among them.
         before: bytes of its session's chunks before it.
         next: the chunk after it, once this one is complete.
     """
 
-    __slots__ = ("before", "end", "file", "memory", "next", "path", "payloads", "places", "seed")
+    __slots__ = ("before", "end", "file", "first", "memory", "next", "path", "payloads", "places", "seed")
 
     def __init__(self, path: Path | None, memory: "mmap.mmap | bytearray | _WrittenFile") -> None:
         self.path = path
@@ -87,6 +88,7 @@ class Chunk:
         self.seed = int.from_bytes(os.urandom(4), "little")
         self.end = FRAMES_START
         self.payloads: list[Any] = []
+        self.first = 0
         self.places: list[int] = []
         self.before = 0
         self.next: Chunk | None = None

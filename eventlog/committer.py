@@ -88,10 +88,10 @@ class Committer:
         wake: what its thread waits for; True asks for a commit at once.
     """
 
-    # How far events are committed: their number, the chunk of the next one, and its place there.
-    _done: tuple[int, Chunk, int]
+    # How far events are committed: their number, and the chunk of the next one.
+    _done: tuple[int, Chunk]
     # How far they are cut into runs, likewise.
-    _cut: tuple[int, Chunk, int]
+    _cut: tuple[int, Chunk]
 
     def __init__(self, session: "Session", store: "Store", identity: bytes) -> None:
         self.store = store
@@ -139,7 +139,7 @@ class Committer:
             chunk.put(payload)
         chunk.payloads.append((payload,))
         chunk.places.append(0)
-        self._done = self._cut = (0, chunk, 0)
+        self._done = self._cut = (0, chunk)
         self._thread = threading.Thread(target=self._work, name="eventlog-committer", daemon=True)
         try:
             self._thread.start()
@@ -184,7 +184,8 @@ class Committer:
         if self._thread is not None and not self.is_current_thread():
             self._thread.join(timeout=JOIN_SECONDS)
         whole = self.committed >= target
-        lost = 0 if whole else sum(len(chunk.payloads) for chunk in self._waiting() if chunk.path is None)
+        in_memory = [] if whole else [chunk for chunk in self._waiting() if chunk.path is None]
+        lost = sum(len(chunk.payloads[max(self.committed - chunk.first, 0) :]) for chunk in in_memory)
         if lost:
             log.warning("eventlog: %d events had no room on disk and are lost with this process", lost)
         self.release(remove=whole)
@@ -224,8 +225,8 @@ class Committer:
     def backlog(self) -> tuple[int, list[bytes]]:
         """Every event that is not committed, and the number of the first."""
         while True:
-            done = number, chunk, taken = self._done
-            items = chunk.payloads[taken:]
+            done = number, chunk = self._done
+            items = chunk.payloads[number - chunk.first :]
             while chunk.next is not None:
                 chunk = chunk.next
                 items += chunk.payloads
@@ -331,8 +332,8 @@ class Committer:
         return interval if self.error is None else max(interval, RETRY_SECONDS)
 
     def _is_behind(self) -> bool:
-        _, chunk, taken = self._cut
-        return bool(self._runs) or len(chunk.payloads) > taken or chunk.next is not None
+        number, chunk = self._cut
+        return bool(self._runs) or chunk.first + len(chunk.payloads) > number or chunk.next is not None
 
     def commit(self) -> None:
         """Make one attempt to commit everything that was appended; what cannot be committed is kept.
@@ -369,41 +370,38 @@ class Committer:
 
     def _cut_off(self) -> None:
         """Cut what was appended since the last time into runs, one for each chunk."""
-        number, chunk, taken = self._cut
+        number, chunk = self._cut
         runs = list(self._runs)
         while True:
             # Looked at before the events: a chunk with another behind it is complete.
             following = chunk.next
-            items = chunk.payloads[taken:]
+            items = chunk.payloads[number - chunk.first :]
             if items:
-                end = taken + len(items)
-                places = sorted({place - taken for place in chunk.places if taken <= place < end})
+                end = number + len(items)
+                places = sorted({place - number for place in chunk.places if number <= place < end})
                 places = [place for place in places if type(items[place]) is tuple]
                 for place in places:
                     items[place] = items[place][0]
                 runs.append(_Run(number, items, places))
-                number += len(items)
-                taken = end
+                number = end
             if following is None:
                 break
-            chunk, taken = following, 0
-        cut = (number, chunk, taken)
+            chunk = following
+        cut = (number, chunk)
         self._runs = runs
         self._cut = cut
 
     def _note_committed(self) -> list[Chunk]:
         """Go on to what is not committed yet; returns the chunks that are left behind."""
         left = []
-        _, chunk, start = self._done
-        _, last, end = self._cut
-        while chunk is not last and chunk.next is not None:
+        chunk = self._done[1]
+        while chunk is not self._cut[1] and chunk.next is not None:
             left.append(chunk)
-            chunk, start = chunk.next, 0
+            chunk = chunk.next
         runs: list[_Run] = []
         self._runs = runs
         self._done = self._cut
-        # The next events go where these were: that memory is mapped and warm, and it grows no further.
-        chunk.payloads[start:end] = [None] * (end - start)
+        self._session.let_go(chunk, self.committed)
         return left
 
     def _sync_journal(self) -> None:

@@ -88,8 +88,7 @@ class Session:
     _locked_room: int
     # Everything goes under the lock.
     _exclusive: bool
-    # The number of the first of `_payloads`, which are the chunk's, as `_places` are.
-    _first: int
+    # The chunk's.
     _payloads: list[Any]
     _places: list[int]
     _dropped: int
@@ -105,8 +104,7 @@ class Session:
     def __repr__(self) -> str:
         if self.id is None or self._committer is None:
             return "<Session not begun>"
-        count, committed = self._first + len(self._payloads), self._committer.committed
-        return f"<Session {self.id.hex()[:8]}: {count} events, {committed} committed>"
+        return f"<Session {self.id.hex()[:8]}: {self._count()} events, {self._committer.committed} committed>"
 
     def append(self, kind: type[events.Event], *fields: Any) -> None:
         """Append the event ``kind(time, *fields)``.
@@ -130,7 +128,7 @@ class Session:
             item: Any = payload
             if not kind.is_report:
                 item = (payload,)
-                self._places.append(len(self._payloads))
+                self._places.append(self._count())
             size = len(payload)
             frame = _frame(size, crc32(payload, seed)) + payload
             end = position + size + 8
@@ -173,7 +171,7 @@ class Session:
         with self._lock:
             self._append_dropped()
             committer = self._committer
-            target = self._first + len(self._payloads)
+            target = self._count()
         if committer is not None:
             committer.reach(target)
 
@@ -197,7 +195,7 @@ class Session:
         if self._committer is not None:
             self._committer.release(remove=False)
         if self.id is not None:
-            self.inherited = self.id, self._first + len(self._payloads)
+            self.inherited = self.id, self._count()
         self._forget()
 
     # What the committer tells.
@@ -205,6 +203,26 @@ class Session:
     def rest(self) -> None:
         """The committer has nothing to do: the next append is to wake it."""
         self._idle = True
+
+    def let_go(self, chunk: Chunk, number: int) -> None:
+        """The events of a chunk before this number are committed.
+
+        Their memory, which is mapped and warm, is what the next ones are encoded into. As many are kept that
+        their list, which would have to be moved and mapped anew as it grows, does not shrink either.
+        """
+        is_locked = _FREE_THREADED
+        if is_locked and not self._lock.acquire(blocking=False):
+            return
+        try:
+            payloads = chunk.payloads
+            count = min(number - chunk.first, len(payloads) * 3 // 8)
+            if count > 0:
+                # Neither call nor allocate: see the module's text.
+                del payloads[:count]
+                chunk.first += count
+        finally:
+            if is_locked:
+                self._lock.release()
 
     def note_commit(self, committer: Committer) -> None:
         """What was appended is committed, or that failed."""
@@ -320,6 +338,12 @@ class Session:
             self._locked_room = room if locked else 0
             self._room = 0 if locked else room
 
+    def _count(self) -> int:
+        """How many events were appended."""
+        chunk = self._chunk
+        # No call comes between the two: the committer lets go of events meanwhile.
+        return 0 if chunk is None else chunk.first + len(chunk.payloads)
+
     def _append_dropped(self) -> None:
         count = self._dropped
         if count and self._committer is not None:
@@ -344,7 +368,6 @@ class Session:
             self._committer = committer
             self._wake = committer.wake
             self._idle = True
-            self._first = 0
             self._last_time = now
             self._chunk = chunk
             self._memory = chunk.memory
@@ -364,7 +387,7 @@ class Session:
         committer, chunk, position = self._committer, self._chunk, self._position
         assert committer is not None
         assert chunk is not None
-        first = self._first + len(chunk.payloads)
+        first = self._count()
         new = None
         if file and chunk.path is not None:
             new = committer.new_file(size, first)
@@ -379,6 +402,7 @@ class Session:
         room = len((new or chunk).memory)
         if new is not None:
             new.before = chunk.before + len(chunk.memory)
+            new.first = first
         with contextlib.suppress(OSError):
             # What this interrupts may have written a frame that is not to count.
             if new is not None and chunk.file >= 0 and chunk is self._chunk and position == self._position:
@@ -391,7 +415,6 @@ class Session:
                 self._memory = new.memory
                 self._seed = new.seed
                 self._position = new.end
-                self._first = first
                 self._payloads = new.payloads
                 self._places = new.places
                 chunk = new
@@ -407,7 +430,7 @@ class Session:
             committer, chunk, position = self._committer, self._chunk, self._position
             if committer is None or chunk is None:
                 return
-            end = self._first + len(chunk.payloads)
+            end = chunk.first + len(chunk.payloads)
             ending = [*self._ending, (committer, end)]
             payloads: list[Any] = []
             # Neither call nor allocate: see the module's text.
@@ -419,7 +442,6 @@ class Session:
                 self._position = 0
                 self._room = 0
                 self._locked_room = 0
-                self._first = 0
                 self._payloads = payloads
                 self._ending = ending
                 return
@@ -438,7 +460,6 @@ class Session:
         self._room = 0
         self._locked_room = 0
         self._exclusive = _FREE_THREADED
-        self._first = 0
         self._payloads = []
         self._places = []
         self._dropped = 0

@@ -120,13 +120,24 @@ def test_events_that_go_on_coming_wake_nobody_and_the_one_after_a_rest_is_commit
     wait_until(lambda: iterations(store) == list(range(1, end + 1)))
 
 
-def test_the_memory_of_an_event_is_let_go_of_once_it_is_committed(store: Store) -> None:
-    for number in range(1000):
-        store.session.append(events.ScalarReported, TASK, "loss", "train", number, 0.5)
-    payloads = store.session._payloads
+@pytest.mark.parametrize("free_threaded", [False, True], ids=["together", "under the lock"])
+def test_events_are_let_go_of_once_they_are_committed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, free_threaded: bool
+) -> None:
+    monkeypatch.setattr(session_module, "_FREE_THREADED", free_threaded)
+    session = store.session
+    for number in range(3000):
+        session.append(events.ScalarReported, TASK, "loss", "train", number, 0.5)
+        if number % 100 == 0:
+            session.append(events.ProgressSet, TASK, number // 100)
+            store.flush()
     store.flush()
-    wait_until(lambda: not any(payloads))
-    assert repr(store.session).endswith(": 1001 events, 1001 committed>")
+    # Of this chunk's 3,031 no more are kept than a few commits bring.
+    wait_until(lambda: len(session._payloads) < 500)
+    assert repr(session).endswith(": 3031 events, 3031 committed>")
+    check_sessions(store)
+    assert iterations(store) == list(range(3000))
+    assert [one.progress for one in events_of(chain_of(store), events.ProgressSet)] == list(range(30))
 
 
 def test_the_file_that_comes_next_is_there_before_it_is_needed(store: Store) -> None:
@@ -154,7 +165,7 @@ def test_the_file_that_comes_next_is_there_before_it_is_needed(store: Store) -> 
     assert session._chunk.path is not None
     assert session._chunk.path.stat().st_ino == ready
     store.flush()
-    assert len(check_sessions(store)) == session._first + len(session._payloads)
+    assert len(check_sessions(store)) == session._count()
 
 
 def test_an_append_that_fails_leaves_no_trace(store: Store) -> None:
