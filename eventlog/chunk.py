@@ -169,14 +169,15 @@ class Chunk:
         # A big copy may write its first bytes last; the magic has to go before anything else does.
         self.memory[: len(MAGIC)] = bytes(len(MAGIC))
         self.memory[:FRAMES_START] = bytes(FRAMES_START)
-        # By calls: what was written back since would fault, page by page, with the interpreter's lock held.
+        # By a call, since what was written back would fault, page by page, with the interpreter's lock held;
+        # and by one, since each has to wait for that lock.
+        pieces = [_ZEROS] * (len(self.memory) // _STEP) + [bytes(len(self.memory) % _STEP)]
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            file = _WrittenFile(descriptor, len(self.memory))
+            if os.pwritev(descriptor, pieces, 0) != len(self.memory):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
-        for start in range(0, len(file), _STEP):
-            file[start:] = _ZEROS[: len(file) - start]
 
     def again(self, path: Path) -> "Chunk":
         """An erased chunk under another name, to be begun again.
