@@ -299,7 +299,8 @@ class Committer:
     def _work(self) -> None:
         while True:
             hurry = self.wake.get()
-            interval = self._interval()
+            # Not for what is committed already: another interval may be set until something comes.
+            interval = self._interval() if hurry or self._is_behind() else 0.0
             while True:
                 hurry = hurry or self._is_hurried_within(interval)
                 if self._stopping:

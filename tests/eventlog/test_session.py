@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from eventlog import committer as committer_module
@@ -118,6 +119,24 @@ def test_events_that_go_on_coming_wake_nobody_and_the_one_after_a_rest_is_commit
     assert iterations(store) == list(range(1, end))
     session.append(events.ScalarReported, TASK, "loss", "train", end, 0.5)
     wait_until(lambda: iterations(store) == list(range(1, end + 1)))
+
+
+def test_a_committer_that_was_woken_for_nothing_goes_by_the_interval_that_is_set_then(store: Store) -> None:
+    def set_interval(seconds: float) -> None:
+        store.configuration = msgspec.structs.replace(store.configuration, commit_interval_seconds=seconds)
+
+    session = store.session
+    set_interval(86_400)
+    session.append(events.ScalarReported, TASK, "loss", "train", 0, 0.5)
+    store.flush()
+    wait_until(lambda: session._idle)
+    assert session._committer is not None
+    wake = session._committer.wake
+    wake.put(False)
+    wait_until(wake.empty)
+    set_interval(0.05)
+    session.append(events.ScalarReported, TASK, "loss", "train", 1, 0.5)
+    wait_until(lambda: iterations(store) == [0, 1])
 
 
 @pytest.mark.parametrize("free_threaded", [False, True], ids=["together", "under the lock"])
