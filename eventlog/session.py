@@ -388,10 +388,11 @@ class Session:
         assert committer is not None
         assert chunk is not None
         first = self._count()
+        failing = committer.error is not None
         new = None
         if file and chunk.path is not None:
             new = committer.new_file(size, first)
-        elif file and committer.error is None:
+        elif file and not failing:
             # Behind events that are in memory alone there must be none in a file: after a kill, what is
             # missing has to be a tail. So the file begins with a copy of them.
             begin, backlog = committer.backlog()
@@ -423,6 +424,9 @@ class Session:
             self._room = 0 if locked else room
         elif new is not None:
             new.remove()
+        if failing and committer.error is None:
+            # A commit went through meanwhile, and did not yet see a chunk in memory: the next append looks.
+            self._room = self._locked_room = 0
 
     def _detach(self) -> None:
         """Let the next append begin another session."""
