@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from eventlog.growing_hash import begin_write_back
 from eventlog.whole_sync import WholeSync
@@ -38,20 +38,33 @@ NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
 Item = TypeVar("Item")
 
 
-class Written(NamedTuple):
+class Written:
     """A file that is written and not synced.
 
-    Attributes:
+    Args:
         descriptor: keeps it open, so that what goes wrong with writing it to the disk is told to its sync.
         path: where it is.
         name: what it is to be called.
         size: in bytes.
     """
 
-    descriptor: int
-    path: str
-    name: str
-    size: int
+    __slots__ = ("descriptor", "name", "path", "size")
+
+    def __init__(self, descriptor: int, path: str, name: str, size: int) -> None:
+        self.descriptor = descriptor
+        self.path = path
+        self.name = name
+        self.size = size
+
+    def close(self) -> None:
+        """Close it once, whoever asks how often.
+
+        Raises:
+            OSError: what was written could not be sent, as some file systems of networks say only now.
+        """
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class GroupSync:
@@ -83,8 +96,9 @@ class GroupSync:
         self._bytes = 0
         self._is_open = True
         self._lock = threading.Lock()
-        # One is placed, one waits, one is being written.
-        self._groups: queue.Queue[list[Written] | None] = queue.Queue(maxsize=1)
+        # To put never waits, so that None always gets there. One group is placed, one waits, one is written.
+        self._groups: queue.SimpleQueue[list[Written] | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(1)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._is_given_up = False
@@ -98,26 +112,26 @@ class GroupSync:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            self._is_open = False
-            waiting, self._waiting = self._waiting, []
-        if kind is not None:
-            _remove(waiting)
-            waiting = []
         try:
+            with self._lock:
+                self._is_open = False
+            if kind is not None:
+                _remove(self._waiting)
+                self._waiting = []
             if self._thread is None:
-                self._sync_and_place(waiting)
+                self._sync_and_place(self._waiting)
             else:
-                self._groups.put(waiting)
-                waiting = []
+                self._groups.put(self._waiting)
                 self._groups.put(None)
                 self._thread.join()
         except BaseException:
             # Interrupted: what is not placed yet is not going to be.
             self._is_given_up = True
-            _remove(waiting)
+            self._groups.put(None)
+            _remove(self._waiting)
             raise
         finally:
+            self._waiting = []
             self._whole.close()
         if kind is None and self._error is not None:
             raise self._error
@@ -137,7 +151,7 @@ class GroupSync:
         """
         file = Written(descriptor, path, name, size)
         with self._lock:
-            if self._is_open and self._error is None:
+            if self._is_open and not self._is_doomed():
                 self._waiting.append(file)
                 self._bytes += size
                 if len(self._waiting) >= self._most_files or self._bytes >= MOST_BYTES:
@@ -150,11 +164,16 @@ class GroupSync:
     def _hand_over(self, group: list[Written]) -> None:
         if self._thread is None:
             self._thread = self._start_thread()
-        if self._thread is not None:
-            # Whoever else has a file waits for this, too, or ever more would be open.
-            self._groups.put(group)
+        if self._thread is None:
+            self._sync_and_place(group)
             return
-        self._sync_and_place(group)
+        try:
+            # Whoever else has a file waits for this, too, or ever more would be open.
+            self._room.acquire()
+        except BaseException:
+            _remove(group)
+            raise
+        self._groups.put(group)
 
     def _is_doomed(self) -> bool:
         return self._is_given_up or self._error is not None
@@ -170,6 +189,7 @@ class GroupSync:
 
     def _work(self) -> None:
         while (group := self._groups.get()) is not None:
+            self._room.release()
             self._sync_and_place(group)
 
     def _sync_and_place(self, files: list[Written]) -> None:
@@ -179,6 +199,8 @@ class GroupSync:
                 with self._errors():
                     self._sync(files)
                     for file in files:
+                        file.close()
+                    for file in files:
                         if self._is_doomed():
                             break
                         self._place(file.path, file.name)
@@ -187,8 +209,6 @@ class GroupSync:
             self._error = error
         finally:
             _remove(files[placed:])
-            for file in files[:placed]:
-                os.close(file.descriptor)
 
     def _sync(self, files: list[Written]) -> None:
         if len(files) >= WORTH_WHOLE and self._whole.sync(sum(file.size for file in files)):
@@ -217,8 +237,9 @@ def _sync_folder(folder: Path) -> None:
 def _remove(files: Iterable[Written]) -> None:
     for file in files:
         with contextlib.suppress(OSError):
+            file.close()
+        with contextlib.suppress(OSError):
             Path(file.path).unlink(missing_ok=True)
-        os.close(file.descriptor)
 
 
 def _in_threads(work: Callable[[Item], None], items: list[Item]) -> None:

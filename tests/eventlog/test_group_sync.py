@@ -143,6 +143,66 @@ def test_no_file_of_a_group_is_placed_if_one_cannot_be_synced(
     assert asked == (manner == "whole")
 
 
+@pytest.mark.parametrize("count", [20, MOST_FILES, MOST_FILES + 20])
+def test_what_is_only_told_when_a_file_is_closed_is_an_error_of_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """As file systems of networks do where there is no room."""
+    before = open_files()
+    close = os.close
+    closed = 0
+
+    def tell(descriptor: int) -> None:
+        nonlocal closed
+        close(descriptor)
+        closed += 1
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "close", tell)
+
+    def write_all() -> None:
+        with group_in(tmp_path) as group:
+            for number in range(count):
+                write(group, tmp_path, str(number))
+
+    with pytest.raises(OSError, match="no room"):
+        write_all()
+    monkeypatch.undo()
+    assert names(tmp_path) == set()
+    assert closed
+    assert open_files() == before
+
+
+def test_an_interrupt_at_the_end_leaves_no_thread_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_files()
+    group = group_in(tmp_path)
+    for number in range(MOST_FILES):
+        write(group, tmp_path, f"placed {number}")
+    thread = group._thread
+    assert thread is not None
+    placed = {f"placed {number}" for number in range(MOST_FILES)}
+    wait_until(lambda: names(tmp_path) == placed)
+    blocked = threading.Event()
+    sync = group._sync
+    monkeypatch.setattr(group, "_sync", lambda files: (blocked.wait(30), sync(files)))
+    write(group, tmp_path, "late")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    join = thread.join
+    monkeypatch.setattr(thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt), group:
+        pass
+    blocked.set()
+    join(30)
+    assert not thread.is_alive()
+    assert names(tmp_path) == placed
+    assert open_files() == before
+
+
 def test_a_group_of_many_is_synced_by_one_call(
     tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
