@@ -63,8 +63,8 @@ def refuse_taken_signed(path: Path, *, force: bool) -> None:
     Raises:
         InputInvalid: one of them is there; or no folder to write them to.
     """
-    for one in (path, signature_path(path)):
-        refuse_taken(one, force=force)
+    refuse_taken(path, force=force)
+    refuse_taken(signature_path(path), force=force)
 
 
 def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *, force: bool) -> None:

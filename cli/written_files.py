@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -11,6 +12,10 @@ import click
 from eventlog.errors import EventlogError, InputInvalid
 
 __all__ = ["force_option", "refuse_taken", "write_whole", "written_whole"]
+
+# As docs/FORMAT.md has them.
+STORE_FOLDERS = frozenset({"log", "journals", "blobs", "absent", "views", "temporary"})
+REMOTE_FOLDERS = frozenset({"stores", "blobs", "absent", "temporary"})
 
 force_option = click.option("--force", "-f", is_flag=True, help="Replace a file that is there.")
 
@@ -22,17 +27,31 @@ def refuse_taken(path: Path, *, force: bool) -> None:
         force: a file that is there may be replaced; a pipe, a device or a folder never is.
 
     Raises:
-        InputInvalid: there is something; or no folder to write it to.
+        InputInvalid: there is something; or no folder to write it to; or it would be a part of a store or a
+            remote.
     """
     if path.exists() and not path.is_file():
         raise InputInvalid(f"{path} is no plain file, and is not replaced: name another one")
     if os.path.lexists(path) and not force:
         raise InputInvalid(f"{path} is there already: name another file, or replace it with --force")
     folder = path.absolute().parent
+    if (copy := _copy_around(path.resolve())) is not None:
+        raise InputInvalid(f"{path} would be a part of {copy}, which is eventlog's: name a file elsewhere")
     if not folder.is_dir():
         raise InputInvalid(
             f"{path} cannot be written, as there is no folder {folder}: make it, or name another file"
         )
+
+
+def _copy_around(path: Path) -> Path | None:
+    """The store or the remote that a file would be a part of, since it lies in one of its own folders."""
+    for inner, outer in pairwise(path.parents):
+        is_store = inner.name in STORE_FOLDERS and (outer / "log" / "data.mdb").exists()
+        is_remote = inner.name in REMOTE_FOLDERS and (outer / "eventlog-remote").exists()
+        if is_store or is_remote:
+            return outer
+    is_marker = path.name == "eventlog-remote" and path.exists()
+    return path.parent if is_marker else None
 
 
 def write_whole(path: Path, content: bytes, *, force: bool) -> None:

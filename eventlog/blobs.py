@@ -21,11 +21,12 @@ from eventlog.growing_hash import GrowingHash
 from eventlog.kernel_copy import copy_range, reflink
 from eventlog.regular_file import open_regular
 
-__all__ = ["BlobWriter", "Blobs"]
+__all__ = ["NOT_THERE", "BlobWriter", "Blobs"]
 
 PIECE_SIZE = 1 << 20
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+# Of a path at which there is no file, a link to itself among others.
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 HEX = frozenset("0123456789abcdef")
 MOST_REMEMBERED = 10_000

@@ -29,6 +29,11 @@ def explain(path: Path, error: Exception) -> EventlogError:
         return StoreInvalid(f"{path} cannot be mapped ({text}): raise the limit on address space (ulimit -v)")
     if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError)):
         return DataCorrupt(f"{path} is damaged ({text}): run `eventlog verify`")
+    if "Resource temporarily unavailable" in text:
+        return StoreInvalid(
+            f"{path} is open in a process with the same number as this one, as there are in containers: give"
+            " each container a home of its own, or have them share their process numbers (docker run --pid)"
+        )
     return StoreInvalid(f"{path} cannot be used as a store ({text}): run `eventlog verify`")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from eventlog.blobs import BlobWriter
+from eventlog.blobs import NOT_THERE, BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
@@ -230,7 +230,9 @@ class FolderObjects(Objects):
     def _size(self, path: str) -> int | None:
         try:
             status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                raise
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 

@@ -161,6 +161,17 @@ def test_streams_that_are_closed_are_as_good_as_nowhere(
     assert (tasks / "log" / "data.mdb").read_bytes() == before
 
 
+def test_ctrl_c_ends_quietly_before_anything_has_begun(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "eventlog", "ls"],
+        env={**environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_ctrl_c_ends_quietly_with_130(environment: dict[str, str], store: Store) -> None:
     store.session.append(events.TaskCreated, BASELINE, "running", "digits")
     store.session.append(events.TaskStarted, BASELINE)

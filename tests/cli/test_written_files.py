@@ -47,6 +47,33 @@ def test_a_folder_that_is_not_there_is_named_with_what_to_do(
     assert "/." not in done.err
 
 
+@every_command
+def test_no_file_becomes_a_part_of_a_store_or_of_a_remote(
+    eventlog: Run, tasks: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    remote = tmp_path / "remote"
+    assert eventlog("sync", str(remote), "--push", "--new").code == 0
+    (segment,) = remote.glob("stores/*/*.segment")
+    link = tmp_path / "link"
+    link.symlink_to(tasks / "log")
+    log, marker = tasks / "log" / "data.mdb", remote / "eventlog-remote"
+    for path in (log, link / "data.mdb", tasks / "blobs" / "ab" / "new", segment, marker):
+        before = path.read_bytes() if path.exists() else None
+        for force in ([], ["--force"]):
+            done = eventlog(*command, str(path), *force)
+            assert (done.code, done.err.count("\n")) == (1, 1)
+            assert (path.read_bytes() if path.exists() else None) == before
+        assert "name a file elsewhere" in done.err
+    assert eventlog("verify").code == eventlog("verify", str(remote)).code == 0
+    # Beside them it may lie.
+    assert eventlog(*command, str(remote / "kept")).code == 0
+
+
+def test_an_empty_name_is_refused_in_one_line(eventlog: Run, tasks: Path) -> None:
+    done = eventlog("head", "-o", "")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+
+
 def test_what_came_meanwhile_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "file"
 

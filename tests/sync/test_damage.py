@@ -307,6 +307,18 @@ def test_a_segment_that_is_no_file_is_passed_over(machine: Machines, remote: Pat
     assert pull(cluster.store, remote).batches == 0
 
 
+def test_a_blob_that_is_a_link_to_itself_holds_nothing_back(machine: Machines, remote: Path) -> None:
+    laptop, cluster = machine("laptop"), machine("cluster")
+    digest = laptop.upload(b"weights")
+    push(laptop.store, remote)
+    path = remote / "blobs" / digest[:2] / digest
+    path.unlink()
+    path.symlink_to(path.name)
+    pulled = pull(cluster.store, remote)
+    assert pulled.batches > 0
+    assert [digest in problem for problem in pulled.problems] == [True]
+
+
 @pytest.mark.parametrize("kind", ["segment", "blob"])
 def test_an_object_that_the_disk_does_not_give_back_is_passed_over(
     machine: Machines, remote: Path, kind: str
