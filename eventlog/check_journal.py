@@ -158,7 +158,7 @@ def _read_chunk(data: bytes) -> "_Chunk":
     while (payload := _frame_at(data, position, seed)) is not None:
         payloads.append(payload)
         position += FRAME.size + len(payload)
-    damage = _damage(data[position:], seed)
+    damage = _damage(data[position:], position, seed)
     if damage:
         damage = f"frame {len(payloads)} does not hold{damage}"
     return _Chunk(store, session, first, payloads, position, damage)
@@ -175,30 +175,36 @@ def _frame_at(data: bytes, position: int, seed: int) -> bytes | None:
     return payload
 
 
-def _damage(rest: bytes, seed: int) -> str:
+def _damage(rest: bytes, position: int, seed: int) -> str:
     """What is wrong with a chunk from a frame on that does not hold; "" if it just ends there.
 
     The last frame is cut short when its process dies while copying it. Its end is then still zeros or, as a
-    big copy may write its first bytes last, its start.
+    big copy may write what is before a multiple of 16 bytes last, its start.
     """
     used = rest.rstrip(b"\0")
     if not used:
         return ""
-    if not any(rest[:TORN_SIZE]):
-        if len(used) > MAX_TORN:
-            return ", and more follows it"
-        return (
-            ", and others follow it" if any(_frame_at(used, at, seed) for at in range(1, len(used))) else ""
-        )
+    if not any(rest[: FRAME.size]):
+        return _damage_behind(used, seed)
     length, crc = FRAME.unpack_from(rest.ljust(FRAME.size, b"\0"))
     if other := _other_length(memoryview(rest)[FRAME.size :], length, crc, seed):
         return f": its length should be {other}, not {length}"
     size = FRAME.size + length
+    missing = -position % TORN_SIZE
+    if 3 <= missing < FRAME.size and not any(rest[:missing]) and len(used) > size:
+        return _damage_behind(used, seed)
     if size > len(rest):
         return f": its length of {length} cannot be"
     if len(used) > size:
         return ", and more follows it"
     return ": it was changed" if any(rest[max(0, size - TORN_SIZE) : size]) else ""
+
+
+def _damage_behind(used: bytes, seed: int) -> str:
+    """What is wrong behind a frame whose start is missing."""
+    if len(used) > MAX_TORN:
+        return ", and more follows it"
+    return ", and others follow it" if any(_frame_at(used, at, seed) for at in range(1, len(used))) else ""
 
 
 def _other_length(payload: memoryview, length: int, crc: int, seed: int) -> int:

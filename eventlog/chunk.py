@@ -239,7 +239,7 @@ def read_chunk(path: Path) -> ChunkContents | None:
     while (payload := _frame_at(data, position, seed)) is not None:
         payloads.append(payload)
         position += FRAME.size + len(payload)
-    whole = _is_end(data[position:], seed)
+    whole = _is_end(data[position:], position, seed)
     damage = "" if whole else f"frame {len(payloads)} at byte {position} does not hold"
     return ChunkContents(store, session, first, payloads, damage)
 
@@ -254,8 +254,8 @@ def _frame_at(data: bytes, position: int, seed: int) -> bytes | None:
     return payload if length and len(payload) == length and zlib.crc32(payload, seed) == crc else None
 
 
-def _is_end(rest: bytes, seed: int) -> bool:
-    """Whether a chunk may just end with these bytes, which are not a frame.
+def _is_end(rest: bytes, position: int, seed: int) -> bool:
+    """Whether a chunk may just end with these bytes at a position, which are not a frame.
 
     Nothing follows but zeros; or a frame that its process died in the middle of copying: runs of it are
     still zeros at its end or, as a big copy may write its first bytes last, at its start.
@@ -263,11 +263,26 @@ def _is_end(rest: bytes, seed: int) -> bool:
     used = rest.rstrip(b"\0")
     if not used:
         return True
-    if any(rest[:TORN_SIZE]):
+    if not _lacks_its_start(rest, len(used), position, seed):
         size = FRAME.size + int.from_bytes(rest[:4], "big")
         cut = len(used) <= size <= len(rest) and not any(rest[max(0, size - TORN_SIZE) : size])
         return cut and not _is_whole_but_for_its_length(rest, seed)
     return len(used) <= 1 << 16 and not any(_frame_at(used, at, seed) for at in range(1, len(used)))
+
+
+def _lacks_its_start(rest: bytes, used: int, position: int, seed: int) -> bool:
+    """Whether what a big copy writes last is missing: all before the first boundary of a vector register."""
+    if not any(rest[: FRAME.size]):
+        return True
+    missing = TORN_SIZE - position % TORN_SIZE
+    length = int.from_bytes(rest[:4], "big")
+    return (
+        # Two bytes or less are zeros in any case.
+        2 < missing < FRAME.size
+        and not any(rest[:missing])
+        and used > FRAME.size + length
+        and not _is_whole_but_for_its_length(rest, seed)
+    )
 
 
 def _is_whole_but_for_its_length(rest: bytes, seed: int) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 
 from eventlog import chunk as chunk_module
 from eventlog import events
+from eventlog.check_journal import check_journals
 from eventlog.chunk import (
     CHUNK_SIZE,
     FRAME,
@@ -26,7 +27,7 @@ from eventlog.chunk import (
     read_chunk,
 )
 from eventlog.errors import DataCorrupt, StoreNewer
-from eventlog.events import TextReported
+from eventlog.events import SessionStarted, TextReported, encode_event
 from eventlog.journal import JournalLock, create_journal
 from eventlog.store import Store
 from eventlog.verify import verify
@@ -188,6 +189,34 @@ def test_a_last_frame_that_was_not_copied_to_its_end_is_no_damage(
     contents = read_chunk(tmp_path / "chunk")
     assert contents is not None
     assert (contents.payloads, contents.damage) == (PAYLOADS, "")
+
+
+def test_a_last_frame_without_what_a_big_copy_writes_last_is_no_damage(tmp_path: Path) -> None:
+    """All before the first boundary of a vector register is missing, and where the copy stood, all behind."""
+    last = bytes(range(1, 256)) * 8
+    path = tmp_path / "journals" / SESSION.hex() / "000000"
+    path.parent.mkdir(parents=True)
+    started = encode_event(SessionStarted(1, "", "host", "user", 1, "", ""))
+    for shift in range(64):
+        payloads = [started, encode_event(TextReported(2, "", "x" * shift))]
+        make(path, [*payloads, last])
+        start, end = starts([*payloads, last])[-2:]
+        whole = path.read_bytes()
+        for width in (16, 32, 64):
+            missing = width - start % width
+            for copied in (start + 300, end - 16, end):
+                change(path, start, whole[start:end])
+                change(path, start, bytes(missing))
+                change(path, copied, bytes(end - copied))
+                contents = read_chunk(path)
+                assert contents is not None
+                if copied == end and missing <= 4:
+                    # Nothing tells it from a length that was changed; with two bytes less nothing is missing.
+                    continue
+                assert (contents.payloads, contents.damage) == (payloads, ""), (shift, width, copied)
+                (journal,), foreign = check_journals(tmp_path)
+                assert (journal.problems, foreign) == ([], []), (shift, width, copied)
+        path.unlink()
 
 
 def test_zeros_over_frames_that_others_follow_are_damage(tmp_path: Path) -> None:
