@@ -44,9 +44,7 @@ def measure(size: int, folder: Path) -> Figures:
         "ls": _run([*eventlog, *first]),
         "ls_chosen": _run([*eventlog, *chosen]),
         "ls_text": _run([*eventlog, *first, "--text", "run 7+$"]),
-        "show": _run(
-            [*eventlog, "show", f"{CHOSEN_PROJECT}/run 28" if size > 28 else "vision/detection/0/run 0"]
-        ),
+        "show": _run([*eventlog, "show", f"{CHOSEN_PROJECT}/run 0"]),
         "bare": _run([sys.executable, "-c", "pass"]),
         "get_tasks": _get_tasks(),
     }

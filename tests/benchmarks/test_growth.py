@@ -10,6 +10,9 @@ import pytest
 from benchmarks.growth.__main__ import _parse_arguments
 from benchmarks.growth.curve import CURVES, find_curve
 from benchmarks.growth.drawing import draw
+from benchmarks.task_store import CHOSEN_PROJECT, CHOSEN_TAG, make_tasks
+from eventlog.projections import Views
+from eventlog.store import Store
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -36,6 +39,12 @@ def test_sizes_are_measured_written_and_drawn_and_can_be_drawn_again(tmp_path: P
     picture.unlink()
     assert grow("--only", "remotes", "--draw", "--images", images).returncode == 0
     assert picture.read_text() == first
+
+
+def test_what_the_smallest_store_of_tasks_is_asked_for_is_in_it(tmp_path: Path):
+    make_tasks(tmp_path, find_curve("tasks").sizes[0])
+    with Store.open(tmp_path) as store, Views.open(store) as views:
+        assert CHOSEN_TAG in views.task(views.resolve(f"{CHOSEN_PROJECT}/run 0")).tags
 
 
 @pytest.mark.parametrize("name", CURVES)
