@@ -52,6 +52,7 @@ class Chains:
 
     Attributes:
         problems: what is wrong, a line each.
+        notes: what else there is to say of a comparison with heads.
         batches, events, unknown: how many were added; `unknown` is of kinds that are not known.
         blobs: by digest, where it was first named.
     """
@@ -70,6 +71,7 @@ class Chains:
                 if base is not None and base.number == kept.number:
                     self._compared[store] = base.hash
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.batches = 0
         self.events = 0
         self.unknown = 0
@@ -146,12 +148,19 @@ class Chains:
             chain = self._chains.get(store)
             name = f"store {store.hex()}"
             said = f"{self._against.name} says"
-            if chain is None or chain.last is None:
+            base = self._since.get(store)
+            last = chain.last.number if chain and chain.last else base.number if base else None
+            if last is None:
                 self.problems.append(f"{name} is not here, though {said} that it had batch {kept.number}")
-            elif chain.last.number < kept.number:
+            elif last < kept.number:
                 self.problems.append(
-                    f"{name} ends with batch {chain.last.number}, though {said} that it had batch"
+                    f"{name} ends with batch {last}, though {said} that it had batch"
                     f" {kept.number}: it was cut, or this is an older copy"
+                )
+            elif base and base.number > kept.number:
+                self.problems.append(
+                    f"{name} cannot be compared: what is here of it follows batch {base.number}, and {said}"
+                    f" what batch {kept.number} was; verify a copy that has taken this one in"
                 )
             elif store not in self._compared:
                 self.problems.append(f"{name} cannot be compared: its batch {kept.number} is missing")
@@ -159,6 +168,11 @@ class Chains:
                 self.problems.append(
                     f"{name} was rewritten: its batch {kept.number} has the SHA-256"
                     f" {self._compared[store].hex()}, {said} {kept.hash.hex()}"
+                )
+            elif chain is None:
+                self.notes.append(
+                    f"{name} has nothing new here: batch {kept.number} is what this copy goes on from, and is"
+                    " not in it"
                 )
 
     def check_heads(self, heads: Mapping[bytes, bytes]) -> None:

@@ -3,15 +3,15 @@
 import contextlib
 import secrets
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from eventlog.errors import InputInvalid, RemoteUnreachable
+from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
-from eventlog.kept_heads import heads_text, load_heads
+from eventlog.kept_heads import KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
+from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher
@@ -22,6 +22,8 @@ from eventlog.sync.store_source import StoreSource
 from eventlog.sync.zip_objects import ZipObjects, ZipTarget
 
 __all__ = ["NOTHING", "Known", "export_bundle", "is_bundle", "known_to", "pull_bundle", "pull_store"]
+
+MOST_SINCE_BYTES = 64 << 20
 
 
 class Known(NamedTuple):
@@ -53,14 +55,15 @@ def known_to(other: str) -> Known:
     path = Path(other).expanduser()
     if "://" not in other and path.is_file() and not zipfile.is_zipfile(path):
         heads, _ = load_heads(path)
-        ends = {store: (head.number, head.hash.hex()[:16]) for store, head in heads.heads.items()}
-        return Known({store: [_up_to(store, *end)] for store, end in ends.items()})
+        return Known(_up_to_heads(heads))
     with Remote(other) as remote:
         remote.require()
         held = remote.holdings()
         # A bundle that goes on from another one was for a side that has both.
-        lasts = {store: max(segments, key=lambda one: one.last) for store, segments in held.items()}
-        holdings = {store: [_up_to(store, last.last, last.mark)] for store, last in lasts.items()}
+        holdings = _up_to_heads(_goes_on_from(remote))
+        for store, segments in held.items():
+            last = max([*segments, *holdings.get(store, [])], key=lambda one: one.last)
+            holdings[store] = [_up_to(store, last.last, last.mark)]
         blobs = remote.all_blobs()
         return Known(holdings, frozenset(remote.absent.digests() - blobs.keys()), frozenset(blobs))
 
@@ -150,14 +153,38 @@ def pull_store(store: Store, other: Store, progress: ProgressCallback | None = N
     return tally.result(PullResult)
 
 
-def _since(store: Store, known: Known, put: Iterable[Segment]) -> dict[bytes, tuple[int, bytes]]:
-    """The heads that a bundle goes on from, by the stores that it has batches of."""
+def _goes_on_from(remote: Remote) -> KeptHeads:
+    """The heads that a bundle goes on from; none where it is a whole one, or no bundle."""
+    objects = remote.objects
+    size = objects.size(SINCE) if isinstance(objects, ZipObjects) else None
+    if size is None:
+        return KeptHeads(SINCE, {})
+    if size > MOST_SINCE_BYTES:
+        raise DataCorrupt(f"{SINCE} in {remote.url} has {size} bytes, more than heads ever have")
+    return read_heads(objects.start(SINCE, size + 1), f"{SINCE} in {remote.url}")
+
+
+def _since(store: Store, known: Known) -> dict[bytes, tuple[int, bytes]]:
+    """The heads that a bundle goes on from, also of the stores that have nothing new.
+
+    Without these, a bundle that goes on from this one would begin them anew.
+    """
     heads = {}
-    for copy_of in {segment.store for segment in put} & known.holdings.keys():
-        number = known.holdings[copy_of][0].last
-        (after,) = store.batches(copy_of, number + 1, number + 1)
-        heads[copy_of] = number, after.previous
+    here = store.heads()
+    for copy_of in here.keys() & known.holdings.keys():
+        (segment,) = known.holdings[copy_of]
+        if segment.last > here[copy_of].number:
+            continue
+        # Damage is told by the push.
+        with contextlib.suppress(DataCorrupt):
+            digest = hash_of(store, copy_of, segment.last, here[copy_of])
+            if segment.ends_with(digest):
+                heads[copy_of] = segment.last, digest
     return heads
+
+
+def _up_to_heads(heads: KeptHeads) -> Holdings:
+    return {store: [_up_to(store, head.number, head.hash.hex()[:16])] for store, head in heads.heads.items()}
 
 
 def _up_to(store: bytes, last: int, mark: str) -> Segment:
@@ -182,7 +209,7 @@ def _write(
         pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=known.blobs)
         pusher.supply(known.absent)
         pusher.push()
-        if since := _since(store, known, pusher.put):
+        if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])
         target.close()
     except BaseException:

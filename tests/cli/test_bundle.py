@@ -84,6 +84,71 @@ def test_a_later_bundle_has_only_what_the_other_side_lacks(
     assert "nothing new" in nothing.lines[0]
 
 
+@pytest.fixture
+def chain(eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path) -> bytes:
+    """Bundles of two stores: a whole one, one with what is new in one store, one with nothing new.
+
+    Heads of both were kept before and after the first. What is given is the id of the silent store.
+    """
+    with Store.open(tmp_path / "silent") as store:
+        store.session.append(TaskCreated, "c" * 32, "silent", "bundles")
+        silent = store.id
+    eventlog("bundle", "create", files("silent.zip"), EVENTLOG_HOME=str(tmp_path / "silent"))
+    work("1")
+    eventlog("sync", files("silent.zip"))
+    eventlog("bundle", "create", files("monday.zip"))
+    eventlog("head", "-o", files("monday.txt"))
+    work("2")
+    eventlog("bundle", "create", files("tuesday.zip"), "--since", files("monday.zip"))
+    eventlog("head", "-o", files("tuesday.txt"))
+    eventlog("bundle", "create", files("wednesday.zip"), "--since", files("tuesday.zip"))
+    return silent
+
+
+def test_a_store_with_nothing_new_is_not_sent_again_further_down_a_chain(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path, chain: bytes
+) -> None:
+    for name in ("tuesday.zip", "wednesday.zip"):
+        with zipfile.ZipFile(files(name)) as bundle:
+            assert not any(f"stores/{chain.hex()}" in member for member in bundle.namelist()), name
+    work("3")
+    made = eventlog("bundle", "create", files("thursday.zip"), "--since", files("wednesday.zip"), "--json")
+    assert 0 < json.loads(made.out)["batches"] <= 2
+    for day in ("monday", "tuesday", "wednesday", "thursday"):
+        assert eventlog("sync", files(f"{day}.zip"), **other(tmp_path)).code == 0
+    shown = eventlog("ls", **other(tmp_path)).out
+    assert all(f"bundles/{name}" in shown for name in ("1", "2", "3", "silent"))
+
+
+def test_heads_of_a_store_with_nothing_new_are_what_a_bundle_goes_on_from(
+    eventlog: Run, files: Callable[[str], str], tmp_path: Path, chain: bytes
+) -> None:
+    checked = eventlog("verify", files("tuesday.zip"), "--against", files("monday.txt"))
+    assert checked.code == 0, checked.out
+    assert f"store {chain.hex()} has nothing new here: batch " in checked.out
+    assert "extends 2 heads" in checked.out
+
+    kept = Path(files("monday.txt")).read_text()
+    line = next(line for line in kept.splitlines() if line.startswith(chain.hex()))
+    Path(files("lie.txt")).write_text(kept.replace(line, line[:-64] + line[:-65:-1]))
+    rewritten = eventlog("verify", files("tuesday.zip"), "--against", files("lie.txt"))
+    assert rewritten.code == 1
+    assert f"store {chain.hex()} was rewritten" in rewritten.out
+
+
+def test_heads_from_before_what_a_bundle_goes_on_from_cannot_be_compared(
+    eventlog: Run, files: Callable[[str], str], chain: bytes
+) -> None:
+    assert eventlog("verify", files("wednesday.zip"), "--against", files("tuesday.txt")).code == 0
+    early = eventlog("verify", files("wednesday.zip"), "--against", files("monday.txt"))
+    assert early.code == 1
+    assert "cannot be compared: what is here of it follows batch " in early.out
+    assert "verify a copy that has taken this one in" in early.out
+    late = eventlog("verify", files("tuesday.zip"), "--against", files("tuesday.txt"))
+    assert late.code == 0, late.out
+    assert eventlog("verify", files("monday.zip"), "--against", files("tuesday.txt")).code == 1
+
+
 def test_a_bundle_that_says_it_goes_on_from_other_heads_is_found_out(
     eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
 ) -> None:
