@@ -27,6 +27,7 @@ def tell_plan(
     *,
     pull: bool,
     push: bool,
+    anew: bool,
     as_json: bool,
 ) -> None:
     """Print what a sync would move.
@@ -34,8 +35,10 @@ def tell_plan(
     Args:
         home: of the store; where there is none yet, all of the remote is new.
         chosen: says which blobs travel.
+        anew: the remote would be begun anew where it is gone.
 
     Raises:
+        RemoteUnreachable, RemoteInvalid: the sync would be refused.
         NotFound, InputInvalid: a task or a project that was named is not here, and would not come.
     """
     from eventlog.sync import planned
@@ -47,7 +50,7 @@ def tell_plan(
                 advance(progress.batches, progress.batches_total)
 
         choice = Choice(store, *chosen) if chosen else None
-        plans = planned(store, url, tell, choose=choice, pull=pull, push=push)
+        plans = planned(store, url, tell, choose=choice, pull=pull, push=push, anew=anew)
         # Where more of the log would come, what was named may come with it.
         if choice and not (plans[0] and plans[0].total.batches):
             choice.check()

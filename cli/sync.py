@@ -117,7 +117,8 @@ def command(
 
         if not url:
             raise _no_remote()
-        tell_plan(context.obj, url, chosen, pull=not only_push, push=not only_pull, as_json=as_json)
+        pull, push = not only_push, not only_pull
+        tell_plan(context.obj, url, chosen, pull=pull, push=push, anew=anew, as_json=as_json)
         return
     if not url:
         delivered = None if only_pull else _deliver_alone(context)

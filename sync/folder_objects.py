@@ -54,6 +54,17 @@ class FolderObjects(Objects):
         if self._identity is not None:
             self._check_root()
             return
+        self.check_place()
+        parent = Path(self._root).parent
+        with self.errors("", writing=True):
+            Path(self._root).mkdir(exist_ok=True)
+            self._identity = self._root_identity()
+            # Before others can see that it is a remote, and take what they put there for safe.
+            with contextlib.suppress(PermissionError):
+                sync_folders([parent])
+
+    def check_place(self) -> None:
+        """Make sure that the folder could be made where it would be; see `make_root`."""
         parent = Path(self._root).parent
         if not parent.exists():
             raise RemoteUnreachable(
@@ -61,12 +72,6 @@ class FolderObjects(Objects):
                 " or the stick is mounted"
             )
         self.check_name()
-        with self.errors("", writing=True):
-            Path(self._root).mkdir(exist_ok=True)
-            self._identity = self._root_identity()
-            # Before others can see that it is a remote, and take what they put there for safe.
-            with contextlib.suppress(PermissionError):
-                sync_folders([parent])
 
     def check_name(self) -> None:
         """Make sure that the folder is there, or that one of its name is ever made.

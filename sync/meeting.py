@@ -181,13 +181,14 @@ def planned(
     choose: Choose | None = None,
     pull: bool = True,
     push: bool = True,
+    anew: bool = False,
 ) -> tuple[Plan | None, Plan | None]:
     """What a pull and a push would move; nothing is written, here or there.
 
     What processes have appended and not yet committed is not counted.
 
     Args:
-        url, progress, choose: as of `push` and `pull`.
+        url, progress, choose, anew: as of `push` and `pull`.
         pull, push: which of the two is asked about.
 
     Returns:
@@ -202,7 +203,7 @@ def planned(
         holdings = _holdings(remote)
         pushes = push and not remote.is_read_only
         if pushes:
-            remote.objects.check_name()
+            remote.check_place(lambda: not anew and is_remembered(store, url, remote))
         return (
             plan_pull(store, remote, holdings, choose, progress) if pull else None,
             plan_push(store, remote, holdings, choose, progress, pulled=pull) if pushes else None,
@@ -219,6 +220,9 @@ def unpushed(store: Store, url: Url) -> Unpushed:
     """
     with Remote(url) as remote:
         holdings = _holdings(remote)
+        if not holdings:
+            # What was pushed to one that is not there now is no batch that waits.
+            remote.check_place(lambda: is_remembered(store, url, remote))
     counts = []
     problems = []
     for copy_of, head in sorted(store.heads().items()):

@@ -182,7 +182,11 @@ class Objects:
     # Writing.
 
     def check_name(self) -> None:
-        """Make sure that a root that is not there would be made; here every one is."""
+        """Make sure that a root of this name would be made; here every one is."""
+
+    def check_place(self) -> None:
+        """Make sure that a root that is not there could be made where it would be; here every one could."""
+        self.check_name()
 
     def make_root(self) -> None:
         """Make the folder itself."""

@@ -135,15 +135,23 @@ class Remote:
             RemoteInvalid, StoreNewer: see `state`.
         """
         if self.state() != "ready":
-            if was_there():
-                raise RemoteUnreachable(
-                    f"{self.url} was a remote when this store met it last, and is not there now: check that"
-                    " it is mounted, or begin it anew with `eventlog sync --new`"
-                )
+            self._refuse_gone(was_there)
             self.objects.make_root()
             self.objects.put(MARKER, [MARKER_TEXT])
             self.objects.settle()
         self.objects.sweep()
+
+    def check_place(self, was_there: Callable[[], bool] = lambda: False) -> None:
+        """Make sure that `prepare` would find a remote, or a place for one; nothing is written.
+
+        Raises:
+            InputInvalid, RemoteUnreachable, RemoteInvalid, StoreNewer: as of `prepare`.
+        """
+        if self.state() == "ready":
+            self.objects.check_name()
+        else:
+            self._refuse_gone(was_there)
+            self.objects.check_place()
 
     def holdings(self) -> Holdings:
         """What it holds, read off the names of its segments in one listing."""
@@ -254,6 +262,13 @@ class Remote:
     def settle(self) -> None:
         """Return once everything written so far will outlast a power cut."""
         self.objects.settle()
+
+    def _refuse_gone(self, was_there: Callable[[], bool]) -> None:
+        if was_there():
+            raise RemoteUnreachable(
+                f"{self.url} was a remote when this store met it last, and is not there now: check that"
+                " it is mounted, or begin it anew with `eventlog sync --new`"
+            )
 
     def _is_marked(self) -> bool:
         try:

@@ -74,6 +74,19 @@ def test_what_is_not_pushed_is_counted(eventlog: Run, tasks: Path, tmp_path: Pat
     assert "all pushed" in eventlog("status", **remote).out
 
 
+def test_of_a_remote_that_is_gone_it_is_said_that_it_is_and_no_number(
+    eventlog: Run, tasks: Path, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    assert eventlog("sync", str(remote)).code == 0
+    remote.rename(tmp_path / "away")
+    refused = eventlog("sync", str(remote)).err.removeprefix("eventlog: ").rstrip()
+    assert "was a remote when this store met it last" in refused
+    document = json.loads(eventlog("status", "--json", EVENTLOG_REMOTE=str(remote)).out)
+    assert (document["unpushed_batches"], document["remote_problems"]) == (None, [refused])
+    assert "not pushed" not in eventlog("status", EVENTLOG_REMOTE=str(remote)).out
+
+
 def test_a_remote_out_of_reach_does_not_hide_the_rest(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no remote")
     outcome = eventlog("status", "--json", EVENTLOG_REMOTE=str(tmp_path / "file"))

@@ -319,6 +319,17 @@ def test_a_dry_run_says_what_would_move_and_moves_nothing(
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_dry_run_is_refused_where_the_sync_would_be(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    assert eventlog("sync", str(remote)).code == 0
+    remote.rename(tmp_path / "away")
+    for place, told in ((remote, "was a remote when"), (tmp_path / "no" / "where", "cannot be made, as")):
+        refused, dry = eventlog("sync", str(place)), eventlog("sync", str(place), "--dry-run")
+        assert told in refused.err
+        assert (dry.code, dry.out, dry.err) == (1, "", refused.err)
+    assert eventlog("sync", str(remote), "--dry-run", "--new").code == 0
+
+
 def test_a_dry_run_counts_what_is_absent_and_would_be_supplied(
     eventlog: Run, various: Path, remote: str, tmp_path: Path
 ) -> None:
