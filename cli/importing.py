@@ -48,7 +48,7 @@ def command(
     imported before is not imported again. What cannot be read is named, the rest goes on, and the exit code
     is then 1.
 
-    With --json: imported (path, kind, tasks, new, blobs), problems.
+    With --json: imported (path, kind, tasks, new, events, blobs), problems.
     """
     found: list[Imported] = []
     problems: list[str] = []
@@ -99,7 +99,7 @@ def _show(store: "Store", found: list["Imported"]) -> None:
         views.catch_up()
         rows = []
         for one in found:
-            came = f"{counted(one.blobs, 'file')}" if one.is_new else "nothing new"
+            came = _came(one)
             for task in one.tasks or [""]:
                 try:
                     state: TaskState | None = views.task(task)
@@ -117,11 +117,19 @@ def _show(store: "Store", found: list["Imported"]) -> None:
     table(_COLUMNS, rows)
 
 
+def _came(one: "Imported") -> str:
+    if not one.is_new:
+        return "nothing new"
+    files = f", {counted(one.blobs, 'file')}" if one.blobs else ""
+    return f"{counted(one.events, 'event')}{files}"
+
+
 def _document(one: "Imported") -> dict[str, Any]:
     return {
         "path": str(one.path),
         "kind": one.kind,
         "tasks": one.tasks,
         "new": one.is_new,
+        "events": one.events,
         "blobs": one.blobs,
     }

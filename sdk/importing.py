@@ -6,7 +6,7 @@ was exported as), a folder laid out as a remote, or a session of ClearML's offli
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ class Imported:
         path: what was imported.
         kind: "eventlog" or "clearml".
         tasks: the tasks that are in it, those that began first coming first.
-        is_new: something in it was not here before.
+        events: how many came that were not here before.
         blobs: how many files came with it.
         problems: what could not be read: one line each.
     """
@@ -49,9 +49,14 @@ class Imported:
     path: Path
     kind: str
     tasks: list[str] = field(default_factory=list)
-    is_new: bool = False
+    events: int = 0
     blobs: int = 0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether something in it was not here before."""
+        return self.events > 0
 
     @property
     def task(self) -> str:
@@ -113,6 +118,7 @@ class _Importer:
         self.after = after
         self.offset = offset
         self.progress = progress
+        self._before = store.heads()
 
     def from_folder(self) -> Imported:
         from eventlog.sdk.clearml_sessions import TASK
@@ -191,9 +197,7 @@ class _Importer:
         session = ClearmlSession(self.store, files, self.previous, self.after, self.offset, count)
         added = session.let_in()
         problems = [f"{self.path}: {problem}" for problem in session.problems]
-        return Imported(
-            self.path, "clearml", [session.task], added > 0, session.blobs if added else 0, problems
-        )
+        return Imported(self.path, "clearml", [session.task], added, session.blobs if added else 0, problems)
 
     def _pulled(self, result: PullResult, holdings: Holdings, first: bytes = b"") -> Imported:
         tasks: dict[str, None] = {}
@@ -204,8 +208,18 @@ class _Importer:
             # Such as when the name of what holds it was damaged, so that it looks like something else.
             raise DataCorrupt(f"{self.path} has no task that can be read: copy it again from where it was")
         return Imported(
-            self.path, "eventlog", list(tasks), result.batches > 0, result.blobs, list(result.problems)
+            self.path, "eventlog", list(tasks), self._events_of(here), result.blobs, list(result.problems)
         )
+
+    def _events_of(self, stores: Iterable[bytes]) -> int:
+        """How many events of these stores have come since the import began."""
+        count = 0
+        for identity in stores:
+            head = self._before.get(identity)
+            with contextlib.suppress(DataCorrupt, StoreNewer):
+                for batch in self.store.batches(identity, 0 if head is None else head.number + 1):
+                    count += batch.states + batch.reports
+        return count
 
     def _continued(self, source: Source, holdings: Holdings, first: bytes = b"") -> Imported:
         from eventlog.sdk.continuation import Continuation
@@ -218,7 +232,7 @@ class _Importer:
             self.path,
             "eventlog",
             [self.previous] if self.previous else continuation.tasks,
-            added > 0,
+            added,
             continuation.blobs,
             continuation.problems,
         )

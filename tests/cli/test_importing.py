@@ -1,6 +1,7 @@
 """`eventlog import` brings sessions in, says what came, and goes on past those that cannot."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,12 +20,22 @@ def test_what_came_in_is_listed_and_a_second_time_brings_nothing_new(eventlog: R
     assert "digits/nested/every reporter" in row
     assert "completed" in row
     assert str(SESSION) in row
+    assert re.search(r" [1-9]\d+ events, [1-9]\d* files ", row)
     again = eventlog("import", str(SESSION), "--json")
     document = json.loads(again.out)
     (task,) = document["imported"][0]["tasks"]
     assert row.split()[0] == task[:8]
     assert document == {
-        "imported": [{"path": str(SESSION), "kind": "clearml", "tasks": [task], "new": False, "blobs": 0}],
+        "imported": [
+            {
+                "path": str(SESSION),
+                "kind": "clearml",
+                "tasks": [task],
+                "new": False,
+                "events": 0,
+                "blobs": 0,
+            }
+        ],
         "problems": [],
     }
     assert eventlog("show", row.split()[0]).code == 0
@@ -57,12 +68,14 @@ def test_a_store_that_has_only_pulled_brings_what_it_pulled(
     remote, between, last = (str(tmp_path / name) for name in ("remote", "between", "last"))
     assert eventlog("sync", remote).code == 0
     assert eventlog("sync", remote, "--pull", EVENTLOG_HOME=between).code == 0
+    events = json.loads(eventlog("status", "--json", EVENTLOG_HOME=between).out)["events"]
     for is_new in (True, False):
         done = eventlog("import", between, "--json", EVENTLOG_HOME=last)
         assert (done.code, done.err) == (0, "")
         (imported,) = json.loads(done.out)["imported"]
         assert (len(imported["tasks"]), imported["new"]) == (3, is_new)
         assert BASELINE in imported["tasks"]
+        assert imported["events"] == (events if is_new else 0)
 
 
 def test_a_task_that_was_deleted_stops_no_import(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
