@@ -47,7 +47,8 @@ def command(
 
     Run it on one of the two copies, with the REMOTE on which sync has found the fork; without it, the remote
     of the configuration. What this copy committed since they parted becomes a store of its own, whose id is
-    this machine's from then on, and what REMOTE has of it under the old id goes. Then both show everywhere.
+    this machine's from then on, and what REMOTE has of it under the old id goes. All else is pulled and
+    pushed, as by a sync, so that then both show everywhere.
 
     Other machines that hold that side do the same when they are told of the fork, as the new store has come
     to them by then. Exit code 1: something could not be resolved.
@@ -56,7 +57,8 @@ def command(
     and of which task.
 
     With --json: forks (a list with store, common, here, there, parted; of a side where, batches, events,
-    last, host, task, name, becomes), deleted, problems.
+    last, host, task, name, becomes), pulled and pushed
+    (batches, blobs), deleted, problems.
     """
     url = remote or (None if at is not None else Configuration.load(context.obj).remote)
     if at is not None and url:
@@ -79,6 +81,8 @@ def command(
         document(
             {
                 "forks": [_document(one) for one in told],
+                "pulled": result.pulled._asdict(),
+                "pushed": result.pushed._asdict(),
                 "deleted": result.deleted,
                 "problems": result.problems,
             }
@@ -155,6 +159,9 @@ def _print(result: "ForkResult", told: Iterable[_Told], url: str) -> None:
             line(f"  there, on {fork.remote}: {_words(fork.there, names)}")
         if fork.parted is not None:
             line(f"  what is here is store {fork.parted.store.hex()} now")
+    for verb, moved in (("pulled", result.pulled), ("pushed", result.pushed)):
+        if any(moved):
+            line(f"{verb} {counted(moved.batches, 'batch')} and {counted(moved.blobs, 'blob')}")
     if result.deleted:
         line(f"deleted {counted(result.deleted, 'segment')} on {url}, whose batches are there under a new id")
     if not result.forks and not result.deleted and not result.problems:

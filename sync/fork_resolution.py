@@ -7,6 +7,7 @@ side that has become a store which is there too, batch for batch, are deleted.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,10 +23,10 @@ from eventlog.sync.layout import Holdings, Segment, uncovered
 from eventlog.sync.puller import BEFORE_FIRST, Puller
 from eventlog.sync.pusher import Pusher
 from eventlog.sync.remote import Remote
-from eventlog.sync.results import ProgressCallback, Tally
+from eventlog.sync.results import ProgressCallback, Tally, Transfer
 from eventlog.sync.segment import confirmed
 
-__all__ = ["Fork", "ForkResult", "resolve_forks", "side_here"]
+__all__ = ["Fork", "ForkResult", "Moved", "resolve_forks", "side_here"]
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,32 @@ class Fork:
     parted: Parted | None = None
 
 
+class Moved(NamedTuple):
+    """How much went one way: batches, and blobs."""
+
+    batches: int = 0
+    blobs: int = 0
+
+    def and_of(self, tally: Tally) -> "Moved":
+        """What a transfer has done, added to this."""
+        done = tally.result(Transfer)
+        return Moved(self.batches + done.batches, self.blobs + done.blobs)
+
+
 @dataclass
 class ForkResult:
     """What was found, and done about it.
 
     Attributes:
         forks: those found.
+        pulled, pushed: what was let in and put there meanwhile, as by a sync.
         deleted: segments deleted on the remote, as they are there as another store's.
         problems: what could not be resolved, and why: one line each.
     """
 
     forks: list[Fork] = field(default_factory=list)
+    pulled: Moved = field(default_factory=Moved)
+    pushed: Moved = field(default_factory=Moved)
     deleted: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -121,7 +137,9 @@ def _resolve(
         # What this process has appended belongs to the side that is here.
         store.session.close()
         # The store that a side has become may come with it.
-        Puller(store, remote, remote.holdings(), Tally("pull", progress)).pull()
+        first = Tally("pull", progress)
+        Puller(store, remote, remote.holdings(), first).pull()
+        result.pulled = result.pulled.and_of(first)
     holdings = remote.holdings()
     for copy_of in sorted(store.heads()):
         try:
@@ -153,8 +171,10 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
     if not remote.is_read_only:
         remote.prepare()
         holdings = remote.holdings()
-        pusher = Pusher(store, remote, holdings, Tally("push", progress), pulled=True)
+        first = Tally("push", progress)
+        pusher = Pusher(store, remote, holdings, first, pulled=True)
         pusher.push()
+        result.pushed = result.pushed.and_of(first)
         merge_small(store, remote, holdings, pusher.put)
         remote.settle()
         for copy_of in sorted(holdings):
@@ -169,6 +189,8 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
     if not remote.is_read_only:
         remote.absent.add(puller.missing)
         Pusher(store, remote, holdings, pushing, pulled=True).push()
+    result.pulled = result.pulled.and_of(pulling)
+    result.pushed = result.pushed.and_of(pushing)
     # Of a fork that stays, it has been said why.
     told = [copy_of.hex() for copy_of in holdings if any(copy_of.hex() in one for one in result.problems)]
     result.problems += [

@@ -72,6 +72,9 @@ def test_a_fork_is_found_told_and_resolved(eventlog: Run, tasks: Path, forked: t
     done = eventlog("fork", remote)
     assert (done.code, done.err) == (0, "")
     assert f"what is here is store {becomes} now" in done.out
+    # The side that is there; and what has a new id, which nobody had pushed.
+    assert "pulled 1 batch and 0 blobs" in done.lines
+    assert any(re.fullmatch(r"pushed \d+ batch(es)? and 0 blobs", line) for line in done.lines)
     assert identity_of(tasks).hex() == becomes
     assert eventlog("sync", remote).code == 0
     shown = json.loads(eventlog("show", BASELINE, "--json").out)
