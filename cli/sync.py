@@ -237,7 +237,9 @@ def _tell(
     else:
         if delivered is not None and delivered.completed:
             line(_delivered_words(delivered))
-        not_here = _NOT_HERE if chosen else _NOT_THERE_YET
+        # What is there and damaged is more than not yet there.
+        is_told = pulled is not None and bool(pulled.problems)
+        not_here = _NOT_HERE if chosen or is_told else _NOT_THERE_YET
         for verb, result, where in (("pulled", pulled, not_here), ("pushed", pushed, _NOT_THERE)):
             if result is not None:
                 line(f"{verb} {_words(result, where)}")

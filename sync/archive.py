@@ -114,7 +114,9 @@ class Archive:
             raise
         except _DAMAGE as error:
             if name:
-                raise DataCorrupt(f"{name[:200]} in {self.path} is damaged ({error})") from None
+                # Of a wrong CRC zipfile says the name again.
+                reason = str(error).partition(" for file ")[0]
+                raise DataCorrupt(f"{name[:200]} in {self.path} is damaged ({reason})") from None
             raise DataCorrupt(f"{self.path} is not a whole zip file ({error}): copy it again") from None
         except OSError as error:
             raise InputInvalid(f"{self.path} cannot be read: {error.strerror or error}") from None

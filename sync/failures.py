@@ -14,7 +14,7 @@ from typing import Any
 from eventlog.blobs import NO_RIGHT, NO_ROOM
 from eventlog.errors import EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
 
-__all__ = ["Failure", "Passing", "failure_of", "first_line", "told"]
+__all__ = ["Failure", "Passing", "failure_of", "first_line", "passed_over", "told"]
 
 
 class Passing(RemoteUnreachable):
@@ -188,6 +188,12 @@ def told(error: Exception, shown: str, name: str, *, rights: str, writing: bool)
             return Passing(f"{where} does not answer ({reason}): check the network, and sync again")
         case _:
             return RemoteUnreachable(f"{cannot}: check that it is there, and sync again")
+
+
+def passed_over(shown: str, name: str, error: EventlogError) -> str:
+    """The line that says that an object cannot be used; the error may name it already."""
+    said = str(error)
+    return f"{said}; it is passed over" if name in said else f"{shown}/{name} is passed over: {said}"
 
 
 def first_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid,
 from eventlog.store import Store
 from eventlog.sync.absent import AbsentLists, FolderPlace
 from eventlog.sync.copying import WHOLE_SIZE, OnBytes
+from eventlog.sync.failures import passed_over
 from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import Choose, NamedBlobs, all_named
@@ -174,7 +175,7 @@ class Fetcher:
         if isinstance(error, RemoteUnreachable) and not self._remote.is_reachable():
             raise error
         if is_told:
-            self._tally.add_blob_problem(f"{self._remote.url}/{blob_object(digest)} is passed over: {error}")
+            self._tally.add_blob_problem(passed_over(self._remote.url, blob_object(digest), error))
 
     def _count_bytes(self, count: int) -> None:
         self._tally.add(bytes=count)

@@ -20,6 +20,7 @@ from eventlog.fork import derived_store
 from eventlog.store import Head, Store
 from eventlog.sync.absent import AbsentLists
 from eventlog.sync.copying import OnBytes
+from eventlog.sync.failures import passed_over
 from eventlog.sync.fetcher import Fetcher
 from eventlog.sync.forks import check_agreement, forked, moved
 from eventlog.sync.layout import SEGMENT_SIZE, Holdings, Segment, chain_after, covering, uncovered
@@ -220,7 +221,7 @@ class Puller:
     def _pass_over(self, segment: Segment, error: EventlogError) -> None:
         if isinstance(error, RemoteUnreachable) and not self.remote.is_reachable():
             raise error
-        problem = f"{self.remote.url}/{segment.object} is passed over: {error}"
+        problem = passed_over(self.remote.url, segment.object, error)
         if isinstance(error, DataCorrupt):
             problem += "; remove it, and push from a store that has its batches"
         elif isinstance(error, NotFound):

@@ -221,6 +221,24 @@ def test_what_cannot_be_made_or_read_is_one_line_and_nothing_is_replaced(
     assert Path(files("all.zip")).read_bytes() != before
 
 
+def test_a_damaged_blob_is_told_once_and_as_damaged(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("bundle", "create", files("all.zip"))
+    with zipfile.ZipFile(files("all.zip")) as bundle:
+        (blob,) = [info for info in bundle.infolist() if info.filename.startswith("blobs/")]
+    data = bytearray(Path(files("all.zip")).read_bytes())
+    data[data.index(b"1" * 10, blob.header_offset)] ^= 1
+    Path(files("bad.zip")).write_bytes(data)
+    taken = eventlog("sync", files("bad.zip"), **other(tmp_path))
+    assert taken.code == 1
+    assert taken.lines[0].endswith("; 1 blob is not here")
+    assert taken.lines[1:] == [
+        f"{blob.filename} in {files('bad.zip')} is damaged (Bad CRC-32); it is passed over"
+    ]
+
+
 def test_bytes_that_the_other_side_has_are_not_sent_again(
     eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
 ) -> None:
