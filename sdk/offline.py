@@ -162,7 +162,8 @@ def end_session(store: Store) -> None:
         return
     if path is not None and sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"eventlog: offline session stored in {path}\n")
+            stored = f"offline session stored in {path}; bring it home with `eventlog import {path}`"
+            sys.stderr.write(f"eventlog: {stored}\n")
 
 
 class _Session:

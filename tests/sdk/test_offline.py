@@ -164,7 +164,7 @@ def test_a_process_that_ends_without_close_leaves_a_zip_file(scripts: Scripts, e
     )
     task_id = script.out.strip()
     path = scripts.home / "offline" / f"{task_id}.zip"
-    assert f"offline session stored in {path}" in script.err
+    assert f"offline session stored in {path}; bring it home with `eventlog import {path}`" in script.err
     result, state, _ = bring_home(path, elsewhere)
     assert (result.problems, state.status, len(state.artifacts)) == ([], "failed", 20)
     assert state.status_reason == "ValueError: at the end"
