@@ -49,10 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         return 0
     for name, number, kept in failed:
-        output.print(
-            f"[red]broken[/]: python -m torture --only {name} --seed {seed} --round {number}", soft_wrap=True
-        )
-        output.print((kept / "broken.txt").read_text(), highlight=False, markup=False, soft_wrap=True)
+        output.print(f"[red]broken[/]: {name}, round {number}", highlight=False)
+        told = (kept / "broken.txt").read_text().rstrip()
+        output.print(told, highlight=False, markup=False, soft_wrap=True)
         output.print(f"kept: {kept}", highlight=False, soft_wrap=True)
     return 1
 

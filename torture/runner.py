@@ -121,8 +121,8 @@ def play(
         outcome = Outcome()
         outcome.check(False, f"the round died, or hung for {seconds:g} seconds")
     if outcome.broken:
-        command = f"python -m torture --only {name} --seed {seed} --round {number}"
-        (folder / "broken.txt").write_text("\n".join([*outcome.broken, "", command, ""]))
+        again = f'again: make torture ARGS="--only {name} --seed {seed} --round {number}"'
+        (folder / "broken.txt").write_text("\n".join([*outcome.broken, again, ""]))
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome

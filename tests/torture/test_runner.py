@@ -65,7 +65,8 @@ def test_a_broken_promise_is_told_and_keeps_the_folder_and_how_to_play_it_again(
     arguments = ["--seed", "5", "--only", "kills", "--round", "3", "--scratch", str(tmp_path)]
     assert __main__.main([*arguments, "--json", str(results)]) == 1
     first = capsys.readouterr().out
-    assert "python -m torture --only kills --seed 5 --round 3" in first
+    assert first.count('again: make torture ARGS="--only kills --seed 5 --round 3"\n') == 1
+    assert "\n\n" not in first
     (evidence,) = tmp_path.glob("*/kills-3/evidence")
     assert str(evidence.parent) in first
     (figures,) = json.loads(results.read_text())["faults"].values()
