@@ -1,6 +1,8 @@
 """`eventlog export`: replay the log into others, as Parquet or into MLflow."""
 
+import re
 from dataclasses import asdict
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,7 @@ from eventlog.cli.naming import check_project, resolve
 from eventlog.cli.opening import as_json, examples, opened_store, time_option, views_of
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
+from eventlog.errors import InputInvalid
 
 if TYPE_CHECKING:
     from eventlog.projections import Views
@@ -17,6 +20,13 @@ if TYPE_CHECKING:
     from eventlog.store import Store
 
 __all__ = ["command"]
+
+# What a person who names such a file expects in it is not what is written. A folder of Parquet is often named
+# as one file of it would be.
+_OTHER_FORMAT = re.compile(
+    r"\.(arrow|csv|db|duckdb|feather|html|jsonl?|md|ndjson|pdf|sqlite|tar|tsv|txt|xlsx|xml|zip)",
+    re.IGNORECASE,
+)
 
 
 @click.command(
@@ -58,6 +68,8 @@ def command(
     """
     if (url is None) == (mlflow is None):
         raise click.UsageError("name a folder or URL for Parquet files, or an MLflow server with --mlflow")
+    if url is not None:
+        _check_name(url)
     with opened_store(context.obj) as store:
         with views_of(store, reports=url is None) as views:
             selection = _selection(views, projects, tasks, since)
@@ -67,6 +79,16 @@ def command(
             assert mlflow is not None
             problems = _to_mlflow(store, mlflow, selection, as_json=as_json)
     context.exit(1 if problems else 0)
+
+
+def _check_name(url: str) -> None:
+    """Refuse a name of a file that is not what would be written, unless a folder of that name is there."""
+    ending = PurePosixPath(url).suffix
+    if _OTHER_FORMAT.fullmatch(ending) and ("://" in url or not Path(url).expanduser().exists()):
+        raise InputInvalid(
+            f"{url} would be a folder of Parquet files, and no {ending} file: name it otherwise; what reads"
+            " Parquet makes a file of another format from it"
+        )
 
 
 def _selection(

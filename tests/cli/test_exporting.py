@@ -69,6 +69,14 @@ def test_a_place_that_will_not_do_is_named_in_one_line(tasks: Path, eventlog: Ru
         assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["runs.csv", "runs.JSON", "runs.xlsx"])
+def test_a_name_of_a_file_in_another_format_is_refused(tasks: Path, eventlog: Run, tmp_path: Path, name: str):
+    done = eventlog("export", str(tmp_path / name))
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "would be a folder of Parquet files, and no ." in done.err
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_folder_without_rights_is_named(tasks: Path, eventlog: Run, tmp_path: Path):
     (tmp_path / "out").mkdir(mode=0o500)
