@@ -99,6 +99,13 @@ def test_what_it_says_to_do_checks_it(eventlog: Run, tasks: Path, tmp_path: Path
     assert subprocess.run(["sh", "-c", checksum], cwd=remote, capture_output=True).returncode == 1
 
 
+def test_of_a_task_without_files_none_are_said_to_match(eventlog: Run, tasks: Path) -> None:
+    with Store.open(tasks) as store:
+        store.session.append(events.TaskCreated, "ab" * 16, "bare", "digits")
+    page = eventlog("audit", "digits/bare").out
+    assert "for this report. Its events name no files by SHA-256.**" in page
+
+
 def test_every_file_is_named_with_whether_its_bytes_are_here(eventlog: Run, rich: Path) -> None:
     document = json.loads(eventlog("audit", "digits/rich", "--json").out)
     found = {(one["what"], one["name"].split(" (")[0]): one["status"] for one in document["files"]}
