@@ -117,9 +117,11 @@ def _document(link: "ModelLinked | None", model: "ModelState") -> dict[str, Any]
 
 def _print(pairs: Sequence[tuple["ModelLinked | None", "ModelState"]]) -> None:
     length = prefix_length([model.id for _, model in pairs])
+    # Of all models there is nothing to say here; an empty column would leave a gap.
+    direction = [Column("", style="dim")] if any(link is not None for link, _ in pairs) else []
     columns = (
         Column("ID", style="yellow"),
-        Column("", style="dim"),
+        *direction,
         Column("MODEL", cut=1, keep_end=True),
         Column("FRAMEWORK", needless=20),
         Column("SIZE", right=True),
@@ -132,7 +134,7 @@ def _print(pairs: Sequence[tuple["ModelLinked | None", "ModelState"]]) -> None:
         [
             [
                 model.id[:length],
-                link.direction if link is not None else "",
+                *([link.direction] if link is not None else []),
                 _name(model),
                 model.framework,
                 size(model.size) if model.size else "",

@@ -16,7 +16,9 @@ def ids(outcome: object) -> list[str]:
 
 
 def test_models_are_listed_the_one_that_changed_last_first(eventlog: Run, rich: Path) -> None:
-    header, model, base = (line.split() for line in eventlog("models").lines)
+    lines = eventlog("models").lines
+    assert lines[0].index("MODEL") == lines[1].index("digits/rich") == len(lines[1].split()[0]) + 2
+    header, model, base = (line.split() for line in lines)
     assert header == ["ID", "MODEL", "FRAMEWORK", "SIZE", "FILE", "CHANGED", "TAGS"]
     assert model[:8] == [MODEL[:8], "digits/rich", "-", "3", "Keras", "7", "B", "model.keras"]
     assert model[-2:] == ["best,", "published"]
