@@ -90,7 +90,7 @@ def _read(target: Target, folder: Path, turn: int, end: float, arguments: argpar
 
 def _table(found: dict[str, Slice]) -> str:
     rows = [
-        "| reader | inputs | other than an error of the tree | most memory | longest |",
+        "| reader | inputs | broken | most memory | longest |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, one in found.items():
