@@ -127,6 +127,8 @@ def _overview(results: Results, programs: Sequence[Program]) -> list[str]:
                 text = "—" if middle is None else figure_text(middle)
                 if middle is not None and (partial := _partial(result)):
                     text += f" (of {partial:,.0f} {work.unit})"
+                elif middle is not None and (done := _multiplied(result)):
+                    text += f" (from {done:,.0f} {work.unit})"
                 cells.append(f"**{text}**" if middle is not None and middle == best else text)
             lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -149,6 +151,12 @@ def _partial(result: Result) -> float | None:
     """How much was done where figures are of less than was asked for; None where they are of all."""
     partial = [measured.done for measured in result.rounds if measured.is_partial]
     return statistics.median(partial) if partial else None
+
+
+def _multiplied(result: Result) -> float | None:
+    """How much was done where figures were multiplied to be of all; None where all of it was done."""
+    done = [measured.done for measured in result.rounds if measured.is_scaled]
+    return statistics.median(done) if done else None
 
 
 def _ratio(middle: float, ours: float | None) -> str:

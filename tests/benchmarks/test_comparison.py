@@ -196,7 +196,7 @@ def test_the_table_has_medians_spreads_ratios_and_says_what_is_scaled(made_up: P
     theirs.cannot.pop("read")
     results = results_of([30, 10, 20], [400, 100, 200], 5_000)
     lines = as_markdown(results, [ours, theirs], {"date": "today"}, "# beside").splitlines()
-    assert "| reading a million points, ms |  | **20** | 200 |" in lines
+    assert "| reading a million points, ms |  | **20** | 200 (from 5,000 points) |" in lines
     assert "| reading a million points | eventlog | 20 ms | 10 to 30 |  |  |" in lines
     assert "|  | made up | 200 ms | 100 to 400 | 10 × | of 5,000 points, multiplied |" in lines
     report = as_json(results, [ours, theirs])
