@@ -68,7 +68,8 @@ def content_type(file_name: str) -> str:
     import mimetypes
 
     # What Python knows itself; the files of the system are read for others alone, which takes milliseconds.
-    known = mimetypes.types_map.get(Path(lower).suffix, "")
+    suffix = Path(lower).suffix
+    known = "" if suffix in mimetypes.encodings_map else mimetypes.types_map.get(suffix, "")
     return known or mimetypes.guess_type(file_name)[0] or ""
 
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import mimetypes
 import os
 import pickle
 import zipfile
@@ -61,6 +62,9 @@ def test_what_a_new_task_uploads_folds_nothing(task: Task, home: Path) -> None:
 def test_a_file_s_name_speaks_of_its_media_type(task: Task, tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / name).write_bytes(b"")
     assert put(task, "file", tmp_path / name).type_data.content_type == said
+    # The system's files, once somebody had them read, say no other.
+    mimetypes.init()
+    assert put(task, "again", tmp_path / name).type_data.content_type == said
 
 
 def test_what_a_script_writes_into_a_copy_never_reaches_the_artifact(task: Task, tmp_path: Path) -> None:
