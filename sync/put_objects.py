@@ -1,10 +1,12 @@
 """Remote objects where a put succeeds as a whole or leaves nothing, as on GCS and Azure."""
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 from eventlog.errors import NotFound
-from eventlog.sync.copying import OnBytes, hash_file, opened
+from eventlog.sync.copying import WHOLE_SIZE, OnBytes, hash_file, opened, read_whole
 from eventlog.sync.failures import Failure, failure_of
 from eventlog.sync.objects import Objects, Recounted, check_digest
 
@@ -56,6 +58,12 @@ class PutObjects(Objects):
         progress.again()
         # A put cannot be taken back half-way, so the hash has to be known before it begins.
         with opened(source) as descriptor:
+            if (size := os.fstat(descriptor).st_size) < WHOLE_SIZE:
+                data = read_whole(descriptor, size)
+                check_digest(source, hashlib.sha256(data).hexdigest(), digest)
+                self._put(name, data)
+                progress(size)
+                return
             check_digest(source, hash_file(descriptor, lambda _: None), digest)
         self._fs.put_file(str(source), self._path(name), callback=_callback(progress))
         progress.again()

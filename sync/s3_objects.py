@@ -16,6 +16,7 @@ import hashlib
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ __all__ = ["S3Objects"]
 PART_SIZE = 8 << 20
 MOST_PARTS = 10_000
 PARTS_AT_ONCE = 4
+# From how many objects on it is worth to look whether one answer names all that there are (S3: 1,000).
+WORTH_A_PAGE = 16
 # How often a whole object is begun, where what was being sent is gone. Beside programs that do as this one
 # does, two are enough.
 BEGINNINGS = 4
@@ -52,6 +55,17 @@ class S3Objects(PutObjects):
         # It is tried again here, with patience.
         file_system.retries = 1
         self._is_ready = False
+
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """The sizes of those of these objects that are there."""
+        asked = list(names)
+        folders = {name.partition("/")[0] for name in asked}
+        if len(asked) >= WORTH_A_PAGE and len(folders) == 1:
+            (folder,) = folders
+            page = self._attempt(folder, lambda: self._whole_page(folder))
+            if page is not None:
+                return {name: page[name] for name in asked if name in page}
+        return super().sizes(asked)
 
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object, whole or not at all.
@@ -109,6 +123,25 @@ class S3Objects(PutObjects):
                 return found
             place["KeyMarker"] = answer["NextKeyMarker"]
             place["UploadIdMarker"] = answer["NextUploadIdMarker"]
+
+    def _whole_page(self, folder: str) -> dict[str, int] | None:
+        """The sizes of all objects in a folder, however deep; None where one answer has not all of them."""
+        root = self._path("")
+        bucket, prefix, _ = self._fs.split_path(f"{root}/{folder}/")
+        answer = self.call("list_objects_v2", Bucket=bucket, Prefix=prefix)
+        if answer.get("IsTruncated"):
+            return None
+        start = len(prefix) - len(folder) - 1
+        return {entry["Key"][start:]: int(entry["Size"]) for entry in answer.get("Contents", [])}
+
+    def _size(self, path: str) -> int | None:
+        # s3fs would ask for a folder of that name as well.
+        bucket, key, _ = self._fs.split_path(path)
+        try:
+            answer = self.call("head_object", Bucket=bucket, Key=key)
+        except FileNotFoundError:
+            return None
+        return int(answer["ContentLength"])
 
     def _put(self, name: str, data: bytes) -> None:
         bucket, key, _ = self._fs.split_path(self._path(name))

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -14,6 +15,7 @@ from eventlog.blobs import Blobs
 from eventlog.errors import DataCorrupt, NotAvailable, NotFound
 from eventlog.sync import Remote, pull, push, synchronise
 from eventlog.sync.objects import Objects
+from eventlog.sync.s3_objects import S3Objects
 from eventlog.sync.urls import objects_at
 from tests.sync.machines import Machine, batches_of
 
@@ -47,6 +49,41 @@ def another(request: pytest.FixtureRequest, tmp_path: Path, place: Place) -> Ite
 @pytest.fixture
 def objects(another: Callable[[], Objects]) -> Objects:
     return another()
+
+
+def put_many(objects: Objects) -> dict[str, int]:
+    """Objects in folders of a folder, and others beside them that are not asked for; their sizes."""
+    objects.make_root()
+    sizes = {f"blobs/{number % 7:02x}/{number:04x}": number for number in range(1, 20)}
+    for name, size in [*sizes.items(), ("blobs2/00/0001", 5), ("stores/00/0001", 6)]:
+        objects.put(name, [some_bytes(size)])
+    return sizes
+
+
+def test_many_are_asked_for_at_once(another: Callable[[], Objects]) -> None:
+    sizes = put_many(another())
+    others = [f"blobs/{number % 9:02x}/{number:04x}" for number in range(20, 40)]
+    assert another().sizes([*others, *sizes]) == sizes
+    assert another().sizes(others) == {}
+
+
+def test_more_than_an_answer_of_s3_names_are_found_one_by_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = objects_at(place("s3"))
+    sizes = put_many(objects)
+    assert isinstance(objects, S3Objects)
+    call = objects.call
+    asked: list[str] = []
+
+    def call_for_few(method: str, **arguments: Any) -> Any:
+        asked.append(method)
+        return call(method, **arguments, **({"MaxKeys": 5} if method == "list_objects_v2" else {}))
+
+    monkeypatch.setattr(objects, "call", call_for_few)
+    assert objects.sizes(["blobs/00/none", *sizes]) == sizes
+    assert asked[0] == "list_objects_v2"
+    assert "head_object" in asked
 
 
 def read(objects: Objects, name: str) -> bytes:
