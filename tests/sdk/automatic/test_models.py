@@ -103,7 +103,7 @@ def test_offline_the_bytes_travel_with_the_session(scripts: Scripts) -> None:
     os.unlink("net.joblib")
     """
     done = scripts.run(script)
-    bundle = done.err.strip().rpartition("stored in ")[2]
+    bundle = done.err.rpartition("stored in ")[2].partition(";")[0]
     task = Task.get_task(Task.import_offline_session(bundle))
     (model,) = task.models["output"]
     assert joblib.load(model.get_local_copy()) == [1]
