@@ -175,7 +175,10 @@ def test_the_file_that_comes_next_is_there_before_it_is_needed(store: Store) -> 
     while session._position <= CHUNK_SIZE // 2:
         append()
     store.flush()
-    wait_until(lambda: len(files()) == 2)
+    committer = session._committer
+    assert committer is not None
+    # The file is there a moment before it may be taken.
+    wait_until(lambda: committer._spare is not None)
     (ready,) = files() - first
     assert session._chunk is not None
     before = session._chunk
