@@ -105,8 +105,9 @@ def audit_page(facts: AuditFacts) -> Page:
 def _verdict(facts: AuditFacts) -> str:
     named = [one for one in facts.files if one.sha256]
     here = sum(one.status == "matches" for one in named)
-    files = f"{here} of {counted(len(named), 'file')} that its events name by SHA-256 are here and match"
-    if not named:
+    if named:
+        files = f"{here} of {counted(len(named), 'file')} that its events name by SHA-256 are here and match"
+    else:
         files = "Its events name no files by SHA-256"
     if not facts.problems:
         checked = f"{counted(facts.report.batches, 'batch')} of {counted(facts.report.stores, 'store')}"

@@ -57,8 +57,7 @@ def command(
     and of which task.
 
     With --json: forks (a list with store, common, here, there, parted; of a side where, batches, events,
-    last, host, task, name, becomes), pulled and pushed
-    (batches, blobs), deleted, problems.
+    last, host, task, name, becomes), pulled and pushed (batches, blobs), deleted, problems.
     """
     url = remote or (None if at is not None else Configuration.load(context.obj).remote)
     if at is not None and url:

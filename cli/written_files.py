@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from eventlog.errors import EventlogError, InputInvalid
+from eventlog.home import is_there
 
 __all__ = ["force_option", "refuse_taken", "write_whole", "written_whole"]
 
@@ -46,7 +47,7 @@ def refuse_taken(path: Path, *, force: bool) -> None:
 def _copy_around(path: Path) -> Path | None:
     """The store or the remote that a file would be a part of, since it lies in one of its own folders."""
     for inner, outer in pairwise(path.parents):
-        is_store = inner.name in STORE_FOLDERS and (outer / "log" / "data.mdb").exists()
+        is_store = inner.name in STORE_FOLDERS and is_there(outer)
         is_remote = inner.name in REMOTE_FOLDERS and (outer / "eventlog-remote").exists()
         if is_store or is_remote:
             return outer

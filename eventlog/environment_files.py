@@ -32,16 +32,7 @@ def open_files(
 ) -> "EnvironmentFiles":
     """Open the files in a folder, made if they are missing, unless read-only.
 
-    Args:
-        folder: of the environment.
-        databases: the named databases in it; a value gives the flags of `lmdb.Environment.open_db`.
-        read_only: open it on a file system that cannot be written.
-        map_size: bytes of address space to begin with.
-
-    Raises:
-        StoreInvalid: the files are not an LMDB environment, or one of something else.
-        DataCorrupt: the files are damaged.
-        StoreFull, StoreReadOnly: there is no room or no right to make it.
+    The arguments are those of `environment.Environment`, and so are the errors raised.
     """
     for _ in range(ATTEMPTS):
         try:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eventlog.errors import InputInvalid, StoreNewer
 from eventlog.regular_file import open_regular
 
-__all__ = ["KeptHead", "KeptHeads", "heads_text", "load_heads", "read_heads"]
+__all__ = ["MOST_BYTES", "KeptHead", "KeptHeads", "heads_text", "load_heads", "read_heads"]
 
 FORMAT = 1
 # A hundred thousand stores and more.

@@ -434,7 +434,7 @@ class Session:
             committer, chunk, position = self._committer, self._chunk, self._position
             if committer is None or chunk is None:
                 return
-            end = chunk.first + len(chunk.payloads)
+            end = self._count()
             ending = [*self._ending, (committer, end)]
             payloads: list[Any] = []
             # Neither call nor allocate: see the module's text.

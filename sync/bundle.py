@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
-from eventlog.kept_heads import KeptHeads, heads_text, load_heads, read_heads
+from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
 from eventlog.sync.forks import hash_of
@@ -22,8 +22,6 @@ from eventlog.sync.store_source import StoreSource
 from eventlog.sync.zip_objects import ZipObjects, ZipTarget
 
 __all__ = ["NOTHING", "Known", "export_bundle", "is_bundle", "known_to", "pull_bundle", "pull_store"]
-
-MOST_SINCE_BYTES = 64 << 20
 
 
 class Known(NamedTuple):
@@ -159,7 +157,7 @@ def _goes_on_from(remote: Remote) -> KeptHeads:
     size = objects.size(SINCE) if isinstance(objects, ZipObjects) else None
     if size is None:
         return KeptHeads(SINCE, {})
-    if size > MOST_SINCE_BYTES:
+    if size > MOST_BYTES:
         raise DataCorrupt(f"{SINCE} in {remote.url} has {size} bytes, more than heads ever have")
     return read_heads(objects.start(SINCE, size + 1), f"{SINCE} in {remote.url}")
 

@@ -1,7 +1,6 @@
 """Remote objects in a folder: of a local disk, of a stick, or of a share that is mounted."""
 
 import contextlib
-import hashlib
 import os
 import secrets
 import stat
@@ -24,10 +23,9 @@ from eventlog.sync.copying import (
     copy_pieces,
     hash_file,
     opened,
-    read_whole,
 )
 from eventlog.sync.layout import TEMPORARY, is_bundle_name
-from eventlog.sync.objects import Objects, check_digest
+from eventlog.sync.objects import Objects, check_digest, read_checked
 from eventlog.sync.resuming import own_name
 
 __all__ = ["FolderObjects"]
@@ -256,9 +254,7 @@ class FolderObjects(Objects):
             with _Target(temporary) as target:
                 if size < WHOLE_SIZE:
                     # Of thousands of small files, each call counts.
-                    data = read_whole(descriptor, size)
-                    check_digest(source, hashlib.sha256(data).hexdigest(), digest)
-                    target.write(memoryview(data))
+                    target.write(memoryview(read_checked(source, descriptor, size, digest)))
                     progress(size)
                 else:
                     check_digest(source, self._copy(descriptor, target, progress), digest)

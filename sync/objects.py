@@ -14,6 +14,7 @@ as an error of the tree.
 """
 
 import contextlib
+import hashlib
 import io
 import secrets
 import threading
@@ -25,14 +26,14 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid
-from eventlog.sync.copying import OnBytes, copy_hashing, opened
+from eventlog.sync.copying import OnBytes, copy_hashing, opened, read_whole
 from eventlog.sync.failures import Failure, failure_of, told
 from eventlog.sync.layout import TEMPORARY, is_temporary
 from eventlog.sync.parallel import run_all
 from eventlog.sync.patience import Patience
 from eventlog.sync.ranges import RangedFile, ranges
 
-__all__ = ["Objects", "Recounted", "check_digest", "check_size"]
+__all__ = ["Objects", "Recounted", "check_digest", "check_size", "read_checked"]
 
 SWEEP_AGE_SECONDS = 24 * 3600
 LISTING_JOBS = 16
@@ -409,6 +410,13 @@ def check_size(found: int, size: int) -> None:
     if found != size:
         told = "more bytes than" if found > size else f"{found} bytes, though {size}"
         raise DataCorrupt(f"it has {told} were listed")
+
+
+def read_checked(source: Path, descriptor: int, size: int, digest: str) -> bytes:
+    """What a small file holds, which is open; DataCorrupt if that does not have the hash that it should."""
+    data = read_whole(descriptor, size)
+    check_digest(source, hashlib.sha256(data).hexdigest(), digest)
+    return data
 
 
 def check_digest(source: Path, found: str, digest: str) -> None:

@@ -1,14 +1,13 @@
 """Remote objects where a put succeeds as a whole or leaves nothing, as on GCS and Azure."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 from eventlog.errors import NotFound
-from eventlog.sync.copying import WHOLE_SIZE, OnBytes, hash_file, opened, read_whole
+from eventlog.sync.copying import WHOLE_SIZE, OnBytes, hash_file, opened
 from eventlog.sync.failures import Failure, failure_of
-from eventlog.sync.objects import Objects, Recounted, check_digest
+from eventlog.sync.objects import Objects, Recounted, check_digest, read_checked
 
 __all__ = ["PutObjects"]
 
@@ -59,9 +58,7 @@ class PutObjects(Objects):
         # A put cannot be taken back half-way, so the hash has to be known before it begins.
         with opened(source) as descriptor:
             if (size := os.fstat(descriptor).st_size) < WHOLE_SIZE:
-                data = read_whole(descriptor, size)
-                check_digest(source, hashlib.sha256(data).hexdigest(), digest)
-                self._put(name, data)
+                self._put(name, read_checked(source, descriptor, size, digest))
                 progress(size)
                 return
             check_digest(source, hash_file(descriptor, lambda _: None), digest)

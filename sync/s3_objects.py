@@ -126,8 +126,7 @@ class S3Objects(PutObjects):
 
     def _whole_page(self, folder: str) -> dict[str, int] | None:
         """The sizes of all objects in a folder, however deep; None where one answer has not all of them."""
-        root = self._path("")
-        bucket, prefix, _ = self._fs.split_path(f"{root}/{folder}/")
+        bucket, prefix, _ = self._fs.split_path(self._path(folder) + "/")
         answer = self.call("list_objects_v2", Bucket=bucket, Prefix=prefix)
         if answer.get("IsTruncated"):
             return None
