@@ -53,7 +53,7 @@ def as_lines(
         if not values and program.is_limit and reason:
             continue  # a limit of other rows
         if not values:
-            yield what, program.name, "—", "", "", reason or result.reason or "not measured"
+            yield what, program.name, "—", "", "", reason or _failure(result) or "not measured"
         else:
             middle = statistics.median(values)
             spread = f"{figure_text(min(values))} to {figure_text(max(values))}" if len(values) > 1 else ""
@@ -92,7 +92,9 @@ def from_json(report: Mapping[str, Any]) -> Results:
     """The results that `as_json` made a report of."""
     return {
         name: {
-            program: Result([Measured(**measured) for measured in result["rounds"]], result["reason"])
+            program: Result(
+                [Measured(**measured) for measured in result["rounds"]], result["missing"], result["failures"]
+            )
             for program, result in work["programs"].items()
         }
         for name, work in report["works"].items()
@@ -164,7 +166,7 @@ def _ratio(middle: float, ours: float | None) -> str:
 
 
 def _remark(work: Work, result: Result) -> str:
-    """What must be said beside a figure: that less was done than asked for, and that a later round failed."""
+    """What must be said beside a figure: that less was done than asked for, and that a round failed."""
     done = statistics.median(measured.done for measured in result.rounds)
     asked = statistics.median(measured.asked for measured in result.rounds)
     remarks = []
@@ -173,6 +175,15 @@ def _remark(work: Work, result: Result) -> str:
     elif done < asked:
         scaled = ", multiplied" if any(measured.is_scaled for measured in result.rounds) else ""
         remarks.append(f"of {done:,.0f} {work.unit}{scaled}")
-    if result.reason:
-        remarks.append(f"a later round failed: {result.reason}")
+    if failure := _failure(result):
+        remarks.append(failure)
     return "; ".join(remarks)
+
+
+def _failure(result: Result) -> str | None:
+    """Why there are no rounds, or less than there should be."""
+    if result.missing or not result.failures:
+        return result.missing
+    last = result.failures[-1]
+    tried = len(result.failures) + len(result.rounds)
+    return f"{len(result.failures)} of {tried} rounds failed: {last}" if result.rounds else last

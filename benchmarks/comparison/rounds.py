@@ -34,12 +34,26 @@ class Effort:
     minutes: float = math.inf
 
 
+# A program that fails once may have stumbled; one that fails again is not tried any more.
+_MOST_FAILURES = 2
+
+
 @dataclass
 class Result:
-    """What one program did of one work: its rounds, or why there are none."""
+    """What one program did of one work.
+
+    Attributes:
+        missing: why it cannot be measured at all.
+        failures: why rounds of it failed.
+    """
 
     rounds: list[Measured] = field(default_factory=list)
-    reason: str | None = None
+    missing: str | None = None
+    failures: list[str] = field(default_factory=list)
+
+    def goes_on(self) -> bool:
+        """Whether it is worth another round."""
+        return self.missing is None and len(self.failures) < _MOST_FAILURES
 
     def values(self, row: str) -> list[float]:
         """All figures of a row: one of each round, or several where a round has several."""
@@ -82,7 +96,7 @@ def compare(
     notify: Callable[[str], None],
     keep: Callable[[Results], object],
 ) -> Results:
-    """Measure programs with works; each program that fails has a reason, and is not tried again.
+    """Measure programs with works; one that fails twice is not tried again.
 
     Args:
         keep: given all results so far, once in each round of a work.
@@ -90,7 +104,7 @@ def compare(
         notify: told what runs now, and how long the rest takes.
     """
     results: Results = {
-        work.name: {program.name: Result(reason=program.missing) for program in programs} for work in works
+        work.name: {program.name: Result(missing=program.missing) for program in programs} for work in works
     }
     plan = _Plan(works, programs, effort, results, notify, keep)
     stop_at = time.monotonic() + effort.minutes * 60
@@ -108,7 +122,7 @@ def compare(
 
 
 def joined(earlier: Results, later: Results) -> Results:
-    """The rounds of two runs as those of one; what failed in the later one has failed."""
+    """The rounds of two runs as those of one."""
     results: Results = {}
     for name in dict.fromkeys((*earlier, *later)):
         parts = [part[name] for part in (earlier, later) if name in part]
@@ -116,7 +130,8 @@ def joined(earlier: Results, later: Results) -> Results:
         for program in dict.fromkeys(program for part in parts for program in part):
             found = [part[program] for part in parts if program in part]
             rounds = [measured for result in found for measured in result.rounds]
-            results[name][program] = Result(rounds, found[-1].reason)
+            failures = [failure for result in found for failure in result.failures]
+            results[name][program] = Result(rounds, found[-1].missing, failures)
     return results
 
 
@@ -152,11 +167,11 @@ class _Plan:
         return min(work.rounds, self._effort.rounds)
 
     def able(self, work: Work) -> list[Program]:
-        """Those that can fill at least one row, and have not failed."""
+        """Those that can fill at least one row, and are worth another round."""
         return [
             program
             for program in self._programs
-            if self._results[work.name][program.name].reason is None
+            if self._results[work.name][program.name].goes_on()
             and any(program.reason(needs) is None for needs in work.needs.values())
         ]
 
@@ -197,10 +212,10 @@ class _Plan:
             }
             result.rounds.append(replace(measured, figures=figures))
         except (DriveFailed, OSError) as error:
-            result.reason = str(error)
+            result.failures.append(str(error))
         key = (work.name, program.name)
         self._taken[key] = time.monotonic() - started
-        self._left[key] = 0 if result.reason else count - number - 1
+        self._left[key] = count - number - 1 if result.goes_on() else 0
         for path in site.folder.glob("store-*"):
             shutil.rmtree(path, ignore_errors=True)
 

@@ -125,7 +125,7 @@ def test_what_needs_no_environment_of_its_own_fills_every_row_that_it_can(
     results = compare(works, [program], Effort(0.002, 1, 1), tmp_path, ignore, ignore)
     for work in works:
         result = results[work.name][program.name]
-        assert result.reason is None
+        assert not result.failures
         for row in work.rows:
             assert bool(result.values(row.name)) is (program.reason(work.needs[row.name]) is None)
 
@@ -143,7 +143,7 @@ def test_eight_processes_begin_at_once_and_what_is_not_found_afterwards_is_count
     program = Program.of_adapter(made_up)
     works = [find_work("processes")]
     result = compare(works, [program], Effort(0.01, 1, 1), tmp_path, ignore, ignore)["processes"]["made up"]
-    assert result.reason is None
+    assert not result.failures
     assert result.rounds[0].done == 800
     assert result.values("lost") == [8]
 
@@ -167,9 +167,29 @@ def test_a_program_that_fails_gets_its_last_word_as_the_reason(made_up: Path, tm
     program = Program.of_adapter(made_up)
     works = [find_work("calls")]
     results = compare(works, [program], Effort(0.001, 3, 1), tmp_path, ignore, ignore)
-    assert results["calls"]["made up"].reason == "OSError: no such thing"
+    assert results["calls"]["made up"].failures == ["OSError: no such thing"] * 2
     table = as_markdown(results, [program], {}, "")
     assert "| made up | — |  |  | OSError: no such thing |" in table
+
+
+def test_a_program_that_fails_once_is_tried_again_and_the_table_says_so(made_up: Path, tmp_path: Path):
+    stumble = "mark = folder.parents[1] / 'mark'; mark.exists() or (mark.touch(), mark.readlink())"
+    made_up.write_text(MADE_UP.replace("    pass\n", f"    {stumble}\n", 1))
+    program = Program.of_adapter(made_up)
+    results = compare([find_work("calls")], [program], Effort(0.001, 2, 1), tmp_path, ignore, ignore)
+    assert len(results["calls"]["made up"].rounds) == 1
+    table = as_markdown(results, [program], {}, "")
+    assert "| 1 of 2 rounds failed: OSError: [Errno 22] Invalid argument" in table
+
+
+def test_kills_are_shared_out_and_added_up(made_up: Path, tmp_path: Path):
+    made_up.write_text(MADE_UP.replace("HELD_BACK = 0", "HELD_BACK = 100_000"))
+    program = Program.of_adapter(made_up)
+    results = compare([find_work("killed")], [program], Effort(1, 1, 5), tmp_path, ignore, ignore)
+    result = results["killed"]["made up"]
+    assert len(result.values("lost")) == 5
+    assert result.values("total") == [sum(result.values("lost"))] == [result.rounds[0].done]
+    assert result.values("kills") == [5]
 
 
 def test_a_program_that_cannot_be_installed_gets_a_reason(made_up: Path, tmp_path: Path):
