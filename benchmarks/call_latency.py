@@ -1,6 +1,7 @@
 """How long the slowest calls take at 2,000 calls a second, while the committer works.
 
-The same pace with a bare `write` into a file, in the same process, says how much of it is the machine.
+The same pace with a bare `write` into a file, and with a function that does nothing, in the same process,
+says how much of it is the machine.
 """
 
 import os
@@ -27,6 +28,7 @@ def measure(place: Place) -> dict[str, float]:
     frame = bytes(100)
     raw = _durations(calls, lambda _: os.write(descriptor, frame))
     os.close(descriptor)
+    empty = _durations(calls, lambda _: None)
 
     task = Task.init(project_name="benchmarks/latency", task_name="report_scalar")
     wait_for_execution(task.id)
@@ -40,6 +42,7 @@ def measure(place: Place) -> dict[str, float]:
         "worst": max(taken),
         "raw_median": statistics.median(raw),
         "raw_p999": _percentile(raw, 99.9),
+        "empty_p999": _percentile(empty, 99.9),
     }
 
 
@@ -72,6 +75,7 @@ BENCHMARK = Benchmark(
         Row("worst", "report_scalar, slowest of all", "µs"),
         Row("raw_median", "raw: one write(2) at the same pace, median", "µs"),
         Row("raw_p999", "raw: one write(2) at the same pace, 99.9th percentile", "µs"),
+        Row("empty_p999", "raw: a function that does nothing, 99.9th percentile", "µs"),
     ),
     measure=measure,
     rounds=3,

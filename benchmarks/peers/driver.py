@@ -15,6 +15,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import struct
 import sys
 import time
@@ -23,14 +24,16 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 Figures = dict[str, Any]
 
 _BLOCK = 250
 _SHORT = "short"
 _COUNTER = struct.Struct("<q")
+_TRAINED = struct.Struct("<qdd")
 _STEPS_OF_TRAINING = 2_000
+_TURNS = 10
 _PIECE = 1 << 20
 
 
@@ -121,27 +124,34 @@ def pace(adapter: Any, folder: str, name: str, count: int, rate: int, seconds: f
 
 
 def training(adapter: Any, folder: str, name: str, seconds: float) -> Figures:
-    """Train a small network twice without the program, then with it: three scalars a step."""
-    for _ in range(2):
-        before = _processor_seconds()
-        steps, bare = _train(lambda step, values: None, _STEPS_OF_TRAINING, seconds)
-        bare_work = _processor_seconds() - before
+    """Train a small network with the program and without: three scalars a step.
+
+    Two processes take turns, one of which never imports the program: how fast a machine is changes by more
+    than what is measured, but not as often as they do.
+    """
+    train = partial(_train, steps=_STEPS_OF_TRAINING // _TURNS, seconds=seconds / _TURNS)
+    bare = _Beside(lambda: train(lambda step, values: None))
     _import(adapter, folder)
     run = adapter.begin(Path(folder), name)
     report = adapter.metrics(run)
-    before = _processor_seconds()
-    done, recorded = _train(report, _STEPS_OF_TRAINING, seconds)
-    work = _processor_seconds() - before
+    # The first turn loads what training needs.
+    bare.turn()
+    train(lambda step, values: None)
+    without, recorded = _Trained(0, 0, 0), _Trained(0, 0, 0)
+    for _ in range(_TURNS):
+        without = without.and_then(bare.turn())
+        recorded = recorded.and_then(train(partial(_report_from, report, recorded.steps)))
+    bare.end()
     closing = perf_counter()
     adapter.finish(run)
     closing = perf_counter() - closing
-    without = bare / steps
+    step = without.seconds / without.steps
     return {
-        "calls": done,
-        "step": without * 1e6,
-        "work": (work / done / (bare_work / steps) - 1) * 100,
-        "slower": (recorded / done / without - 1) * 100,
-        "slower_closed": ((recorded + closing) / done / without - 1) * 100,
+        "calls": recorded.steps,
+        "step": step * 1e6,
+        "work": (recorded.work / recorded.steps / (without.work / without.steps) - 1) * 100,
+        "slower": (recorded.seconds / recorded.steps / step - 1) * 100,
+        "slower_closed": ((recorded.seconds + closing) / recorded.steps / step - 1) * 100,
     }
 
 
@@ -326,10 +336,50 @@ def _loop(report: Callable[[int, float], object], values: list[float], seconds: 
     return len(values)
 
 
-def _train(
-    report: Callable[[int, dict[str, float]], object], steps: int, seconds: float
-) -> tuple[int, float]:
-    """Train a small network on the digits that come with scikit-learn: how many steps, and seconds."""
+class _Trained(NamedTuple):
+    """Steps of training; the seconds, and those of processors, that they took."""
+
+    steps: int
+    seconds: float
+    work: float
+
+    def and_then(self, more: "_Trained") -> "_Trained":
+        return _Trained(self.steps + more.steps, self.seconds + more.seconds, self.work + more.work)
+
+
+class _Beside:
+    """A process forked from this one, as it is now, that trains whenever it is its turn."""
+
+    def __init__(self, train: Callable[[], _Trained]) -> None:
+        self._parent, child = socket.socketpair()
+        self._process = os.fork()
+        if not self._process:
+            self._parent.close()
+            try:
+                while child.recv(1):
+                    child.sendall(_TRAINED.pack(*train()))
+            finally:
+                os._exit(0)
+        child.close()
+
+    def turn(self) -> _Trained:
+        """What it did, once it is done."""
+        self._parent.sendall(b".")
+        return _Trained(*_TRAINED.unpack(self._parent.recv(_TRAINED.size, socket.MSG_WAITALL)))
+
+    def end(self) -> None:
+        self._parent.close()
+        os.waitpid(self._process, 0)
+
+
+def _report_from(
+    report: Callable[[int, dict[str, float]], object], first: int, step: int, values: dict[str, float]
+) -> None:
+    report(first + step, values)
+
+
+def _train(report: Callable[[int, dict[str, float]], object], steps: int, seconds: float) -> _Trained:
+    """Train a small network on the digits that come with scikit-learn."""
     import numpy
     from sklearn.datasets import load_digits
     from sklearn.neural_network import MLPClassifier
@@ -338,14 +388,14 @@ def _train(
     pixels = pixels / 16
     classes = numpy.arange(10)
     network = MLPClassifier(hidden_layer_sizes=(64,), solver="sgd", random_state=0)
-    start = perf_counter()
+    start, work = perf_counter(), _processor_seconds()
     for step in range(steps):
         first = step * 32 % (len(pixels) - 32)
         network.partial_fit(pixels[first : first + 32], digits[first : first + 32], classes=classes)
         report(step, {"loss": network.loss_, "rate": 0.001, "weight": float(network.coefs_[0][0, 0])})
         if perf_counter() - start > seconds:
             break
-    return step + 1, perf_counter() - start
+    return _Trained(step + 1, perf_counter() - start, _processor_seconds() - work)
 
 
 def _report_until_killed(adapter: Any, folder: Path, counter: mmap.mmap, rate: int) -> None:
