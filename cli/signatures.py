@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from eventlog.cli.written_files import refuse_taken, write_whole
+from eventlog.cli.written_files import refuse_taken, write_synced, write_whole, written_whole
 from eventlog.errors import DataCorrupt, InputInvalid, NotAvailable
 
 __all__ = [
@@ -80,10 +80,11 @@ def write_signed(path: Path, content: bytes, key: Path | None, namespace: str, *
     refuse_taken_signed(path, force=force)
     signed = signature_path(path)
     signature = sign(content, key, namespace) if key is not None else None
-    # A signature of something else would look like proof of a forgery.
-    if os.path.lexists(signed):
-        signed.unlink()
-    write_whole(path, content, force=force)
+    with written_whole(path, force=force) as temporary:
+        write_synced(temporary, content)
+        # A signature of something else would look like proof of a forgery.
+        if os.path.lexists(signed):
+            signed.unlink()
     if signature is not None:
         write_whole(signed, signature, force=force)
 

@@ -12,7 +12,7 @@ import click
 from eventlog.errors import EventlogError, InputInvalid
 from eventlog.home import is_there
 
-__all__ = ["force_option", "refuse_taken", "write_whole", "written_whole"]
+__all__ = ["force_option", "refuse_taken", "write_synced", "write_whole", "written_whole"]
 
 # As docs/FORMAT.md has them.
 STORE_FOLDERS = frozenset({"log", "journals", "blobs", "absent", "views", "temporary"})
@@ -61,7 +61,13 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
     Raises:
         InputInvalid: as of `written_whole`.
     """
-    with written_whole(path, force=force) as temporary, temporary.open("xb") as file:
+    with written_whole(path, force=force) as temporary:
+        write_synced(temporary, content)
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file that is not there, and return once it is on the disk."""
+    with path.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -11,10 +11,21 @@ __all__ = ["read_absent"]
 DIGEST = re.compile("[0-9a-f]{64}")
 LIST = re.compile("[0-9a-f]{32}")
 LONGEST_LIST = 65 << 16
+ATTEMPTS = 3
 
 
 def read_absent(folder: Path) -> tuple[set[str], list[str]]:
     """The blobs that are known not to be here, and what is wrong with the lists that say so."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _read_lists(folder)
+        except FileNotFoundError:
+            # A sync has just replaced one: what was left of it is in a new one.
+            continue
+    return set(), ["absent/ does not hold still: let no sync run meanwhile, and verify again"]
+
+
+def _read_lists(folder: Path) -> tuple[set[str], list[str]]:
     absent: set[str] = set()
     problems = []
     for entry in entries(folder):
@@ -27,6 +38,8 @@ def read_absent(folder: Path) -> tuple[set[str], list[str]]:
         else:
             try:
                 lines = Path(entry.path).read_bytes().decode("ascii", "replace").split("\n")
+            except FileNotFoundError:
+                raise
             except OSError as error:
                 problems.append(f"{name} cannot be read: {error.strerror}")
                 continue

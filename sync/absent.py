@@ -182,13 +182,15 @@ class FolderPlace:
         """Bytes of each file that may be a list, by its name."""
         try:
             with os.scandir(self._folder) as entries:
-                return {
-                    entry.name: entry.stat(follow_symlinks=False).st_size
-                    for entry in entries
-                    if entry.is_file(follow_symlinks=False)
-                }
+                files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        # One that was deleted meanwhile is found missing when it is read.
+        sizes = dict.fromkeys((entry.name for entry in files), 0)
+        for entry in files:
+            with contextlib.suppress(FileNotFoundError):
+                sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return sizes
 
     def read(self, name: str, count: int) -> bytes:
         """At most so many bytes of one; raises NotFound."""

@@ -119,6 +119,7 @@ _CLASSES = {
     "ConnectionLost": Failure.PASSING,
     "DisconnectError": Failure.PASSING,
     "EndpointConnectionError": Failure.PASSING,
+    "FlexibleChecksumError": Failure.PASSING,
     "HTTPClientError": Failure.PASSING,
     "IncompleteRead": Failure.PASSING,
     "IncompleteReadError": Failure.PASSING,

@@ -1,5 +1,6 @@
 """The report of a task: what it says is so, it says how to check it, and nothing in it passes for markup."""
 
+import errno
 import hashlib
 import json
 import re
@@ -13,7 +14,9 @@ import pytest
 
 from eventlog import events
 from eventlog.batch import Batch
+from eventlog.cli import signatures
 from eventlog.cli.moments import iso
+from eventlog.errors import InputInvalid
 from eventlog.events import Parameter
 from eventlog.store import Store
 from tests.cli.running import BASELINE, RICH, WIDER, Run, tick
@@ -297,3 +300,20 @@ def test_events_of_several_machines_are_proved_by_the_batches_of_each(
     assert len({one["store"] for one in document["batches"]}) == 2
     assert {one["store"] for one in document["heads"]} == {one["store"] for one in document["batches"]}
     assert other.hex() in {one["store"] for one in document["heads"]}
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one_and_its_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("old")
+    signatures.signature_path(page).write_text("of the old one")
+
+    def fill_up(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(signatures, "write_synced", fill_up)
+    with pytest.raises(InputInvalid, match="cannot be written"):
+        signatures.write_signed(page, b"new", None, signatures.FILE, force=True)
+    assert page.read_text() == "old"
+    assert signatures.signature_path(page).read_text() == "of the old one"

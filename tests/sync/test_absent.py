@@ -1,11 +1,13 @@
 """What a remote or a store is known to lack: listed before it is named, supplied later, never in the way."""
 
+import contextlib
 import os
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 import pytest
 
+from eventlog import check_absent
 from eventlog.batch import Batch
 from eventlog.events import TextReported, encode_event
 from eventlog.sync import pull, push, repairing, synchronise
@@ -375,3 +377,32 @@ def test_a_repair_reads_each_batch_once_also_what_it_pulls(
     assert lost_here in laptop.store.blobs
     assert (remote / blob_object(lost_there)).exists()
     assert pulled in absent_from(remote)
+
+
+def test_a_list_that_is_replaced_while_lists_are_read_hides_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, struck, also_struck = (f"{number:064x}" for number in range(3))
+    for digest in (kept, struck, also_struck):
+        AbsentLists(FolderPlace(tmp_path)).add({digest})
+    scandir, entries = os.scandir, check_absent.entries
+
+    @contextlib.contextmanager
+    def listed_and_replaced(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(folder) as found:
+            listed = list(found)
+        monkeypatch.setattr(os, "scandir", scandir)
+        AbsentLists(FolderPlace(tmp_path)).strike({struck})
+        yield listed
+
+    monkeypatch.setattr(os, "scandir", listed_and_replaced)
+    assert AbsentLists(FolderPlace(tmp_path)).digests() == {kept, also_struck}
+
+    def listed_and_replaced_again(folder: Path) -> list[os.DirEntry[str]]:
+        listed = entries(folder)
+        monkeypatch.setattr(check_absent, "entries", entries)
+        AbsentLists(FolderPlace(tmp_path)).strike({also_struck})
+        return listed
+
+    monkeypatch.setattr(check_absent, "entries", listed_and_replaced_again)
+    assert check_absent.read_absent(tmp_path / "absent") == ({kept}, [])
