@@ -1,5 +1,6 @@
 """`eventlog bundle`: a remote in one file, for a stick, an attachment, or a machine without a network."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,9 @@ def create(
                 if advance is not None:
                     advance(progress.bytes, progress.bytes_total, "writing")
 
-            written = export_bundle(store, file.absolute(), tell, known=known, choose=choice)
+            # It may have appeared meanwhile.
+            place = partial(refuse_taken, file, force=force)
+            written = export_bundle(store, file.absolute(), tell, known=known, choose=choice, may_place=place)
     length = file.stat().st_size
     if as_json:
         document(

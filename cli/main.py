@@ -5,6 +5,7 @@ is imported when it is called, and imports what is heavy where it uses it: `even
 that Python, click and LMDB need.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -150,7 +151,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     except OSError as error:
         why = error.strerror or str(error)
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            why += ": raise the limit on open files (ulimit -n)"
         return _failed(f"{error.filename}: {why}" if error.filename else why)
+    except MemoryError:
+        return _failed("there is not enough memory: raise the limit (ulimit -v), or end other programs")
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        return _failed("no thread can be started: raise the limits on processes and memory (ulimit -u, -v)")
     return code if isinstance(code, int) else 0
 
 

@@ -270,7 +270,7 @@ class BlobWriter:
     def __enter__(self) -> "BlobWriter":
         with _store_errors(self._blobs.home):
             left = self._claim_what_is_left() if self._resumable else None
-            self._file, self._path = left or self._blobs._new_file(0o600)
+            self._file, self._path = left or self._held_file()
         self._hash = GrowingHash(self._file)
         if self.size:
             self._hash.announce(self.size)
@@ -326,6 +326,13 @@ class BlobWriter:
             self._grown(size)
             if progress is not None:
                 progress(self.size)
+
+    def _held_file(self) -> tuple[int, str]:
+        from eventlog.partial_file import hold
+
+        file, path = self._blobs._new_file(0o600)
+        hold(file)
+        return file, path
 
     def _claim_what_is_left(self) -> tuple[int, str] | None:
         """The file that an earlier writer of this blob left, or that the next may find; None if taken."""

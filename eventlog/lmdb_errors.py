@@ -27,6 +27,8 @@ def explain(path: Path, error: Exception) -> EventlogError:
         )
     if isinstance(error, lmdb.MemoryError) or "Cannot allocate memory" in text:
         return StoreInvalid(f"{path} cannot be mapped ({text}): raise the limit on address space (ulimit -v)")
+    if "Too many open files" in text:
+        return StoreInvalid(f"{path} cannot be opened ({text}): raise the limit on open files (ulimit -n)")
     if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError)):
         return DataCorrupt(f"{path} is damaged ({text}): run `eventlog verify`")
     if "Resource temporarily unavailable" in text:

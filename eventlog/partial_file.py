@@ -10,7 +10,7 @@ import stat
 import time
 from pathlib import Path
 
-__all__ = ["SWEEP_AGE_SECONDS", "claim", "sweep_temporary"]
+__all__ = ["SWEEP_AGE_SECONDS", "claim", "hold", "sweep_temporary"]
 
 TRIES = 3
 SWEEP_AGE_SECONDS = 24 * 3600
@@ -42,10 +42,17 @@ def claim(path: Path) -> int | None:
     return None
 
 
+def hold(descriptor: int) -> None:
+    """Let no sweep take a file away, however old it seems, until it is closed; where locks can be had."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
 def sweep_temporary(home: Path) -> int:
     """Removes what writers that died left in ``temporary`` more than a day ago; returns how many.
 
-    What cannot be removed is left: this never raises for it.
+    What cannot be removed is left: this never raises for it. So is what a writer holds: a machine may have
+    slept for days, or its clock may have been set.
     """
     oldest = time.time() - SWEEP_AGE_SECONDS
     swept = 0
@@ -58,10 +65,26 @@ def sweep_temporary(home: Path) -> int:
                 import shutil  # costs milliseconds that almost no process needs
 
                 shutil.rmtree(path)
-            else:
+            elif not stat.S_ISREG(status.st_mode):
                 path.unlink()
+            elif not _remove_unless_held(path):
+                continue
             swept += 1
     return swept
+
+
+def _remove_unless_held(path: Path) -> bool:
+    """Remove a file; False where a process writes to it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        # Kept until it is gone, so that nobody goes on with it meanwhile.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _inside(folder: Path) -> list[Path]:

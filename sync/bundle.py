@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ def export_bundle(
     *,
     known: Known = NOTHING,
     choose: Choose | None = None,
+    may_place: Callable[[], None] = lambda: None,
 ) -> PushResult:
     """Write all that is committed in a store, its blobs too, into one zip file, laid out as a remote.
 
@@ -83,6 +85,7 @@ def export_bundle(
         path: the zip file.
         known: what is left out, since whoever gets it has it already.
         choose: which blobs are in it; by default all.
+        may_place: is called before it takes its place; what it raises keeps it from there.
 
     Returns:
         What is in it. What could not be put there is among its problems.
@@ -101,6 +104,7 @@ def export_bundle(
             # What compresses like this would be taken for a bomb, so it is kept as long as it is.
             temporary.unlink()
             result, _ = write(temporary, deflate=False)
+        may_place()
         temporary.replace(path)
         sync_folders([path.parent])
     except OSError as error:

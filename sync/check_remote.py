@@ -337,6 +337,16 @@ class _Verification:
             absent = self._read_absent(new)
             report.absent += len(absent.intersection(missing.values()))
             missing = {name: digest for name, digest in missing.items() if digest not in absent}
+        if missing and self._since is not None:
+            # What that side has already was left out, and only that side can tell.
+            some = ", ".join(digest[:12] for digest in sorted(missing.values())[:3]) + " …" * (
+                len(missing) > 3
+            )
+            report.notes.append(
+                f"blobs that are not in it: {len(missing)} ({some}); they were sent before, or are missing,"
+                " as taking it in tells"
+            )
+            missing = {}
         for name, digest in sorted(missing.items()):
             report.problems.append(f"{name}, which {self._chains.blobs[digest]} names, is missing")
         unnamed = sorted(names.blobs.keys() - self._chains.blobs.keys())

@@ -144,7 +144,12 @@ class S3Objects(PutObjects):
 
     def _put(self, name: str, data: bytes) -> None:
         bucket, key, _ = self._fs.split_path(self._path(name))
-        self.call("put_object", Bucket=bucket, Key=key, Body=data)
+        answer = self.call("put_object", Bucket=bucket, Key=key, Body=data)
+        if not answer.get("ETag"):
+            # The page of a network that asks for a login, say, is no promise that it is kept.
+            raise Passing(
+                f"{self.shown}/{name} was not kept: what answers there is not S3; check the network"
+            )
 
 
 class _Upload:

@@ -4,11 +4,14 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from eventlog.cli.main import _run as run
 from eventlog.events import ArtifactUploaded, TaskCreated
 from eventlog.store import Store
+from eventlog.sync import bundle
 from tests.cli.running import Run
 
 Work = Callable[[str], None]
@@ -219,6 +222,44 @@ def test_what_cannot_be_made_or_read_is_one_line_and_nothing_is_replaced(
     assert not Path(files("b.zip")).exists()
     assert eventlog("bundle", "create", files("all.zip"), "--force").code == 0
     assert Path(files("all.zip")).read_bytes() != before
+
+
+def test_a_file_that_appears_while_a_bundle_is_written_is_kept(
+    environment: dict[str, str], work: Work, files: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work("one")
+    write = bundle._write
+
+    def write_beside_another(*arguments: Any, **options: Any) -> Any:
+        written = write(*arguments, **options)
+        Path(files("all.zip")).write_text("precious")
+        return written
+
+    monkeypatch.setattr(bundle, "_write", write_beside_another)
+    assert run(["bundle", "create", files("all.zip")]) == 1
+    assert Path(files("all.zip")).read_text() == "precious"
+    assert not list(Path(files("all.zip")).parent.glob(".all.zip-*"))
+
+
+def test_a_bundle_that_leaves_out_what_was_sent_before_is_sound(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("one")
+    eventlog("bundle", "create", files("monday.zip"))
+    with Store.open(tmp_path / "home") as store:
+        (blob,) = store.blobs
+        store.session.append(TaskCreated, "2" * 32, "two", "bundles")
+        store.session.append(ArtifactUploaded, "2" * 32, "data", "file", blob, 10, "data.bin")
+    eventlog("bundle", "create", files("tuesday.zip"), "--since", files("monday.zip"))
+    done = eventlog("verify", files("tuesday.zip"))
+    assert done.code == 0, done.out
+    assert f"blobs that are not in it: 1 ({blob[:12]}); they were sent before" in done.out
+    # What was not sent before is told by whoever lacks it.
+    for day in ("monday", "tuesday"):
+        eventlog("sync", files(f"{day}.zip"), **other(tmp_path))
+    with Store.open(tmp_path / "other") as there:
+        there.blobs.path(blob).unlink()
+    assert eventlog("verify", **other(tmp_path)).code == 1
 
 
 def test_a_damaged_blob_is_told_once_and_as_damaged(

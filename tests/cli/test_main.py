@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 
 import eventlog as package
 from eventlog import events
+from eventlog.cli import main
 from eventlog.cli.main import MODULES
 from eventlog.store import Store
 from tests.cli.running import BASELINE, EVENTLOG, Run
@@ -159,6 +161,27 @@ def test_streams_that_are_closed_are_as_good_as_nowhere(
     done = subprocess.run([*closed, *EVENTLOG, *command], env=environment, timeout=60)
     assert done.returncode == 0
     assert (tasks / "log" / "data.mdb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (MemoryError(), "ulimit -v"),
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+    ],
+)
+def test_a_limit_of_the_machine_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, advice: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.command_line, "main", fail)
+    assert main._run(["verify"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert advice in said
 
 
 def test_ctrl_c_ends_quietly_before_anything_has_begun(environment: dict[str, str], tmp_path: Path) -> None:

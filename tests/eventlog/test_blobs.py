@@ -179,6 +179,19 @@ def test_leftovers_older_than_a_day_are_swept_and_younger_ones_stay(blobs: Blobs
     assert blobs.home.is_dir()
 
 
+@pytest.mark.parametrize("expected", [None, sha256(b"whole")], ids=["new", "gone on with"])
+def test_what_is_written_is_not_swept_however_old_it_seems(blobs: Blobs, expected: str | None) -> None:
+    # A laptop slept, or its clock was set.
+    with blobs.writer(expected=expected, resumable=expected is not None) as writer:
+        writer.write(b"whole")
+        for path in blobs.temporary.iterdir():
+            os.utime(path, (0, 0))
+        assert sweep_temporary(blobs.home) == 0
+    assert writer.digest == sha256(b"whole")
+    assert writer.digest in blobs
+    assert not list(blobs.temporary.iterdir())
+
+
 def test_sweeping_a_store_without_leftovers_does_nothing(home: Path) -> None:
     assert sweep_temporary(home) == 0
     assert not home.exists()

@@ -86,6 +86,23 @@ def test_more_than_an_answer_of_s3_names_are_found_one_by_one(
     assert "head_object" in asked
 
 
+def test_a_put_that_s3_has_not_answered_is_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = objects_at(place("s3"))
+    assert isinstance(objects, S3Objects)
+    call = objects.call
+    of_the_portal = [{}, {"Body": "<html>log in</html>"}]
+
+    def call_through_a_portal(method: str, **arguments: Any) -> Any:
+        if method == "put_object" and of_the_portal:
+            return of_the_portal.pop()
+        return call(method, **arguments)
+
+    monkeypatch.setattr(objects, "call", call_through_a_portal)
+    objects.put("marker", [b"one"])
+    assert read(objects, "marker") == b"one"
+    assert not of_the_portal
+
+
 def read(objects: Objects, name: str) -> bytes:
     with objects.open(name) as file:
         return file.read()
