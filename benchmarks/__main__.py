@@ -167,6 +167,8 @@ def _table(results: dict[str, list[dict[str, float]]], *, quick: bool) -> Table:
         for row in benchmark.rows:
             values = [measured[row.name] for measured in rounds]
             middle = statistics.median(values)
+            if math.isnan(middle):
+                continue  # what it is measured beside is not installed
             met = row.met_by(middle)
             table.add_row(
                 row.text,
@@ -237,7 +239,7 @@ def _parse_arguments() -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="a tenth of the work, to try it out")
     amount.add_argument(
-        "--full", action="store_true", help="more rounds, and 100 kills of each kind: about an hour"
+        "--full", action="store_true", help="more rounds, and 100 kills of each kind: an hour or two"
     )
     parser.add_argument("--rounds", type=positive_number, metavar="N", help="rounds of each benchmark")
     parser.add_argument(
