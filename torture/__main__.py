@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(as_json(tallies, seed, seconds), indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(as_markdown(tallies, seed, seconds))
+        options.markdown.write_text(as_markdown(tallies, seed, options.seconds))
     failed = [
         (name, number, kept) for name, tally in tallies.items() for number, kept in tally.failed.items()
     ]

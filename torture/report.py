@@ -31,7 +31,7 @@ def as_markdown(tallies: dict[str, Tally], seed: int, seconds: float) -> str:
     """The table in Markdown, below a line that says how it was made."""
     only = "" if set(tallies) == set(NAMES) else "".join(f" --only {name}" for name in tallies)
     lines = [
-        f"`python -m torture --seconds {seconds:.0f} --seed {seed}{only}`, {_machine()}:",
+        f"`python -m torture --seconds {seconds:g} --seed {seed}{only}`, {_machine()}:",
         "",
         "| " + " | ".join(HEADINGS) + " |",
         "| --- |" + " ---: |" * (len(HEADINGS) - 1),
