@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.sync.servers import free_port
 
 SECONDS = 150
+# Its jobs, which nothing here asks for, are seven processes more that import all of it.
+SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def tracking_server(folder: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
             cwd=folder,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=os.environ | SETTINGS,
             # Its workers end with it.
             start_new_session=True,
         )
