@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from itertools import groupby
@@ -122,6 +122,12 @@ def _read_since(objects: ZipObjects) -> tuple[KeptHeads | None, list[str]]:
             return read_heads(file.read(size + 1), SINCE), []
     except (DataCorrupt, InputInvalid) as error:
         return None, [f"{SINCE} cannot be read: {error}"]
+
+
+def _counted(digests: Collection[str]) -> str:
+    """How many blobs, and which the first of them are."""
+    some = ", ".join(digest[:12] for digest in sorted(digests)[:3])
+    return f"{len(digests)} ({some}{' …' * (len(digests) > 3)})"
 
 
 def _words_of_since(since: KeptHeads) -> str:
@@ -339,20 +345,15 @@ class _Verification:
             missing = {name: digest for name, digest in missing.items() if digest not in absent}
         if missing and self._since is not None:
             # What that side has already was left out, and only that side can tell.
-            some = ", ".join(digest[:12] for digest in sorted(missing.values())[:3]) + " …" * (
-                len(missing) > 3
-            )
             report.notes.append(
-                f"blobs that are not in it: {len(missing)} ({some}); they were sent before, or are missing,"
-                " as taking it in tells"
+                f"blobs that are not in it: {_counted(missing.values())}; they were sent before, or are"
+                " missing, as taking it in tells"
             )
             missing = {}
         for name, digest in sorted(missing.items()):
             report.problems.append(f"{name}, which {self._chains.blobs[digest]} names, is missing")
-        unnamed = sorted(names.blobs.keys() - self._chains.blobs.keys())
-        if unnamed:
-            some = ", ".join(digest[:12] for digest in unnamed[:3]) + " …" * bool(unnamed[3:])
-            report.notes.append(f"blobs that no event names: {len(unnamed)} ({some})")
+        if unnamed := names.blobs.keys() - self._chains.blobs.keys():
+            report.notes.append(f"blobs that no event names: {_counted(unnamed)}")
 
     def _read_absent(self, lists: dict[str, int]) -> set[str]:
         """The blobs that lists say are not there. One that is gone by now has been replaced."""

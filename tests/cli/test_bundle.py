@@ -17,17 +17,23 @@ from tests.cli.running import Run
 Work = Callable[[str], None]
 
 
+def commit(home: Path, name: str, content: bytes, size: int) -> str:
+    """Commits a task with an artifact; gives the artifact's blob."""
+    with Store.open(home) as store:
+        digest = store.blobs.put_bytes(content)
+        store.session.append(TaskCreated, f"{name:0>32}", name, "bundles")
+        store.session.append(ArtifactUploaded, f"{name:0>32}", "data", "file", digest, size, "data.bin")
+    return digest
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
-    """Commits a task with an artifact."""
+    """Commits a task with an artifact of its own."""
 
-    def commit(name: str) -> None:
-        with Store.open(tmp_path / "home") as store:
-            digest = store.blobs.put_bytes(name.encode() * 10)
-            store.session.append(TaskCreated, f"{name:0>32}", name, "bundles")
-            store.session.append(ArtifactUploaded, f"{name:0>32}", "data", "file", digest, 10, "data.bin")
+    def commit_own(name: str) -> None:
+        commit(tmp_path / "home", name, name.encode() * 10, 10)
 
-    return commit
+    return commit_own
 
 
 @pytest.fixture
@@ -246,10 +252,7 @@ def test_a_bundle_that_leaves_out_what_was_sent_before_is_sound(
 ) -> None:
     work("one")
     eventlog("bundle", "create", files("monday.zip"))
-    with Store.open(tmp_path / "home") as store:
-        (blob,) = store.blobs
-        store.session.append(TaskCreated, "2" * 32, "two", "bundles")
-        store.session.append(ArtifactUploaded, "2" * 32, "data", "file", blob, 10, "data.bin")
+    blob = commit(tmp_path / "home", "two", b"one" * 10, 10)
     eventlog("bundle", "create", files("tuesday.zip"), "--since", files("monday.zip"))
     done = eventlog("verify", files("tuesday.zip"))
     assert done.code == 0, done.out
@@ -267,10 +270,7 @@ def test_a_damaged_blob_is_told_once_and_as_damaged(
 ) -> None:
     # Bytes that cannot be compressed, so that they stand in the file as they are.
     content = bytes(range(256))
-    with Store.open(tmp_path / "home") as store:
-        digest = store.blobs.put_bytes(content)
-        store.session.append(TaskCreated, "a" * 32, "a", "bundles")
-        store.session.append(ArtifactUploaded, "a" * 32, "data", "file", digest, 256, "data.bin")
+    commit(tmp_path / "home", "a", content, 256)
     eventlog("bundle", "create", files("all.zip"))
     with zipfile.ZipFile(files("all.zip")) as bundle:
         (blob,) = [info for info in bundle.infolist() if info.filename.startswith("blobs/")]
@@ -290,10 +290,7 @@ def test_bytes_that_the_other_side_has_are_not_sent_again(
 ) -> None:
     work("1")
     eventlog("bundle", "create", files("first.zip"))
-    with Store.open(tmp_path / "home") as store:
-        digest = store.blobs.put_bytes(b"1" * 10)
-        store.session.append(TaskCreated, "a" * 32, "again", "bundles")
-        store.session.append(ArtifactUploaded, "a" * 32, "data", "file", digest, 10, "data.bin")
+    commit(tmp_path / "home", "again", b"1" * 10, 10)
     made = json.loads(
         eventlog("bundle", "create", files("second.zip"), "--since", files("first.zip"), "--json").out
     )
