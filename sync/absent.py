@@ -33,9 +33,10 @@ ATTEMPTS = 3
 
 
 class Place(Protocol):
-    """Where lists lie: a remote, or the folder of a store."""
+    """Where lists lie: a folder of a remote, or of a store."""
 
     shown: str
+    folder: str
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file that may be a list, by its name."""
@@ -133,29 +134,34 @@ class AbsentLists:
                 is_whole = False
             except DataCorrupt as error:
                 self.problems.append(
-                    f"{self._place.shown}/{ABSENT}/{name} is passed over: {error}; remove it"
+                    f"{self._place.shown}/{self._place.folder}/{name} is passed over: {error}; remove it"
                 )
         return lists, is_whole
 
 
 class ObjectsPlace:
-    """The lists of a remote."""
+    """The lists of a remote.
 
-    def __init__(self, objects: Objects) -> None:
+    Args:
+        folder: where they are on it.
+    """
+
+    def __init__(self, objects: Objects, folder: str = ABSENT) -> None:
         self.shown = objects.shown
+        self.folder = folder
         self._objects = objects
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file that may be a list, by its name."""
-        return self._objects.files(ABSENT)
+        return self._objects.files(self.folder)
 
     def read(self, name: str, count: int) -> bytes:
         """At most so many bytes of one; raises NotFound."""
-        return self._objects.start(f"{ABSENT}/{name}", count)
+        return self._objects.start(f"{self.folder}/{name}", count)
 
     def write(self, name: str, data: bytes) -> None:
         """Write one, whole or not at all."""
-        self._objects.put(f"{ABSENT}/{name}", [data])
+        self._objects.put(f"{self.folder}/{name}", [data])
 
     def settle(self) -> None:
         """Return once what was written will outlast a power cut."""
@@ -163,7 +169,7 @@ class ObjectsPlace:
 
     def remove(self, name: str) -> None:
         """Delete one, if it is there."""
-        self._objects.remove(f"{ABSENT}/{name}")
+        self._objects.remove(f"{self.folder}/{name}")
 
 
 class FolderPlace:
@@ -175,6 +181,7 @@ class FolderPlace:
 
     def __init__(self, home: Path) -> None:
         self.shown = str(home)
+        self.folder = ABSENT
         self._home = home
         self._folder = home / ABSENT
 

@@ -11,9 +11,10 @@ from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
+from eventlog.sync.absent import AbsentLists, ObjectsPlace
 from eventlog.sync.archive import Archive, claims_too_much
 from eventlog.sync.forks import hash_of
-from eventlog.sync.layout import MARKER, SINCE, Holdings, Segment
+from eventlog.sync.layout import HAD, MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
 from eventlog.sync.pusher import Pusher
 from eventlog.sync.references import Choose
@@ -63,8 +64,8 @@ def known_to(other: str) -> Known:
         for store, segments in held.items():
             last = max([*segments, *holdings.get(store, [])], key=lambda one: one.last)
             holdings[store] = [_up_to(store, last.last, last.mark)]
-        blobs = remote.all_blobs()
-        return Known(holdings, frozenset(remote.absent.digests() - blobs.keys()), frozenset(blobs))
+        blobs = frozenset(remote.all_blobs()) | _left_out_of(remote)
+        return Known(holdings, frozenset(remote.absent.digests() - blobs), blobs)
 
 
 def export_bundle(
@@ -166,6 +167,13 @@ def _goes_on_from(remote: Remote) -> KeptHeads:
     return read_heads(objects.start(SINCE, size + 1), f"{SINCE} in {remote.url}")
 
 
+def _left_out_of(remote: Remote) -> set[str]:
+    """The blobs that a bundle left out, since that side has them; none where it is no bundle."""
+    if not isinstance(remote.objects, ZipObjects):
+        return set()
+    return AbsentLists(ObjectsPlace(remote.objects, HAD)).digests()
+
+
 def _since(store: Store, known: Known) -> dict[bytes, tuple[int, bytes]]:
     """The heads that a bundle goes on from, also of the stores that have nothing new.
 
@@ -213,6 +221,9 @@ def _write(
         pusher.push()
         if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])
+        # Those that no batch here names are for a bundle that goes on from this one.
+        left_out = pusher.left_out.union(digest for digest in known.blobs if digest in store.blobs)
+        AbsentLists(ObjectsPlace(target, HAD)).add(left_out)
         target.close()
     except BaseException:
         target.abandon()

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from eventlog.errors import DataCorrupt
 
-__all__ = ["Names", "SegmentName", "format_of", "read_absent"]
+__all__ = ["Names", "SegmentName", "format_of", "is_list", "read_absent"]
 
 SEGMENT = re.compile(r"stores/([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 ABSENT = re.compile(r"absent/[0-9a-f]{32}")
+LIST = re.compile("[0-9a-f]{32}")
 TEMPORARY = re.compile(r"temporary/[0-9a-f]{32}")
 FORMAT = re.compile(rb"eventlog remote ([1-9][0-9]{0,8})\n")
 DIGEST = re.compile(rb"[0-9a-f]{64}")
@@ -85,8 +86,7 @@ class Names:
                 return
             elif TEMPORARY.fullmatch(name):
                 return
-        folder, slash, _ = name.partition("/")
-        inside = slash and folder in ("stores", "blobs", "absent")
+        inside = name.partition("/")[0] in ("stores", "blobs", "absent")
         shown = name if name.isprintable() else ascii(name)
         (self.foreign if inside or name == "eventlog-remote" else self.beside).append(shown)
 
@@ -97,8 +97,13 @@ def format_of(marker: bytes) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def is_list(name: str) -> bool:
+    """Whether a name is one that a list of blobs has in its folder."""
+    return LIST.fullmatch(name) is not None
+
+
 def read_absent(data: bytes) -> set[str]:
-    """The digests in a list of blobs that are known not to be there.
+    """The digests in a list of blobs, such as those that are known not to be there.
 
     Raises:
         DataCorrupt: it is not one SHA-256 a line, sorted, each once.

@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from itertools import groupby
@@ -32,7 +32,7 @@ from eventlog.errors import (
 )
 from eventlog.kept_heads import KeptHeads, read_heads
 from eventlog.sync.archive import Archive
-from eventlog.sync.check_names import Names, SegmentName, format_of, read_absent
+from eventlog.sync.check_names import Names, SegmentName, format_of, is_list, read_absent
 from eventlog.sync.check_overlaps import Overlaps
 from eventlog.sync.check_segment import SegmentFacts, check_segment, last_batch
 from eventlog.sync.check_zip import check_zip
@@ -44,8 +44,9 @@ __all__ = ["heads_of", "verify_bundle", "verify_remote"]
 MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote 1\n"
 PIECE_SIZE = 1 << 20
-MOST_ABSENT_BYTES = 65 << 16
+MOST_LIST_BYTES = 65 << 16
 SINCE = "since"
+HAD = "had"
 MOST_SINCE_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
 HEAD_WORKERS = 16
@@ -61,6 +62,7 @@ def verify_remote(
     *,
     against: KeptHeads | None = None,
     since: KeptHeads | None = None,
+    left_out: Set[str] | None = None,
     quick: bool = False,
     jobs: int | None = None,
 ) -> Report:
@@ -71,6 +73,7 @@ def verify_remote(
         progress: gets the bytes done so far, and about how many there are.
         against: heads kept elsewhere, which its chains should extend.
         since: heads that a bundle goes on from, as it says itself.
+        left_out: of a bundle, the blobs that it leaves out, as it says itself.
         quick: do not read the blobs; that they are there is checked.
         jobs: how many objects to read at once; by default as many as there are processors, up to 8.
 
@@ -80,7 +83,7 @@ def verify_remote(
         StoreNewer: a newer version of eventlog wrote it.
     """
     for attempt in range(ATTEMPTS):
-        run = _Verification(objects, progress, against, since, quick=quick, jobs=jobs or WORKERS)
+        run = _Verification(objects, progress, against, since, left_out, quick=quick, jobs=jobs or WORKERS)
         with contextlib.suppress(_Moved):
             return run.run(again=attempt < ATTEMPTS - 1)
     raise AssertionError("the last attempt takes what it finds")
@@ -105,8 +108,11 @@ def verify_bundle(
     with Archive(path) as archive:
         objects = ZipObjects(archive)
         since, problems = _read_since(objects)
-        report = verify_remote(objects, progress, against=against, since=since, quick=quick, jobs=jobs)
-    report.problems[:0] = check_zip(path, quick=quick) + problems
+        left_out, damage = _read_left_out(objects)
+        report = verify_remote(
+            objects, progress, against=against, since=since, left_out=left_out, quick=quick, jobs=jobs
+        )
+    report.problems[:0] = check_zip(path, quick=quick) + problems + damage
     return report
 
 
@@ -122,6 +128,28 @@ def _read_since(objects: ZipObjects) -> tuple[KeptHeads | None, list[str]]:
             return read_heads(file.read(size + 1), SINCE), []
     except (DataCorrupt, InputInvalid) as error:
         return None, [f"{SINCE} cannot be read: {error}"]
+
+
+def _read_left_out(objects: ZipObjects) -> tuple[set[str], list[str]]:
+    """The blobs that a bundle leaves out, and what is wrong with the lists that say so."""
+    left_out: set[str] = set()
+    problems = []
+    for base, size in sorted(objects.files(HAD).items()):
+        name = f"{HAD}/{base}"
+        try:
+            if not is_list(base):
+                raise DataCorrupt("is not a list of blobs")
+            left_out |= _read_list(objects, name, size)
+        except DataCorrupt as error:
+            problems.append(f"{name} {error}")
+    return left_out, problems
+
+
+def _read_list(objects: Objects, name: str, size: int) -> set[str]:
+    if size > MOST_LIST_BYTES:
+        raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
+    with objects.errors(name), objects.open(name) as file:
+        return read_absent(file.read(size + 1))
 
 
 def _counted(digests: Collection[str]) -> str:
@@ -213,6 +241,7 @@ class _Verification:
         progress: Callable[[int, int], None] | None,
         against: KeptHeads | None,
         since: KeptHeads | None,
+        left_out: Set[str] | None,
         *,
         quick: bool,
         jobs: int,
@@ -223,6 +252,7 @@ class _Verification:
         self._jobs = jobs
         self._chains = Chains(against=against, since=since)
         self._since = since
+        self._left_out = left_out
         self._report = Report()
         self._done = self._total = 0
         self._unreachable = 0
@@ -255,6 +285,8 @@ class _Verification:
             names.beside.remove(SINCE)
             report.notes.append(_words_of_since(self._since))
             report.notes += self._chains.notes
+        if self._left_out is not None:
+            names.beside = [name for name in names.beside if not name.startswith(f"{HAD}/")]
         if names.beside:
             some = ", ".join(names.beside[:3])
             report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")
@@ -343,15 +375,14 @@ class _Verification:
             absent = self._read_absent(new)
             report.absent += len(absent.intersection(missing.values()))
             missing = {name: digest for name, digest in missing.items() if digest not in absent}
-        if missing and self._since is not None:
-            # What that side has already was left out, and only that side can tell.
+        left_out = (self._left_out or set()) & set(missing.values())
+        if left_out:
             report.notes.append(
-                f"blobs that are not in it: {_counted(missing.values())}; they were sent before, or are"
-                " missing, as taking it in tells"
+                f"blobs that were left out, since the side that it is for has them: {_counted(left_out)}"
             )
-            missing = {}
         for name, digest in sorted(missing.items()):
-            report.problems.append(f"{name}, which {self._chains.blobs[digest]} names, is missing")
+            if digest not in left_out:
+                report.problems.append(f"{name}, which {self._chains.blobs[digest]} names, is missing")
         if unnamed := names.blobs.keys() - self._chains.blobs.keys():
             report.notes.append(f"blobs that no event names: {_counted(unnamed)}")
 
@@ -360,10 +391,7 @@ class _Verification:
         absent: set[str] = set()
         for name, size in lists.items():
             try:
-                if size > MOST_ABSENT_BYTES:
-                    raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
-                with self._objects.errors(name), self._objects.open(name) as file:
-                    absent |= read_absent(file.read(size + 1))
+                absent |= _read_list(self._objects, name, size)
             except NotFound:
                 continue
             except EventlogError as error:

@@ -6,6 +6,7 @@
     absent/<random>                                         blobs known not to be there
     temporary/<random>                                      what is being written
     since                                                   in a bundle alone: the heads that it goes on from
+    had/<random>                                            in a bundle alone: blobs that it leaves out
 
 `<first>` and `<last>` are batch numbers of twelve digits, `<hash>` the first 16 hexadecimal digits of the
 last batch's SHA-256. What a remote holds of a store is read off these names alone. Segments may overlap.
@@ -21,6 +22,7 @@ __all__ = [
     "ABSENT",
     "BLOBS",
     "FORMAT",
+    "HAD",
     "MARKER",
     "MARKER_TEXT",
     "RESUMABLE_SIZE",
@@ -47,6 +49,7 @@ MARKER = "eventlog-remote"
 MARKER_TEXT = b"eventlog remote %d\n" % FORMAT
 STORES = "stores"
 SINCE = "since"
+HAD = "had"
 BLOBS = "blobs"
 ABSENT = "absent"
 TEMPORARY = "temporary"

@@ -26,6 +26,9 @@ class Sender:
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
         has: blobs that need not go, by their SHA-256.
+
+    Attributes:
+        left_out: those of them that batches name.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Sender:
         self._tally = tally
         self._choose = choose
         self._jobs = jobs
+        self.left_out: set[str] = set()
+        self._has = has
         self._listed_here: set[str] | None = None
         # What this push has found out of the remote.
         self._there: set[str] = set(has)
@@ -56,7 +61,9 @@ class Sender:
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
-        outgoing = self._outgoing(all_named(named))
+        blobs = all_named(named)
+        self.left_out |= (blobs.required | blobs.possible) & self._has
+        outgoing = self._outgoing(blobs)
         self._put(outgoing)
         self._remote.absent.add(outgoing.absent)
         self._absent |= outgoing.absent

@@ -256,13 +256,97 @@ def test_a_bundle_that_leaves_out_what_was_sent_before_is_sound(
     eventlog("bundle", "create", files("tuesday.zip"), "--since", files("monday.zip"))
     done = eventlog("verify", files("tuesday.zip"))
     assert done.code == 0, done.out
-    assert f"blobs that are not in it: 1 ({blob[:12]}); they were sent before" in done.out
+    assert f"blobs that were left out, since the side that it is for has them: 1 ({blob[:12]})" in done.out
     # What was not sent before is told by whoever lacks it.
     for day in ("monday", "tuesday"):
         eventlog("sync", files(f"{day}.zip"), **other(tmp_path))
     with Store.open(tmp_path / "other") as there:
         there.blobs.path(blob).unlink()
     assert eventlog("verify", **other(tmp_path)).code == 1
+
+
+def without(source: str, target: str, is_cut: Callable[[str], bool]) -> None:
+    """Write a zip file anew, without some of its members."""
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as rest:
+        cut = [info for info in whole.infolist() if is_cut(info.filename)]
+        assert cut
+        for info in whole.infolist():
+            if info not in cut:
+                rest.writestr(info, whole.read(info))
+
+
+def test_a_blob_cut_out_of_a_later_bundle_is_named(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("one")
+    eventlog("bundle", "create", files("monday.zip"))
+    sent = commit(tmp_path / "home", "two", b"one" * 10, 10)
+    new = commit(tmp_path / "home", "three", b"new" * 10, 10)
+    eventlog("bundle", "create", files("tuesday.zip"), "--since", files("monday.zip"))
+    without(files("tuesday.zip"), files("cut.zip"), lambda name: name.endswith(new))
+    done = eventlog("verify", files("cut.zip"))
+    assert done.code == 1
+    assert f"{new}, which" in done.out
+    # And so is one that was left out, where the list that says so is cut out.
+    without(files("tuesday.zip"), files("cut.zip"), lambda name: name.startswith("had/"))
+    done = eventlog("verify", files("cut.zip"))
+    assert done.code == 1
+    assert f"{sent}, which" in done.out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("had/" + "a" * 32, b"no digest\n", "line 1 is not a SHA-256"),
+        ("had/" + "a" * 32, b"", "is cut short"),
+        ("had/" + "a" * 32, b"a" * (65 * 65536 + 1), "more than such a list ever has"),
+        ("had/list", b"", "is not a list of blobs"),
+    ],
+)
+def test_a_list_of_what_was_left_out_that_is_none_is_named(
+    eventlog: Run, work: Work, files: Callable[[str], str], name: str, content: bytes, says: str
+) -> None:
+    work("one")
+    eventlog("bundle", "create", files("monday.zip"))
+    with zipfile.ZipFile(files("monday.zip"), "a") as bundle:
+        bundle.writestr(name, content)
+    done = eventlog("verify", files("monday.zip"))
+    assert done.code == 1
+    assert says in " ".join(done.out.split())
+    # What goes on from it takes it for one that names nothing.
+    assert eventlog("bundle", "create", files("next.zip"), "--since", files("monday.zip")).code == 0
+
+
+def test_what_any_earlier_bundle_had_is_not_sent_again(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("bundle", "create", files("1.zip"))
+    for number in (2, 3):
+        work(str(number))
+        eventlog("bundle", "create", files(f"{number}.zip"), "--since", files(f"{number - 1}.zip"))
+    # It was in the first of them alone.
+    commit(tmp_path / "home", "again", b"1" * 10, 10)
+    made = json.loads(eventlog("bundle", "create", files("4.zip"), "--since", files("3.zip"), "--json").out)
+    assert (made["blobs"], made["absent"], made["problems"]) == (0, 0, [])
+    for number in (1, 2, 3, 4):
+        assert eventlog("verify", files(f"{number}.zip")).code == 0
+        assert eventlog("sync", files(f"{number}.zip"), **other(tmp_path)).code == 0
+    assert eventlog("verify", **other(tmp_path)).code == 0
+
+
+def test_a_new_store_leaves_out_what_a_remote_has(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("1")
+    eventlog("sync", files("remote"), "--push")
+    # Of this store the remote has nothing, but for the bytes that it names.
+    commit(tmp_path / "new", "same", b"1" * 10, 10)
+    home = {"EVENTLOG_HOME": str(tmp_path / "new")}
+    made = eventlog("bundle", "create", files("new.zip"), "--since", files("remote"), "--json", **home)
+    assert json.loads(made.out)["blobs"] == 0
+    done = eventlog("verify", files("new.zip"))
+    assert done.code == 0, done.out
 
 
 def test_a_damaged_blob_is_told_once_and_as_damaged(

@@ -27,7 +27,7 @@ from eventlog.errors import EventlogError
 from eventlog.kept_heads import KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
 from eventlog.sync import push
-from eventlog.sync.bundle import export_bundle
+from eventlog.sync.bundle import export_bundle, known_to
 from eventlog.sync.check_remote import verify_bundle, verify_remote
 from eventlog.sync.urls import objects_at
 from eventlog.verify import verify
@@ -50,11 +50,16 @@ KILLED = """
 
 @dataclass
 class World:
-    """A store and its copies, all of them sound, and the heads that were kept of them."""
+    """A store and its copies, all of them sound, and the heads that were kept of them.
+
+    Attributes:
+        later: a bundle that goes on from the other, and leaves out a blob that it names.
+    """
 
     home: Path
     remote: Path
     bundle: Path
+    later: Path
     heads: Path
 
     @property
@@ -65,7 +70,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
-    made = World(folder / "home", folder / "remote", folder / "runs.zip", folder / "heads.txt")
+    made = World(*(folder / name for name in ("home", "remote", "runs.zip", "later.zip", "heads.txt")))
     one = Machine(made.home)
     for name in ("model", "labels"):
         one.train()
@@ -74,8 +79,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     one.upload(os.urandom(3000), "noise")
     one.train()
     push(one.store, made.remote)
-    made.heads.write_text(heads_text(one.store.heads()))
     export_bundle(one.store, made.bundle)
+    one.train()
+    one.upload(b"model " * 200, "again")
+    one.upload(b"later " * 200, "later")
+    push(one.store, made.remote)
+    made.heads.write_text(heads_text(one.store.heads()))
+    export_bundle(one.store, made.later, known=known_to(str(made.bundle)))
     one.close()
     # One blob is known not to be there.
     left_out = min((made.remote / "blobs").glob("*/*"))
@@ -85,8 +95,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     # And one session was killed before its journal could be committed.
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(made.home)]
     assert subprocess.run(command).returncode == -signal.SIGKILL
-    for copy in (made.home, made.remote, made.bundle):
+    for copy in (made.home, made.remote, made.bundle, made.later):
         assert problems_of(copy) == []
+    for copy in (made.home, made.remote, made.later):
         assert problems_of(copy, made.kept) == []
     return made
 
@@ -201,6 +212,12 @@ def test_whole_objects_removed_cut_swapped_or_moved_are_named(world: World, tmp_
         first.rename(tmp_path / "kept")
         second.rename(first)
         (tmp_path / "kept").rename(second)
+    for folder in ("stores", "blobs", "absent"):
+        (world.remote / folder).rename(tmp_path / "kept")
+        (world.remote / folder).write_bytes(b"")
+        assert f"{folder} is not an object of a remote" in problems_of(world.remote)
+        (world.remote / folder).unlink()
+        (tmp_path / "kept").rename(world.remote / folder)
     assert problems_of(world.remote) == []
 
 
@@ -229,27 +246,29 @@ def contents_of(path: Path) -> dict[str, bytes]:
         return {name: bundle.read(name) for name in bundle.namelist()}
 
 
-def test_every_kind_of_byte_of_a_bundle_is_checked(world: World) -> None:
-    structure, free, deflated = structure_of(world.bundle)
-    expected = contents_of(world.bundle)
+@pytest.mark.parametrize("kind", ["whole", "later"])
+def test_every_kind_of_byte_of_a_bundle_is_checked(world: World, kind: str) -> None:
+    path = {"whole": world.bundle, "later": world.later}[kind]
+    structure, free, deflated = structure_of(path)
+    expected = contents_of(path)
     assert deflated
     chance = random.Random(3)
-    size = world.bundle.stat().st_size
+    size = path.stat().st_size
     others = [place for place in range(size) if place not in structure]
     unnoticed: set[int] = set()
-    for place in sorted({*chance.sample(sorted(structure), 700), *chance.sample(others, 600)}):
-        with changed(world.bundle, place, 1 << chance.randrange(8)):
-            if not problems_of(world.bundle):
+    for place in sorted({*chance.sample(sorted(structure), 350), *chance.sample(others, 300)}):
+        with changed(path, place, 1 << chance.randrange(8)):
+            if not problems_of(path):
                 unnoticed.add(place)
-                assert contents_of(world.bundle) == expected
+                assert contents_of(path) == expected
     # There is more than one way to deflate the same bytes, and few bits lead from one to another.
     assert unnoticed <= free | deflated
     assert len(unnoticed & deflated) < 10
     # Every byte of the end, and of one member's entry and header.
     for place in (*range(size - 22, size), *range(30)):
-        with changed(world.bundle, place, 0x10):
-            assert problems_of(world.bundle), place
-    assert problems_of(world.bundle) == []
+        with changed(path, place, 0x10):
+            assert problems_of(path), place
+    assert problems_of(path) == []
 
 
 def test_a_bundle_with_more_or_less_in_it_is_named(world: World, tmp_path: Path) -> None:
