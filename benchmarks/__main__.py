@@ -52,7 +52,8 @@ def main() -> int:
 
         def keep(results: Results, programs: Sequence[Program]) -> Results:
             """Write what there is so far: a run that is cut off has its rounds."""
-            both = joined(arguments.add_to, results)
+            joint = joined(arguments.add_to, results)
+            both = {name: joint[name] for name in GROUPS["peers"] if name in joint}
             report["comparison"] = as_json(both, programs)
             _write(arguments.json, _as_text(report))
             _write(arguments.markdown, as_markdown(both, programs, machine, _preface(arguments)))
