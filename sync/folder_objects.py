@@ -230,6 +230,22 @@ class FolderObjects(Objects):
         with self.errors("", writing=True):
             sync_folders(Path(self._path(folder)) for folder in folders)
 
+    def _listing(self, path: str) -> list[dict[str, Any]] | None:
+        # What fsspec takes five times as long for.
+        try:
+            with os.scandir(path) as scanned:
+                entries = list(scanned)
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            return [{"name": path, "size": 0, "type": "file"}]
+        found = []
+        for entry in entries:
+            # One that another machine has just removed is not there.
+            with contextlib.suppress(FileNotFoundError):
+                found.append(_described(entry))
+        return found
+
     def _size(self, path: str) -> int | None:
         try:
             status = os.stat(path)
@@ -330,6 +346,15 @@ class FolderObjects(Objects):
                 self._unsynced.add(folder)
                 folder = folder.rpartition("/")[0]
             self._unsynced.add("")
+
+
+def _described(entry: os.DirEntry[str]) -> dict[str, Any]:
+    """What fsspec says of an entry of a folder, as far as it is asked for."""
+    if entry.is_dir(follow_symlinks=False):
+        return {"name": entry.path, "size": 0, "type": "directory"}
+    if entry.is_file(follow_symlinks=False):
+        return {"name": entry.path, "size": entry.stat(follow_symlinks=False).st_size, "type": "file"}
+    return {"name": entry.path, "size": 0, "type": "other"}
 
 
 def _copy_in_kernel(source: int, target: "_Target", progress: OnBytes) -> str:

@@ -101,7 +101,7 @@ class Objects:
     def files_in_folders(self, folder: str) -> dict[str, int]:
         """Size by ``folder/name`` of the files in the folders of a folder."""
         inner = [_base(entry["name"]) for entry in self._entries(folder) if entry["type"] == "directory"]
-        listings = _in_threads(lambda one: self.files(f"{folder}/{one}"), inner)
+        listings = self._of_each(inner, lambda one: self.files(f"{folder}/{one}"))
         return {
             f"{one}/{name}": size
             for one, files in zip(inner, listings, strict=True)
@@ -120,7 +120,7 @@ class Objects:
         folders = [""]
         for depth in range(DEEPEST + 1):
             inner = []
-            for folder, entries in zip(folders, _in_threads(self._entries, folders), strict=True):
+            for folder, entries in zip(folders, self._of_each(folders, self._entries), strict=True):
                 for entry in entries:
                     name = f"{folder}/{_base(entry['name'])}".lstrip("/")
                     if entry["type"] == "directory" and depth < DEEPEST:
@@ -136,7 +136,7 @@ class Objects:
         for name in names:
             folders.setdefault(name.rpartition("/")[0], []).append(name)
         found: dict[str, int] = {}
-        for sizes in _in_threads(lambda folder: self._sizes_in(folder, folders[folder]), list(folders)):
+        for sizes in self._of_each(list(folders), lambda folder: self._sizes_in(folder, folders[folder])):
             found.update(sizes)
         return found
 
@@ -303,6 +303,16 @@ class Objects:
 
         return self._patience.run(once, progress)
 
+    def _of_each(self, names: list[str], ask: Callable[[str], Result]) -> list[Result]:
+        """What is answered of each name, several asked at once where answers come over a network."""
+        results: dict[str, Result] = {}
+
+        def note(name: str) -> None:
+            results[name] = ask(name)
+
+        run_all(note, names, 1 if self.is_local else LISTING_JOBS)
+        return [results[name] for name in names]
+
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
@@ -340,7 +350,7 @@ class Objects:
         return int(info["size"] or 0) if info["type"] == "file" else None
 
     def _each_size(self, names: list[str]) -> dict[str, int]:
-        found = zip(names, _in_threads(self.size, names), strict=True)
+        found = zip(names, self._of_each(names, self.size), strict=True)
         return {name: size for name, size in found if size is not None}
 
     def _sizes_in(self, folder: str, names: list[str]) -> dict[str, int]:
@@ -423,16 +433,6 @@ def check_digest(source: Path, found: str, digest: str) -> None:
     """Raise DataCorrupt if a file's bytes do not have the hash that they should have."""
     if found != digest:
         raise DataCorrupt(f"{source} has the SHA-256 {found}, not the one of its name")
-
-
-def _in_threads(work: Callable[[str], Result], names: list[str]) -> list[Result]:
-    results: dict[str, Result] = {}
-
-    def note(name: str) -> None:
-        results[name] = work(name)
-
-    run_all(note, names, LISTING_JOBS)
-    return [results[name] for name in names]
 
 
 def _base(name: str) -> str:
