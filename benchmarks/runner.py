@@ -75,7 +75,7 @@ def _run_fresh(name: str, step: str, place: Place) -> dict[str, float]:
     environment["EVENTLOG_HOME"] = str(place.home)
     # Byte code is kept, as it is wherever a package is installed, but not in the tree.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment["PYTHONPYCACHEPREFIX"] = str(place.folder / "bytecode")
+    environment.setdefault("PYTHONPYCACHEPREFIX", str(place.folder / "bytecode"))
     command = [
         sys.executable,
         "-m",

@@ -77,7 +77,8 @@ def _measure_fresh(name: str, size: int, folder: Path) -> Figures:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
     # Byte code is kept, as it is wherever a package is installed, but not in the tree.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment |= {"EVENTLOG_HOME": str(folder / "home"), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.setdefault("PYTHONPYCACHEPREFIX", str(folder / "bytecode"))
+    environment["EVENTLOG_HOME"] = str(folder / "home")
     command = [sys.executable, "-m", "benchmarks.growth.point", name, str(size), str(folder), str(result)]
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
     measured: Figures = json.loads(result.read_text())
