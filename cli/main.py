@@ -5,7 +5,6 @@ is imported when it is called, and imports what is heavy where it uses it: `even
 that Python, click and LMDB need.
 """
 
-import contextlib
 import errno
 import gc
 import os
@@ -126,11 +125,14 @@ def _have_standard_streams() -> None:
 
     Else the log would be opened under the number of one of them, and what is printed be written into it.
     """
-    # Where no number is free, none of theirs is.
-    with contextlib.suppress(OSError):
+    try:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= HIGHEST_STANDARD:
             os.set_inheritable(descriptor, True)
         os.close(descriptor)
+    except OSError as error:
+        # Where no number is free, none of theirs is.
+        if error.errno != errno.EMFILE:
+            raise
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 

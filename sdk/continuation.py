@@ -27,7 +27,7 @@ from eventlog.events import (
 )
 from eventlog.sdk.imported_log import ImportedLog
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
 from eventlog.sync.layout import Segment, covering
 from eventlog.sync.puller import Source
 from eventlog.sync.references import named_blobs
@@ -72,7 +72,7 @@ class Continuation:
         self._previous = previous
         self._after = after
         self._offset = offset
-        self._absent_here = AbsentLists(FolderPlace(store.home))
+        self._absent_here = BlobLists(FolderPlace(store.home))
 
     @property
     def tasks(self) -> list[str]:

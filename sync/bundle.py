@@ -11,8 +11,8 @@ from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, ObjectsPlace
 from eventlog.sync.archive import Archive, claims_too_much
+from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import HAD, MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
@@ -171,7 +171,7 @@ def _left_out_of(remote: Remote) -> set[str]:
     """The blobs that a bundle left out, since that side has them; none where it is no bundle."""
     if not isinstance(remote.objects, ZipObjects):
         return set()
-    return AbsentLists(ObjectsPlace(remote.objects, HAD)).digests()
+    return BlobLists(ObjectsPlace(remote.objects, HAD)).digests()
 
 
 def _since(store: Store, known: Known) -> dict[bytes, tuple[int, bytes]]:
@@ -216,14 +216,15 @@ def _write(
         remote = Remote(target)
         remote.prepare()
         tally = Tally("push", progress)
-        pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=known.blobs)
+        # What either side lacks goes along, or is listed as absent, whoever this bundle is read by later.
+        both = {digest for digest in known.blobs if digest in store.blobs}
+        pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=both)
         pusher.supply(known.absent)
         pusher.push()
         if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])
         # Those that no batch here names are for a bundle that goes on from this one.
-        left_out = pusher.left_out.union(digest for digest in known.blobs if digest in store.blobs)
-        AbsentLists(ObjectsPlace(target, HAD)).add(left_out)
+        BlobLists(ObjectsPlace(target, HAD)).add(both)
         target.close()
     except BaseException:
         target.abandon()

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from eventlog.errors import DataCorrupt
 
-__all__ = ["Names", "SegmentName", "format_of", "is_list", "read_absent"]
+__all__ = ["Names", "SegmentName", "format_of", "read_list"]
 
 SEGMENT = re.compile(r"stores/([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 ABSENT = re.compile(r"absent/[0-9a-f]{32}")
-LIST = re.compile("[0-9a-f]{32}")
+HAD = re.compile(r"had/[0-9a-f]{32}")
 TEMPORARY = re.compile(r"temporary/[0-9a-f]{32}")
 FORMAT = re.compile(rb"eventlog remote ([1-9][0-9]{0,8})\n")
 DIGEST = re.compile(rb"[0-9a-f]{64}")
@@ -46,6 +46,7 @@ class Names:
         segments: by store, then by first batch.
         blobs: sizes by digest.
         absent: sizes by name of the lists of blobs that are known not to be there.
+        had: in a bundle, sizes by name of the lists of blobs that it leaves out.
         foreign: what lies where only objects of a remote should, and is none.
         beside: what lies beside them.
     """
@@ -54,19 +55,20 @@ class Names:
     segments: list[SegmentName] = field(default_factory=list)
     blobs: dict[str, int] = field(default_factory=dict)
     absent: dict[str, int] = field(default_factory=dict)
+    had: dict[str, int] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
     beside: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, sizes: Mapping[str, int | None]) -> "Names":
+    def of(cls, sizes: Mapping[str, int | None], *, is_bundle: bool = False) -> "Names":
         """Sort out names; a size of None is that of something that is no plain object."""
         names = cls()
         for name, size in sorted(sizes.items()):
-            names._take(name, size)
+            names._take(name, size, is_bundle=is_bundle)
         names.segments.sort()
         return names
 
-    def _take(self, name: str, size: int | None) -> None:
+    def _take(self, name: str, size: int | None, *, is_bundle: bool) -> None:
         if size is not None:
             if name == "eventlog-remote":
                 self.marker = True
@@ -84,9 +86,12 @@ class Names:
             elif ABSENT.fullmatch(name):
                 self.absent[name] = size
                 return
+            elif is_bundle and HAD.fullmatch(name):
+                self.had[name] = size
+                return
             elif TEMPORARY.fullmatch(name):
                 return
-        inside = name.partition("/")[0] in ("stores", "blobs", "absent")
+        inside = name.partition("/")[0] in ("stores", "blobs", "absent", *["had"] * is_bundle)
         shown = name if name.isprintable() else ascii(name)
         (self.foreign if inside or name == "eventlog-remote" else self.beside).append(shown)
 
@@ -97,13 +102,8 @@ def format_of(marker: bytes) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def is_list(name: str) -> bool:
-    """Whether a name is one that a list of blobs has in its folder."""
-    return LIST.fullmatch(name) is not None
-
-
-def read_absent(data: bytes) -> set[str]:
-    """The digests in a list of blobs, such as those that are known not to be there.
+def read_list(data: bytes) -> set[str]:
+    """The digests in a list of blobs.
 
     Raises:
         DataCorrupt: it is not one SHA-256 a line, sorted, each once.

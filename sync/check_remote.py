@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from itertools import groupby
@@ -32,7 +32,7 @@ from eventlog.errors import (
 )
 from eventlog.kept_heads import KeptHeads, read_heads
 from eventlog.sync.archive import Archive
-from eventlog.sync.check_names import Names, SegmentName, format_of, is_list, read_absent
+from eventlog.sync.check_names import Names, SegmentName, format_of, read_list
 from eventlog.sync.check_overlaps import Overlaps
 from eventlog.sync.check_segment import SegmentFacts, check_segment, last_batch
 from eventlog.sync.check_zip import check_zip
@@ -46,7 +46,6 @@ MARKER_TEXT = b"eventlog remote 1\n"
 PIECE_SIZE = 1 << 20
 MOST_LIST_BYTES = 65 << 16
 SINCE = "since"
-HAD = "had"
 MOST_SINCE_BYTES = 64 << 20
 WORKERS = min(8, os.cpu_count() or 1)
 HEAD_WORKERS = 16
@@ -62,7 +61,7 @@ def verify_remote(
     *,
     against: KeptHeads | None = None,
     since: KeptHeads | None = None,
-    left_out: Set[str] | None = None,
+    is_bundle: bool = False,
     quick: bool = False,
     jobs: int | None = None,
 ) -> Report:
@@ -73,7 +72,7 @@ def verify_remote(
         progress: gets the bytes done so far, and about how many there are.
         against: heads kept elsewhere, which its chains should extend.
         since: heads that a bundle goes on from, as it says itself.
-        left_out: of a bundle, the blobs that it leaves out, as it says itself.
+        is_bundle: it may leave out blobs that the side that it is for has, and list them.
         quick: do not read the blobs; that they are there is checked.
         jobs: how many objects to read at once; by default as many as there are processors, up to 8.
 
@@ -83,7 +82,9 @@ def verify_remote(
         StoreNewer: a newer version of eventlog wrote it.
     """
     for attempt in range(ATTEMPTS):
-        run = _Verification(objects, progress, against, since, left_out, quick=quick, jobs=jobs or WORKERS)
+        run = _Verification(
+            objects, progress, against, since, is_bundle=is_bundle, quick=quick, jobs=jobs or WORKERS
+        )
         with contextlib.suppress(_Moved):
             return run.run(again=attempt < ATTEMPTS - 1)
     raise AssertionError("the last attempt takes what it finds")
@@ -108,11 +109,10 @@ def verify_bundle(
     with Archive(path) as archive:
         objects = ZipObjects(archive)
         since, problems = _read_since(objects)
-        left_out, damage = _read_left_out(objects)
         report = verify_remote(
-            objects, progress, against=against, since=since, left_out=left_out, quick=quick, jobs=jobs
+            objects, progress, against=against, since=since, is_bundle=True, quick=quick, jobs=jobs
         )
-    report.problems[:0] = check_zip(path, quick=quick) + problems + damage
+    report.problems[:0] = check_zip(path, quick=quick) + problems
     return report
 
 
@@ -128,28 +128,6 @@ def _read_since(objects: ZipObjects) -> tuple[KeptHeads | None, list[str]]:
             return read_heads(file.read(size + 1), SINCE), []
     except (DataCorrupt, InputInvalid) as error:
         return None, [f"{SINCE} cannot be read: {error}"]
-
-
-def _read_left_out(objects: ZipObjects) -> tuple[set[str], list[str]]:
-    """The blobs that a bundle leaves out, and what is wrong with the lists that say so."""
-    left_out: set[str] = set()
-    problems = []
-    for base, size in sorted(objects.files(HAD).items()):
-        name = f"{HAD}/{base}"
-        try:
-            if not is_list(base):
-                raise DataCorrupt("is not a list of blobs")
-            left_out |= _read_list(objects, name, size)
-        except DataCorrupt as error:
-            problems.append(f"{name} {error}")
-    return left_out, problems
-
-
-def _read_list(objects: Objects, name: str, size: int) -> set[str]:
-    if size > MOST_LIST_BYTES:
-        raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
-    with objects.errors(name), objects.open(name) as file:
-        return read_absent(file.read(size + 1))
 
 
 def _counted(digests: Collection[str]) -> str:
@@ -199,9 +177,9 @@ def _head_of(objects: Objects, segment: SegmentName) -> BatchFacts:
     return facts
 
 
-def _names(objects: Objects) -> Names:
+def _names(objects: Objects, *, is_bundle: bool = False) -> Names:
     try:
-        return Names.of(objects.everything())
+        return Names.of(objects.everything(), is_bundle=is_bundle)
     except NotFound:
         raise RemoteUnreachable(
             f"{objects.shown} is not there: check the name, or push to it first"
@@ -241,8 +219,8 @@ class _Verification:
         progress: Callable[[int, int], None] | None,
         against: KeptHeads | None,
         since: KeptHeads | None,
-        left_out: Set[str] | None,
         *,
+        is_bundle: bool,
         quick: bool,
         jobs: int,
     ) -> None:
@@ -252,7 +230,7 @@ class _Verification:
         self._jobs = jobs
         self._chains = Chains(against=against, since=since)
         self._since = since
-        self._left_out = left_out
+        self._is_bundle = is_bundle
         self._report = Report()
         self._done = self._total = 0
         self._unreachable = 0
@@ -267,7 +245,7 @@ class _Verification:
         """
         self._again = again
         report = self._report
-        names = _names(self._objects)
+        names = _names(self._objects, is_bundle=self._is_bundle)
         report.problems += _read_marker(self._objects, names)
         report.problems += [f"{name} is not an object of a remote" for name in names.foreign]
         blobs = {} if self._quick else names.blobs
@@ -285,8 +263,6 @@ class _Verification:
             names.beside.remove(SINCE)
             report.notes.append(_words_of_since(self._since))
             report.notes += self._chains.notes
-        if self._left_out is not None:
-            names.beside = [name for name in names.beside if not name.startswith(f"{HAD}/")]
         if names.beside:
             some = ", ".join(names.beside[:3])
             report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")
@@ -359,9 +335,9 @@ class _Verification:
         """Hold the blobs that there are against those that the log names."""
         report = self._report
         lists = dict(names.absent)
-        absent = self._read_absent(lists)
         lacking = {digest for digest in self._chains.blobs if digest not in names.blobs}
-        report.absent = len(lacking & absent)
+        absent = self._listed(lists, lacking)
+        report.absent = len(absent)
         missing = {f"blobs/{digest[:2]}/{digest}": digest for digest in lacking - absent}
         for _ in range(ATTEMPTS if missing else 0):
             # Meanwhile blobs may have been pushed, and lists replaced by others.
@@ -372,10 +348,10 @@ class _Verification:
             if not new or not missing:
                 break
             lists |= new
-            absent = self._read_absent(new)
-            report.absent += len(absent.intersection(missing.values()))
+            absent = self._listed(new, set(missing.values()))
+            report.absent += len(absent)
             missing = {name: digest for name, digest in missing.items() if digest not in absent}
-        left_out = (self._left_out or set()) & set(missing.values())
+        left_out = self._listed(names.had, set(missing.values()))
         if left_out:
             report.notes.append(
                 f"blobs that were left out, since the side that it is for has them: {_counted(left_out)}"
@@ -386,17 +362,21 @@ class _Verification:
         if unnamed := names.blobs.keys() - self._chains.blobs.keys():
             report.notes.append(f"blobs that no event names: {_counted(unnamed)}")
 
-    def _read_absent(self, lists: dict[str, int]) -> set[str]:
-        """The blobs that lists say are not there. One that is gone by now has been replaced."""
-        absent: set[str] = set()
+    def _listed(self, lists: Mapping[str, int], digests: Set[str]) -> set[str]:
+        """Which of these blobs the lists name; more of them may be listed than memory holds."""
+        listed: set[str] = set()
         for name, size in lists.items():
             try:
-                absent |= _read_list(self._objects, name, size)
+                if size > MOST_LIST_BYTES:
+                    raise DataCorrupt(f"has {size} bytes, more than such a list ever has")
+                with self._objects.errors(name), self._objects.open(name) as file:
+                    listed |= read_list(file.read(size + 1)) & digests
             except NotFound:
+                # By now it was replaced by others.
                 continue
             except EventlogError as error:
                 self._report.problems.append(f"{name} {error}")
-        return absent
+        return listed
 
     def _count(self, size: int) -> None:
         with self._lock:

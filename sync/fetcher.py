@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
 from eventlog.sync.copying import WHOLE_SIZE, OnBytes
 from eventlog.sync.failures import passed_over
 from eventlog.sync.layout import RESUMABLE_SIZE, blob_object
@@ -42,7 +42,7 @@ class Fetcher:
         self._tally = tally
         self._choose = choose
         self._jobs = jobs
-        self._absent_here = AbsentLists(FolderPlace(store.home))
+        self._absent_here = BlobLists(FolderPlace(store.home))
         # Asked for in this pull already.
         self._tried: set[str] = set()
         # Named by what was let in, and not on the remote.

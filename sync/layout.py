@@ -35,9 +35,9 @@ __all__ = [
     "blob_object",
     "chain_after",
     "covering",
-    "is_absent_list",
     "is_bundle_name",
     "is_digest",
+    "is_list_name",
     "is_temporary",
     "marker_format",
     "parse_segment",
@@ -128,8 +128,8 @@ def is_temporary(name: str) -> bool:
     return _RANDOM.fullmatch(name) is not None
 
 
-def is_absent_list(name: str) -> bool:
-    """Whether a name under ``absent/`` is that of a list."""
+def is_list_name(name: str) -> bool:
+    """Whether a name under ``absent/`` or ``had/`` is that of a list."""
     return _RANDOM.fullmatch(name) is not None
 
 

@@ -18,7 +18,7 @@ from eventlog.errors import (
 )
 from eventlog.fork import derived_store
 from eventlog.store import Head, Store
-from eventlog.sync.absent import AbsentLists
+from eventlog.sync.blob_lists import BlobLists
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.failures import passed_over
 from eventlog.sync.fetcher import Fetcher
@@ -42,7 +42,7 @@ class Source(Protocol):
     """What a pull reads from: a `Remote`, or another store."""
 
     url: str
-    absent: AbsentLists
+    absent: BlobLists
 
     @property
     def advice_on_gaps(self) -> str: ...

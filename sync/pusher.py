@@ -90,11 +90,6 @@ class Pusher:
     def __repr__(self) -> str:
         return f"<Pusher of {self.store!r} to {self.remote!r}>"
 
-    @property
-    def left_out(self) -> set[str]:
-        """The blobs that need not go and that a batch names that was pushed."""
-        return self._blobs.left_out
-
     def push(self) -> None:
         """Push every store's batches that are here; what cannot be is told among the tally's problems.
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal
 from eventlog.batch import Batch
 from eventlog.blobs import BlobWriter
 from eventlog.errors import NotFound, RemoteInvalid, RemoteUnreachable, StoreNewer
-from eventlog.sync.absent import AbsentLists, ObjectsPlace
+from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.layout import (
     BLOBS,
@@ -49,7 +49,7 @@ class Remote:
     def __init__(self, url: str | os.PathLike[str] | Objects) -> None:
         self.objects = url if isinstance(url, Objects) else objects_at(url)
         self.url = self.objects.shown
-        self.absent = AbsentLists(ObjectsPlace(self.objects))
+        self.absent = BlobLists(ObjectsPlace(self.objects))
 
     def __repr__(self) -> str:
         return f"<Remote {self.url}>"

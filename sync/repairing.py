@@ -8,7 +8,7 @@ import contextlib
 
 from eventlog.errors import BlobMissing, DataCorrupt, StoreNewer
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
 from eventlog.sync.references import named_blobs
 from eventlog.sync.remote import Remote
 
@@ -37,7 +37,7 @@ class Repairing:
             StoreFull, StoreReadOnly: it cannot be listed.
         """
         missing = {one for one in self._all_named() if one not in self._store.blobs}
-        AbsentLists(FolderPlace(self._store.home)).add(missing)
+        BlobLists(FolderPlace(self._store.home)).add(missing)
 
     def note_missing_there(self, remote: Remote) -> None:
         """List what the log names, and a remote does not hold whole; the next push puts what is here.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eventlog.errors import BlobMissing, DataCorrupt
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
 from eventlog.sync.copying import OnBytes
 from eventlog.sync.parallel import in_parallel
 from eventlog.sync.references import Choose, NamedBlobs, all_named
@@ -26,9 +26,6 @@ class Sender:
         choose: which blobs travel now; by default all.
         jobs: how many transfers at once; by default as many as their sizes suggest.
         has: blobs that need not go, by their SHA-256.
-
-    Attributes:
-        left_out: those of them that batches name.
     """
 
     def __init__(
@@ -45,8 +42,6 @@ class Sender:
         self._tally = tally
         self._choose = choose
         self._jobs = jobs
-        self.left_out: set[str] = set()
-        self._has = has
         self._listed_here: set[str] | None = None
         # What this push has found out of the remote.
         self._there: set[str] = set(has)
@@ -61,9 +56,7 @@ class Sender:
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
-        blobs = all_named(named)
-        self.left_out |= (blobs.required | blobs.possible) & self._has
-        outgoing = self._outgoing(blobs)
+        outgoing = self._outgoing(all_named(named))
         self._put(outgoing)
         self._remote.absent.add(outgoing.absent)
         self._absent |= outgoing.absent
@@ -153,7 +146,7 @@ class Sender:
 
     def _is_listed_here(self, digest: str) -> bool:
         if self._listed_here is None:
-            self._listed_here = AbsentLists(FolderPlace(self._store.home)).digests()
+            self._listed_here = BlobLists(FolderPlace(self._store.home)).digests()
         return digest in self._listed_here
 
 

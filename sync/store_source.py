@@ -8,7 +8,7 @@ from eventlog.batch import Batch
 from eventlog.blobs import BlobWriter
 from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, NotFound
 from eventlog.store import Head, Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
 from eventlog.sync.copying import OnBytes, opened, read_whole
 from eventlog.sync.layout import Holdings, Segment
 from eventlog.sync.objects import check_size
@@ -26,7 +26,7 @@ class StoreSource:
 
     def __init__(self, store: Store, known: Mapping[bytes, Head]) -> None:
         self.url = str(store.home)
-        self.absent = AbsentLists(FolderPlace(store.home))
+        self.absent = BlobLists(FolderPlace(store.home))
         self._store = store
         self._known = known
 

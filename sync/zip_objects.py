@@ -15,6 +15,7 @@ from typing import BinaryIO
 from eventlog.errors import NotFound
 from eventlog.sync.archive import Archive
 from eventlog.sync.copying import OnBytes, hash_file, opened
+from eventlog.sync.layout import ABSENT, HAD
 from eventlog.sync.objects import Objects, check_digest
 from eventlog.sync.read_only import ReadOnlyObjects
 
@@ -169,8 +170,10 @@ class ZipTarget(Objects):
         """Nothing: the file is there."""
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write an object that is compressed already."""
-        self._write(name, zipfile.ZIP_STORED, pieces, 0, lambda _: None)
+        """Write an object; lists alone are not compressed already."""
+        is_list = name.startswith((f"{ABSENT}/", f"{HAD}/"))
+        method = zipfile.ZIP_DEFLATED if self._deflate and is_list else zipfile.ZIP_STORED
+        self._write(name, method, pieces, 0, lambda _: None)
 
     def put_file(self, name: str, source: Path, digest: str, progress: OnBytes) -> None:
         """Write a file's bytes as an object.

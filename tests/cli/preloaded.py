@@ -4,11 +4,13 @@ Hundreds of tests run a command or ten, and most of what each takes is its impor
 has its own arguments, environment, folder and output, and ends as an interpreter ends.
 """
 
+import contextlib
 import gc
 import json
 import os
 import pkgutil
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +26,9 @@ from tests.cli.running import Outcome
 
 __all__ = ["Preloaded"]
 
+# More than a socket takes at once.
 MOST_BYTES = 1 << 20
+PIECE_SIZE = 1 << 16
 SERVER = "from tests.cli.preloaded import serve; serve()"
 # What an interpreter reads when it starts, and only then.
 READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_")
@@ -36,8 +40,9 @@ class Preloaded:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        self._read_at_start = _read_at_start(environment)
         with theirs:
-            environment = {**os.environ, "PYTHONUTF8": "1"}
             self._process = subprocess.Popen(
                 [sys.executable, "-c", SERVER, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -48,7 +53,6 @@ class Preloaded:
                 stderr=subprocess.PIPE,
                 cwd=Path(__file__).parents[2],
             )
-        self._environment = {name: environment.get(name) for name in environment if _read_at_start(name)}
 
     def __enter__(self) -> "Preloaded":
         return self
@@ -57,15 +61,23 @@ class Preloaded:
         self._mine.close()
         self._process.communicate()
 
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether this system has what it is made of."""
+        return hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
+
     def fits(self, environment: dict[str, str]) -> bool:
         """Whether what is forked off is as if it had been started in this environment."""
-        return self._environment == {name: environment[name] for name in environment if _read_at_start(name)}
+        return self._read_at_start == _read_at_start(environment)
 
     def run(self, arguments: tuple[str, ...], environment: dict[str, str], timeout: float) -> Outcome:
         """Run the command.
 
         Args:
-            timeout: seconds after which it is taken to hang.
+            timeout: seconds after which it is killed.
+
+        Raises:
+            subprocess.TimeoutExpired: it was.
         """
         request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
         ends = [os.pipe() for _ in range(3)]
@@ -75,24 +87,19 @@ class Preloaded:
         finally:
             for _, end in ends:
                 os.close(end)
-        (out_end, _), (err_end, _), (status_end, _) = ends
-        with open(out_end, "rb") as out, open(err_end, "rb") as err, open(status_end, "rb") as status:
-            read = [b"", b""]
-
-            def drain(place: int) -> None:
-                read[place] = (out, err)[place].read()
-
-            threads = [threading.Thread(target=drain, args=(place,), daemon=True) for place in (0, 1)]
-            for thread in threads:
-                thread.start()
-            deadline = time.monotonic() + timeout
-            for thread in threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
-                assert not thread.is_alive(), f"eventlog {' '.join(arguments)} runs for {timeout} s"
-            code = status.readline()
-        if not code:
-            raise RuntimeError(f"what commands are forked off has ended: {self._process.communicate()[1]!r}")
-        return Outcome(int(code), read[0].decode(), read[1].decode())
+        out, err, status = (end for end, _ in ends)
+        try:
+            told = _read_all((out, err, status), timeout)
+        finally:
+            for end, _ in ends:
+                os.close(end)
+        match told[status].split():
+            case [_, code]:
+                return Outcome(int(code), told[out].decode(), told[err].decode())
+            case [child]:
+                os.kill(int(child), signal.SIGKILL)
+                raise subprocess.TimeoutExpired(["eventlog", *arguments], timeout, told[out], told[err])
+        raise RuntimeError(f"what commands are forked off has ended: {self._process.communicate()[1]!r}")
 
 
 def serve() -> None:
@@ -102,6 +109,7 @@ def serve() -> None:
     # Else the collection at the end of each would copy all that it shares with this one.
     gc.freeze()
     requests = socket.socket(fileno=int(sys.argv[1]))
+    requests.set_inheritable(False)
     with selectors.DefaultSelector() as ready:
         ready.register(requests, selectors.EVENT_READ)
         while True:
@@ -114,27 +122,38 @@ def serve() -> None:
                 data, descriptors, _, _ = socket.recv_fds(requests, MOST_BYTES, 3)
                 if not data:
                     return
-                out, err, status = descriptors
                 child = os.fork()
                 if not child:
-                    _run(json.loads(data), out, err)
+                    others = [key for key in ready.get_map().values() if key.fileobj is not requests]
+                    ready.close()
+                    requests.close()
+                    _run(
+                        json.loads(data),
+                        descriptors,
+                        [end for key in others for end in (key.fd, key.data[1])],
+                    )
+                out, err, status = descriptors
                 os.close(out)
                 os.close(err)
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(status, b"%d\n" % child)
                 ready.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
 
 
 def _tell(child: int, status: int) -> None:
-    """Write the exit code of a process that has ended."""
+    """Write the exit code of a process that has ended, if somebody still waits for it."""
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with open(status, "w") as file:
-        print(code, file=file)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(status, b"%d\n" % code)
+    os.close(status)
 
 
-def _run(request: dict[str, Any], out: int, err: int) -> NoReturn:
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    os.close(out)
-    os.close(err)
+def _run(request: dict[str, Any], descriptors: list[int], others: list[int]) -> NoReturn:
+    os.dup2(descriptors[0], 1)
+    os.dup2(descriptors[1], 2)
+    # A command that is started has no more than these.
+    for descriptor in (*descriptors, *others):
+        os.close(descriptor)
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -144,5 +163,21 @@ def _run(request: dict[str, Any], out: int, err: int) -> NoReturn:
     raise AssertionError("it exits")
 
 
-def _read_at_start(name: str) -> bool:
-    return name.startswith(READ_AT_START)
+def _read_all(ends: tuple[int, ...], timeout: float) -> dict[int, bytes]:
+    """What comes out of pipes until all of them end, or for so many seconds."""
+    told = dict.fromkeys(ends, b"")
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as ready:
+        for end in ends:
+            ready.register(end, selectors.EVENT_READ)
+        while ready.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in ready.select(left):
+                piece = os.read(key.fd, PIECE_SIZE)
+                told[key.fd] += piece
+                if not piece:
+                    ready.unregister(key.fd)
+    return told
+
+
+def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}

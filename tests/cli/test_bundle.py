@@ -300,7 +300,9 @@ def test_a_blob_cut_out_of_a_later_bundle_is_named(
         ("had/" + "a" * 32, b"no digest\n", "line 1 is not a SHA-256"),
         ("had/" + "a" * 32, b"", "is cut short"),
         ("had/" + "a" * 32, b"a" * (65 * 65536 + 1), "more than such a list ever has"),
-        ("had/list", b"", "is not a list of blobs"),
+        ("had/list", b"", "had/list is not an object of a remote"),
+        ("had/x/y", b"", "had/x/y is not an object of a remote"),
+        ("had", b"", "had is not an object of a remote"),
     ],
 )
 def test_a_list_of_what_was_left_out_that_is_none_is_named(
@@ -333,6 +335,31 @@ def test_what_any_earlier_bundle_had_is_not_sent_again(
         assert eventlog("verify", files(f"{number}.zip")).code == 0
         assert eventlog("sync", files(f"{number}.zip"), **other(tmp_path)).code == 0
     assert eventlog("verify", **other(tmp_path)).code == 0
+
+
+def test_what_the_other_side_gave_says_nothing_of_blobs_that_it_lacks(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    # A remote has some bytes, and so has this store; another one has what names them, and not the bytes.
+    blob = commit(tmp_path / "home", "one", b"bytes", 5)
+    eventlog("sync", files("remote"), "--push")
+    commit(tmp_path / "home", "again", b"bytes", 5)
+    stays = json.loads(
+        eventlog("bundle", "create", files("log.zip"), "--active-since", "2100-01-01", "--json").out
+    )
+    assert (stays["blobs"], stays["absent"]) == (0, 1)
+    assert eventlog("sync", files("log.zip"), **other(tmp_path)).code == 0
+    commit(tmp_path / "other", "theirs", b"theirs", 6)
+    made = eventlog("bundle", "create", files("reply.zip"), "--since", files("remote"), **other(tmp_path))
+    assert made.code == 0, made.out
+    assert eventlog("sync", files("reply.zip")).code == 0
+    commit(tmp_path / "home", "two", b"bytes", 5)
+    made = eventlog("bundle", "create", files("next.zip"), "--since", files("reply.zip"))
+    assert made.code == 0, made.out
+    taken = eventlog("sync", files("next.zip"), **other(tmp_path))
+    assert taken.code == 0, taken.out
+    with Store.open(tmp_path / "other") as there:
+        assert blob in there.blobs
 
 
 def test_a_new_store_leaves_out_what_a_remote_has(

@@ -169,6 +169,10 @@ def decompress(frame: bytes, size: int) -> bytes:
 SEGMENT = re.compile(r"stores/([0-9a-f]{32})/([0-9]{12})-([0-9]{12})-([0-9a-f]{16})\.segment")
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 ABSENT = re.compile(r"absent/[0-9a-f]{32}")
+HAD = re.compile(r"had/[0-9a-f]{32}")
+HEAD = re.compile(r"([0-9a-f]{32}) (0|[1-9][0-9]*) ([0-9a-f]{64})")
+# What comes before the first batch of a chain: its number, and its hash.
+NOTHING = (-1, bytes(32))
 
 
 def objects_of(copy: Path) -> dict[str, bytes]:
@@ -199,11 +203,13 @@ def read_copy(copy: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
                 require(same["hash"] == batch["hash"], "segments that overlap are copies")
         elif match := BLOB.fullmatch(name):
             require(hashlib.sha256(data).hexdigest() == match.group(2), "a blob's name is its SHA-256")
-    absent = {
-        line for name in objects if ABSENT.fullmatch(name) for line in objects[name].decode().split("\n")
-    }
-    for _, chain in sorted(chains.items()):
-        for batch in check_chain(chain):
+    absent = listed(objects, ABSENT)
+    since: dict[str, tuple[int, bytes]] = {}
+    if copy.is_file():
+        absent |= listed(objects, HAD)
+        since = heads_in(objects["since"].decode()) if "since" in objects else {}
+    for store, chain in sorted(chains.items()):
+        for batch in check_chain(chain, since.get(store, NOTHING)):
             for event in batch["events"]:
                 for field in ("blob", "diff_blob"):
                     blob = event.get("fields", {}).get(field, "")
@@ -212,16 +218,46 @@ def read_copy(copy: Path, kinds: Kinds) -> Iterator[dict[str, Any]]:
                 yield event
 
 
-def check_chain(chain: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def listed(objects: dict[str, bytes], kind: re.Pattern[str]) -> set[str]:
+    """The blobs that lists name."""
+    digests: set[str] = set()
+    for name, data in objects.items():
+        if kind.fullmatch(name):
+            *lines, rest = data.decode("ascii").split("\n")
+            require(bool(lines) and not rest, "every line of a list is ended")
+            require(lines == sorted(set(lines)), "a list is sorted")
+            require(all(re.fullmatch("[0-9a-f]{64}", line) for line in lines), "a list is of SHA-256s")
+            digests.update(lines)
+    return digests
+
+
+def heads_in(text: str) -> dict[str, tuple[int, bytes]]:
+    """Number and hash of the last batch of each store that heads name."""
+    first, *lines, rest = text.split("\n")
+    require(first == "eventlog head 1" and not rest, "heads begin and end so")
+    heads = {}
+    for line in lines:
+        match = HEAD.fullmatch(line)
+        require(match is not None, "a line is a store, a number and a hash")
+        assert match
+        heads[match.group(1)] = int(match.group(2)), bytes.fromhex(match.group(3))
+    require(list(heads) == sorted(heads) and len(heads) == len(lines), "each store once, in order")
+    return heads
+
+
+def check_chain(
+    chain: dict[int, dict[str, Any]], after: tuple[int, bytes] = NOTHING
+) -> Iterator[dict[str, Any]]:
     """The batches of a store in order, each once it is known to continue the chain and its session."""
-    require(sorted(chain) == list(range(len(chain))), "a chain has no gap")
-    previous = bytes(32)
+    last, previous = after
+    require(sorted(chain) == list(range(last + 1, last + 1 + len(chain))), "a chain has no gap")
     following: dict[bytes, int] = {}
-    for number in range(len(chain)):
+    for number in sorted(chain):
         batch = chain[number]
         require(batch["previous"] == previous, "a batch names the hash of the one before it")
         previous = batch["hash"]
-        begins = following.get(batch["session"], 0)
+        # Where a session begins before the chain does, its first event here may have any number.
+        begins = following.get(batch["session"], batch["first"] if last >= 0 else 0)
         require(batch["first"] == begins, "a session's events are numbered without a gap")
         require(begins > 0 or batch["events"][0]["kind"] == "SessionStarted", "a session begins so")
         following[batch["session"]] = begins + len(batch["events"])

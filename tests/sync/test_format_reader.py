@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from eventlog.batch import FIRST_PREVIOUS, Batch, NumberedEvent, encode_batch
 from eventlog.events import EVENT_KINDS, Event, Parameter, SessionEnded, SessionStarted, Unknown
 from eventlog.store import Store
 from eventlog.sync import pull, push
-from eventlog.sync.bundle import export_bundle
+from eventlog.sync.bundle import export_bundle, known_to
 from tests.sync import format_reader
 from tests.sync.machines import Machine
 
@@ -125,6 +126,17 @@ def test_it_reads_a_remote_and_a_bundle_as_the_program_does(
     assert read(remote) == expected
     export_bundle(filled.store, tmp_path / "runs.zip")
     assert read(tmp_path / "runs.zip") == expected
+    # One that goes on from it, of which one store has nothing new, and that leaves out a blob that it names.
+    filled.upload(b"once", "once")
+    export_bundle(filled.store, tmp_path / "more.zip", known=known_to(str(tmp_path / "runs.zip")))
+    filled.upload(b"once", "again")
+    filled.upload(b"twice", "another")
+    export_bundle(filled.store, tmp_path / "later.zip", known=known_to(str(tmp_path / "more.zip")))
+    expected = [printed(numbered) for numbered in events_of(filled.store)]
+    told = [read(tmp_path / name) for name in ("runs.zip", "more.zip", "later.zip")]
+    assert all(told)
+    key = itemgetter("session", "number")
+    assert sorted((event for part in told for event in part), key=key) == sorted(expected, key=key)
 
 
 def test_it_reads_a_store_as_the_program_does(filled: Machine, machine: Any, remote: Path) -> None:

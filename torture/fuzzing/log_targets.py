@@ -18,8 +18,8 @@ from eventlog.kept_heads import heads_text, load_heads
 from eventlog.projections import Views
 from eventlog.session_record import SessionRecord
 from eventlog.store import Store
-from eventlog.sync.absent import AbsentLists, FolderPlace
-from eventlog.sync.check_names import read_absent
+from eventlog.sync.blob_lists import BlobLists, FolderPlace
+from eventlog.sync.check_names import read_list
 from eventlog.sync.check_segment import check_segment, last_batch
 from eventlog.sync.references import named_blobs
 from eventlog.sync.segment import read_batches
@@ -225,8 +225,8 @@ def _read_absent_list(data: bytes, folder: Path) -> None:
     write_below(folder / "absent", {"5e" * 16: data})
     on_a_remote: list[set[str]] = []
     with errors_of_the_tree():
-        on_a_remote.append(read_absent(data))
-    lists = AbsentLists(FolderPlace(folder))
+        on_a_remote.append(read_list(data))
+    lists = BlobLists(FolderPlace(folder))
     found = lists.digests()
     by_verify, problems = check_absent(folder / "absent")
     assert found == by_verify

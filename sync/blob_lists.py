@@ -1,9 +1,11 @@
-"""Absent lists: which blobs a place does not have, though what it holds of the log names them.
+"""Lists of blobs: which of them a place does not have, though what it holds of the log names them.
 
 Nothing on a remote, and nothing let into a store, names a blob that is neither there nor listed as absent.
 A list is written before what names the blobs that it lists, has a random name, and is never changed; whoever
 has supplied some of its blobs writes what is left of it as a new list, and then deletes it. So a list may
 still name a blob that is there, which does no harm: what is there is there.
+
+A bundle lists in the same way which blobs it leaves out, since the side that it is for has them.
 """
 
 import contextlib
@@ -16,10 +18,10 @@ from typing import Protocol
 from eventlog.blobs import NO_RIGHT, NO_ROOM
 from eventlog.errors import DataCorrupt, EventlogError, NotFound, StoreFull, StoreInvalid, StoreReadOnly
 from eventlog.group_sync import sync_folders
-from eventlog.sync.layout import ABSENT, is_absent_list, is_digest
+from eventlog.sync.layout import ABSENT, is_digest, is_list_name
 from eventlog.sync.objects import Objects
 
-__all__ = ["AbsentLists", "FolderPlace", "ObjectsPlace"]
+__all__ = ["BlobLists", "FolderPlace", "ObjectsPlace"]
 
 # 64 digits and a line end.
 LINE_SIZE = 65
@@ -54,8 +56,8 @@ class Place(Protocol):
         """Delete one, if it is there."""
 
 
-class AbsentLists:
-    """The absent lists of one place, read when they are first asked for."""
+class BlobLists:
+    """The lists of one place, read when they are first asked for."""
 
     def __init__(self, place: Place) -> None:
         self.problems: list[str] = []
@@ -63,7 +65,7 @@ class AbsentLists:
         self._lists: dict[str, frozenset[str]] | None = None
 
     def __repr__(self) -> str:
-        return f"<AbsentLists at {self._place.shown}>"
+        return f"<BlobLists at {self._place.shown}>"
 
     def digests(self) -> set[str]:
         """The blobs that are listed, as SHA-256 in hexadecimal."""
@@ -123,7 +125,7 @@ class AbsentLists:
         is_whole = True
         room = MOST_DIGESTS * LINE_SIZE
         for name, size in sorted(self._place.sizes().items()):
-            if not is_absent_list(name):
+            if not is_list_name(name):
                 continue
             try:
                 if size > min(room, LONGEST_LIST * LINE_SIZE):

@@ -11,7 +11,7 @@ from eventlog import check_absent
 from eventlog.batch import Batch
 from eventlog.events import TextReported, encode_event
 from eventlog.sync import pull, push, repairing, synchronise
-from eventlog.sync.absent import MANY_LISTS, AbsentLists, FolderPlace
+from eventlog.sync.blob_lists import MANY_LISTS, BlobLists, FolderPlace
 from eventlog.sync.layout import blob_object
 from eventlog.sync.references import NamedBlobs, named_blobs
 from eventlog.verify import verify
@@ -268,16 +268,16 @@ def test_names_that_no_list_has_are_passed_over(machine: Machines, remote: Path,
 def test_lists_that_go_while_they_are_read_are_looked_for_again(tmp_path: Path) -> None:
     """What was left of them lies in new ones by then."""
     place = FolderPlace(tmp_path)
-    AbsentLists(place).add({"0" * 64, "1" * 64})
+    BlobLists(place).add({"0" * 64, "1" * 64})
     (old,) = (tmp_path / "absent").iterdir()
 
     class Vanishing(FolderPlace):
         def read(self, name: str, count: int) -> bytes:
             if name == old.name and old.exists():
-                AbsentLists(place).strike({"0" * 64})
+                BlobLists(place).strike({"0" * 64})
             return super().read(name, count)
 
-    assert AbsentLists(Vanishing(tmp_path)).digests() == {"1" * 64}
+    assert BlobLists(Vanishing(tmp_path)).digests() == {"1" * 64}
 
 
 # What is missing.
@@ -384,7 +384,7 @@ def test_a_list_that_is_replaced_while_lists_are_read_hides_none_of_the_others(
 ) -> None:
     kept, struck, also_struck = (f"{number:064x}" for number in range(3))
     for digest in (kept, struck, also_struck):
-        AbsentLists(FolderPlace(tmp_path)).add({digest})
+        BlobLists(FolderPlace(tmp_path)).add({digest})
     scandir, entries = os.scandir, check_absent.entries
 
     @contextlib.contextmanager
@@ -392,16 +392,16 @@ def test_a_list_that_is_replaced_while_lists_are_read_hides_none_of_the_others(
         with scandir(folder) as found:
             listed = list(found)
         monkeypatch.setattr(os, "scandir", scandir)
-        AbsentLists(FolderPlace(tmp_path)).strike({struck})
+        BlobLists(FolderPlace(tmp_path)).strike({struck})
         yield listed
 
     monkeypatch.setattr(os, "scandir", listed_and_replaced)
-    assert AbsentLists(FolderPlace(tmp_path)).digests() == {kept, also_struck}
+    assert BlobLists(FolderPlace(tmp_path)).digests() == {kept, also_struck}
 
     def listed_and_replaced_again(folder: Path) -> list[os.DirEntry[str]]:
         listed = entries(folder)
         monkeypatch.setattr(check_absent, "entries", entries)
-        AbsentLists(FolderPlace(tmp_path)).strike({also_struck})
+        BlobLists(FolderPlace(tmp_path)).strike({also_struck})
         return listed
 
     monkeypatch.setattr(check_absent, "entries", listed_and_replaced_again)
