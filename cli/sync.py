@@ -17,7 +17,7 @@ from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
 from eventlog.cli.watching import Told, await_remote, watch_sync
 from eventlog.configuration import Configuration, home_folder
-from eventlog.errors import EventlogError, InputInvalid, NotFound
+from eventlog.errors import EventlogError, InputInvalid, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.hosts import shared_remote
 
 if TYPE_CHECKING:
@@ -201,16 +201,30 @@ def _meet(
 ) -> _Met:
     """Deliver, pull and push; what was done of each."""
     choice = Choice(store, *chosen) if chosen else None
-    if choice and not pull:
-        choice.check()
+    first = None
+    if choice and (not_here := _not_found(choice)):
+        if not pull:
+            raise not_here
+        # It may be on the remote: before that is known, nothing is delivered or pushed.
+        try:
+            first, _ = _transfer(store, url, choice, jobs, pull=True, push=False, anew=anew, repair=repair)
+        except (RemoteInvalid, RemoteUnreachable) as error:
+            raise type(not_here)(f"{not_here}; and nothing can be pulled, as {error}") from None
+        not_there = _not_found(choice)
+        if not_there or not push:
+            return _Met(None, first, None, not_there)
     delivered = _deliver(store) if push else None
     pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair)
-    if choice and pull:
-        try:
-            choice.check()
-        except (InputInvalid, NotFound) as error:
-            return _Met(delivered, pulled, pushed, error)
-    return _Met(delivered, pulled, pushed)
+    return _Met(delivered, first or pulled, pushed)
+
+
+def _not_found(choice: Choice) -> InputInvalid | NotFound | None:
+    """What is wrong with a choice: a task or a project that is not here."""
+    try:
+        choice.check()
+    except (InputInvalid, NotFound) as error:
+        return error
+    return None
 
 
 def _no_remote() -> InputInvalid:

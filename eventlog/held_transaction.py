@@ -19,12 +19,12 @@ __all__ = ["HeldTransaction"]
 
 # Holds the newest transaction, and with every line that comes in lets it go for a newer one.
 PROGRAM = """
-import json, sys
+import json, os, sys
 sys.path[:] = json.loads(sys.argv[2])
 import lmdb
 try:
     environment = lmdb.open(
-        sys.argv[1], readonly=True, create=False, max_readers=1024, map_size=int(sys.argv[3])
+        os.fsencode(sys.argv[1]), readonly=True, create=False, max_readers=1024, map_size=int(sys.argv[3])
     )
     while True:
         with environment.begin() as transaction:
@@ -62,7 +62,7 @@ class HeldTransaction:
         # Where modules are is told, so that it need not look for itself, which takes half its time.
         program = [sys.executable, "-I", "-S", "-c", PROGRAM]
         self._child = subprocess.Popen(
-            [*program, str(self.folder), json.dumps(sys.path), str(map_size)],
+            [*program, str(self.folder), json.dumps(_module_folders()), str(map_size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -116,3 +116,9 @@ class HeldTransaction:
             self._child.kill()
             self._child.wait()
         self._child.stdout.close()
+
+
+def _module_folders() -> list[str]:
+    # Whatever a program has put there: what is not text, Python passes over.
+    folders: list[object] = [*sys.path]
+    return [folder for folder in folders if isinstance(folder, str)]

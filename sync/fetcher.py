@@ -101,8 +101,8 @@ class Fetcher:
             self.missing = gone if covers_log else gone & self._not_there
             for digest in sorted(self.missing):
                 self._tally.add_blob_problem(
-                    f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent: push to it"
-                    " from a store that has it"
+                    f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent:"
+                    f" {self._remote.advice_on_blobs}"
                 )
             if self._choose is not None:
                 # Chosen by name: then what is listed is asked for as well, since a list may be out of date.

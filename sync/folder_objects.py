@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from eventlog.blobs import NOT_THERE, BlobWriter
-from eventlog.errors import DataCorrupt, InputInvalid, RemoteInvalid, RemoteUnreachable
+from eventlog.errors import DataCorrupt, InputInvalid, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
@@ -94,22 +94,16 @@ class FolderObjects(Objects):
         while folders:
             folder = folders.pop()
             with self.errors(folder):
-                try:
-                    with os.scandir(self._path(folder)) as scanned:
-                        entries = list(scanned)
-                except FileNotFoundError:
-                    if not folder:
-                        raise
-                    # Another machine has just removed it.
-                    continue
-            for entry in entries:
-                name = f"{folder}/{entry.name}" if folder else entry.name
-                with contextlib.suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(status.st_mode):
-                        folders.append(name)
-                    else:
-                        found[name] = status.st_size if stat.S_ISREG(status.st_mode) else None
+                entries = self._listing(self._path(folder))
+            if entries is None and not folder:
+                raise NotFound(f"{self.shown} is not there")
+            # Another that is not there was just removed by another machine.
+            for entry in entries or ():
+                name = entry["name"].removeprefix(self._root).lstrip("/")
+                if entry["type"] == "directory":
+                    folders.append(name)
+                else:
+                    found[name] = entry["size"] if entry["type"] == "file" else None
         return found
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:

@@ -56,12 +56,14 @@ class Objects:
     Attributes:
         advice_on_rights: what to do when it refuses.
         advice_on_gaps: what to do when batches are missing in the middle.
+        advice_on_blobs: what to do when a blob is missing.
         is_read_only: nothing can be written to it.
         is_local: they are on this machine: nothing is waited for but its disk.
     """
 
     advice_on_rights = "check its owner and rights"
     advice_on_gaps = "sync again, or push to it from where that batch is"
+    advice_on_blobs = "push to it from a store that has it"
     is_read_only = False
     is_local = False
 

@@ -115,10 +115,12 @@ class Pusher:
     def supply(self, digests: Iterable[str]) -> None:
         """Put those of these blobs that are here, though no batch that is pushed now may name them.
 
+        The others are listed as absent, so that they are known to be lacking from what goes on from here.
+
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
-        self._blobs.send_named([NamedBlobs(set(), {one for one in digests if one in self.store.blobs})])
+        self._blobs.send_all(set(digests))
 
     def leaving(self) -> Iterator[list[Leaving]]:
         """The batches that the remote lacks, in runs that make a segment each; damage is a problem."""

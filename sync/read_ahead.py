@@ -48,7 +48,8 @@ class ReadAhead:
     def __init__(self, remote: Reader, order: Sequence[Segment], jobs: int | None = None) -> None:
         self._remote = remote
         self._places = {segment: place for place, segment in enumerate(order)}
-        self._waiting = deque(segment for segment in order if segment.size < SMALL_SIZE)
+        # Where a segment comes from a store, its size is not known, and 0.
+        self._waiting = deque(segment for segment in order if 0 < segment.size < SMALL_SIZE)
         self._jobs = min(jobs or SMALL_JOBS, len(self._waiting)) if len(self._waiting) > 1 else 0
         # Those begun, in their order, and not yet read.
         # A plain dictionary would take ever longer to find its first entry.

@@ -66,6 +66,11 @@ class Remote:
         return self.objects.advice_on_gaps
 
     @property
+    def advice_on_blobs(self) -> str:
+        """What to do when a blob is missing."""
+        return self.objects.advice_on_blobs
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine: nothing is waited for but its disk."""
         return self.objects.is_local

@@ -62,6 +62,17 @@ class Sender:
         self._absent |= outgoing.absent
         self._tally.absent = len(self._absent)
 
+    def send_all(self, digests: set[str]) -> None:
+        """Put those of these blobs that are here and travel now, and list the others as absent.
+
+        Raises:
+            RemoteUnreachable, RemoteInvalid: the remote does not take them.
+        """
+        here = {digest for digest in digests if digest in self._store.blobs}
+        self._absent |= digests - here - self._there
+        self._remote.absent.add(self._absent)
+        self.send_named([NamedBlobs(set(), here)])
+
     def supply(self) -> None:
         """Put what the remote lists as absent and is here.
 

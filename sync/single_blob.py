@@ -33,7 +33,7 @@ def fetch_blob(
         remote.require()
         size = remote.blob_sizes([digest]).get(digest)
         if size is None:
-            raise NotFound(f"{remote.url} does not have it: push to it from a store that has it")
+            raise NotFound(f"{remote.url} does not have it: {remote.advice_on_blobs}")
         done = 0
 
         def advance(count: int) -> None:

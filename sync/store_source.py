@@ -48,6 +48,11 @@ class StoreSource:
         return "run `eventlog verify` on it"
 
     @property
+    def advice_on_blobs(self) -> str:
+        """What to do when a blob is missing."""
+        return "run `eventlog sync --repair` there"
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine: nothing is waited for but its disk."""
         return True

@@ -31,6 +31,7 @@ class ZipObjects(ReadOnlyObjects):
     """The objects in a zip file, for reading; as many threads as want to may read at once."""
 
     advice_on_gaps = "take in the bundle first that it goes on from"
+    advice_on_blobs = "copy it again, or take in one that has it, made with `eventlog bundle create`"
     advice_on_writing = "make another with `eventlog bundle create`"
 
     def __init__(self, archive: Archive) -> None:

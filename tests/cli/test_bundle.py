@@ -362,6 +362,42 @@ def test_what_the_other_side_gave_says_nothing_of_blobs_that_it_lacks(
         assert blob in there.blobs
 
 
+def test_what_once_stayed_behind_is_sent_once_it_may_travel(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    blob = commit(tmp_path / "home", "one", b"bytes", 5)
+    eventlog("bundle", "create", files("mon.zip"), "--active-since", "2100-01-01")
+    assert eventlog("sync", files("mon.zip"), **other(tmp_path)).code == 0
+    commit(tmp_path / "other", "theirs", b"theirs", 6)
+    # It is not where this one is made, and not named in it.
+    made = eventlog(
+        "bundle", "create", files("reply.zip"), "--since", files("mon.zip"), "--json", **other(tmp_path)
+    )
+    assert json.loads(made.out)["absent"] == 1
+    assert eventlog("sync", files("reply.zip")).code == 0
+    work("three")
+    made = eventlog("bundle", "create", files("tue.zip"), "--since", files("reply.zip"), "--json")
+    assert (json.loads(made.out)["blobs"], json.loads(made.out)["absent"]) == (2, 0)
+    for name in ("reply.zip", "tue.zip"):
+        assert eventlog("verify", files(name)).code == 0
+    assert eventlog("sync", files("tue.zip"), **other(tmp_path)).code == 0
+    with Store.open(tmp_path / "other") as there:
+        assert blob in there.blobs
+
+
+def test_a_blob_that_a_bundle_lacks_is_not_to_be_pushed_into_it(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    work("one")
+    eventlog("bundle", "create", files("all.zip"))
+    without(files("all.zip"), files("cut.zip"), lambda name: name.startswith("blobs/"))
+    taken = eventlog("sync", files("cut.zip"), **other(tmp_path))
+    assert taken.code == 1
+    assert taken.lines[-1].endswith(
+        "copy it again, or take in one that has it, made with `eventlog bundle create`"
+    )
+
+
 def test_a_new_store_leaves_out_what_a_remote_has(
     eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
 ) -> None:

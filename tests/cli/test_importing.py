@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from eventlog.events import TaskDeleted
+from eventlog.events import TaskCreated, TaskDeleted
 from eventlog.store import Store
 from tests.cli.running import BASELINE, Run, train
 
@@ -76,6 +76,21 @@ def test_a_store_that_has_only_pulled_brings_what_it_pulled(
         assert (len(imported["tasks"]), imported["new"]) == (3, is_new)
         assert BASELINE in imported["tasks"]
         assert imported["events"] == (events if is_new else 0)
+
+
+def test_a_store_that_has_pulled_from_others_brings_all_of_them(
+    eventlog: Run, tasks: Path, tmp_path: Path
+) -> None:
+    remote, between, last = (str(tmp_path / name) for name in ("remote", "between", "last"))
+    assert eventlog("sync", remote).code == 0
+    with Store.open(Path(between)) as store:
+        store.session.append(TaskCreated, "0" * 31 + "1", "of its own", "digits")
+    assert eventlog("sync", remote, EVENTLOG_HOME=between).code == 0
+    done = eventlog("import", between, "--json", EVENTLOG_HOME=last)
+    assert (done.code, done.err) == (0, "")
+    (imported,) = json.loads(done.out)["imported"]
+    assert len(imported["tasks"]) == 4
+    assert eventlog("verify", EVENTLOG_HOME=last).code == 0
 
 
 def test_a_task_that_was_deleted_stops_no_import(eventlog: Run, tasks: Path, tmp_path: Path) -> None:

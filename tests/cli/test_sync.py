@@ -254,6 +254,23 @@ def test_a_choice_of_what_there_is_not_is_one_line(
     assert outcome.err.count("\n") == 1
 
 
+def test_a_slip_in_a_choice_begins_no_remote_and_pushes_nothing(
+    eventlog: Run, tasks: Path, remote: str
+) -> None:
+    outcome = eventlog("sync", remote, "--project", "nothing")
+    assert outcome.code == 1
+    assert outcome.err.startswith("eventlog: no task ")
+    assert outcome.err.count("\n") == 1
+    assert "is not there" in outcome.err
+    assert not Path(remote).exists()
+    assert eventlog("sync", remote).code == 0
+    before = sorted(Path(remote).rglob("*"))
+    with Store.open(tasks) as store:
+        train(store, "0" * 31 + "7", "new", learning_rate="0.1", steps=1)
+    assert eventlog("sync", remote, "--project", "nothing").code == 1
+    assert sorted(Path(remote).rglob("*")) == before
+
+
 @pytest.mark.parametrize("half", [[], ["--pull"]])
 def test_what_was_pulled_is_told_though_what_was_chosen_was_not_in_it(
     eventlog: Run, tasks: Path, remote: str, tmp_path: Path, half: list[str]
