@@ -44,9 +44,9 @@ def command(
 ) -> None:
     """Let offline sessions into the store, each with all that belongs to it.
 
-    PATH is the folder or the zip file of a session: of eventlog's offline mode, or of ClearML's. What was
-    imported before is not imported again. What cannot be read is named, the rest goes on, and the exit code
-    is then 1.
+    PATH is the folder or the zip file of a session, of eventlog's offline mode or of ClearML's; or another
+    store, such as ~/.eventlog of another user, or a bundle. What was imported before is not imported again.
+    What cannot be read is named, the rest goes on, and the exit code is then 1.
 
     With --json: imported (path, kind, tasks, new, events, blobs), problems.
     """
@@ -99,7 +99,8 @@ def _show(store: "Store", found: list["Imported"]) -> None:
         views.catch_up()
         rows = []
         for one in found:
-            came = _came(one)
+            # Of all that one path brought, so once.
+            came, path = _came(one), str(one.path)
             for task in one.tasks or [""]:
                 try:
                     state: TaskState | None = views.task(task)
@@ -111,9 +112,10 @@ def _show(store: "Store", found: list["Imported"]) -> None:
                         Cell(f"{state.project}/{state.name}" if state else ""),
                         status_cell(state.status) if state else Cell("no task"),
                         Cell(came),
-                        Cell(str(one.path)),
+                        Cell(path),
                     )
                 )
+                came = path = ""
     table(_COLUMNS, rows)
 
 

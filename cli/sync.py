@@ -82,9 +82,9 @@ def command(
 ) -> None:
     """Pull what REMOTE has and this store has not, and push the other way round.
 
-    REMOTE is a folder or any URL that fsspec knows; without it, the remote of the configuration
-    (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named, the rest goes on, and
-    the exit code is then 1.
+    REMOTE is a folder, any URL that fsspec knows, or the file of a bundle, which is taken in; without it, the
+    remote of the configuration (EVENTLOG_REMOTE, or remote in config.toml). What cannot go through is named,
+    the rest goes on, and the exit code is then 1.
 
     A sync looks at what is new. --repair reads the whole log, and brings every artifact that was lost here or
     there and is still on the other side.

@@ -193,6 +193,16 @@ def test_a_sound_store_has_no_problem_and_is_counted(sound: Path) -> None:
     assert report.unknown == 0
 
 
+def test_a_store_whose_path_is_not_utf8_has_no_problem(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / os.fsdecode(b"h\xffome")
+    copy.rename(moved)
+    # Programs put paths there, which Python passes over.
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    assert verify(moved).problems == []
+
+
 def test_a_store_without_events_has_no_problem(home: Path) -> None:
     Store.open(home).close()
     assert repr(verify(home)) == (
