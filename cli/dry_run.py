@@ -29,8 +29,8 @@ def tell_plan(
     push: bool,
     anew: bool,
     as_json: bool,
-) -> None:
-    """Print what a sync would move.
+) -> bool:
+    """Print what a sync would move; returns whether all of it would go through.
 
     Args:
         home: of the store; where there is none yet, all of the remote is new.
@@ -54,14 +54,15 @@ def tell_plan(
         # Where more of the log would come, what was named may come with it.
         if choice and not (plans[0] and plans[0].total.batches):
             choice.check()
+    problems = [problem for plan in plans if plan for problem in plan.problems]
     if as_json:
-        problems = [problem for plan in plans if plan for problem in plan.problems]
         pulled, pushed = map(_document, plans)
         document({"remote": url, "pull": pulled, "push": pushed, "problems": list(dict.fromkeys(problems))})
-        return
+        return not problems
     for verb, plan in zip(("pull", "push"), plans, strict=True):
         if plan is not None:
             _print(verb, plan, at_most=verb == "pull" and chosen is not None)
+    return not problems
 
 
 @contextmanager

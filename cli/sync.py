@@ -118,8 +118,8 @@ def command(
         if not url:
             raise _no_remote()
         pull, push = not only_push, not only_pull
-        tell_plan(context.obj, url, chosen, pull=pull, push=push, anew=anew, as_json=as_json)
-        return
+        is_whole = tell_plan(context.obj, url, chosen, pull=pull, push=push, anew=anew, as_json=as_json)
+        context.exit(0 if is_whole else 1)
     if not url:
         delivered = None if only_pull else _deliver_alone(context)
         if delivered is None or seconds is not None:

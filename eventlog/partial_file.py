@@ -10,7 +10,7 @@ import stat
 import time
 from pathlib import Path
 
-__all__ = ["SWEEP_AGE_SECONDS", "claim", "hold", "sweep_temporary"]
+__all__ = ["SWEEP_AGE_SECONDS", "claim", "hold", "remove_unless_held", "sweep_temporary"]
 
 TRIES = 3
 SWEEP_AGE_SECONDS = 24 * 3600
@@ -67,14 +67,18 @@ def sweep_temporary(home: Path) -> int:
                 shutil.rmtree(path)
             elif not stat.S_ISREG(status.st_mode):
                 path.unlink()
-            elif not _remove_unless_held(path):
+            elif not remove_unless_held(path):
                 continue
             swept += 1
     return swept
 
 
-def _remove_unless_held(path: Path) -> bool:
-    """Remove a file; False where a process writes to it."""
+def remove_unless_held(path: Path) -> bool:
+    """Remove a file; False where a process writes to it.
+
+    Raises:
+        OSError: it cannot be opened, locked or removed.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         # Kept until it is gone, so that nobody goes on with it meanwhile.

@@ -4,12 +4,14 @@ import contextlib
 import secrets
 import zipfile
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
+from eventlog.partial_file import remove_unless_held
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
 from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
@@ -99,6 +101,10 @@ def export_bundle(
         return _write(store, temporary, path, progress, known, choose, deflate=deflate)
 
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    # Those of processes that were killed.
+    for left in path.parent.glob(f".{escape(path.name)}-{'[0-9a-f]' * 16}"):
+        with contextlib.suppress(OSError):
+            remove_unless_held(left)
     try:
         result, content = write(temporary, deflate=True)
         if claims_too_much(content, temporary.stat().st_size):

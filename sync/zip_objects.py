@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eventlog.errors import NotFound
+from eventlog.partial_file import hold
 from eventlog.sync.archive import Archive
 from eventlog.sync.copying import OnBytes, hash_file, opened
 from eventlog.sync.layout import ABSENT, HAD
@@ -129,6 +130,7 @@ class ZipTarget(Objects):
         self._sizes: dict[str, int] = {}
         with self.errors("", writing=True):
             self._file: BinaryIO = path.open("xb")
+        hold(self._file.fileno())
         self._zip = zipfile.ZipFile(self._file, "w", compresslevel=1)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """`eventlog bundle create` and `eventlog sync FILE`: a remote in one file, and what a later one lacks."""
 
+import fcntl
 import json
 import zipfile
 from collections.abc import Callable
@@ -76,6 +77,7 @@ def test_a_later_bundle_has_only_what_the_other_side_lacks(
     work("3")
     # One that goes on from a bundle that itself goes on from another one.
     eventlog("bundle", "create", files("third.zip"), "--since", files("second.zip"))
+    assert eventlog("sync", files("second.zip"), "--dry-run", **other(tmp_path)).code == 1
     early = eventlog("sync", files("second.zip"), **other(tmp_path))
     assert early.code == 1
     assert "take in the bundle first that it goes on from" in early.lines[-1]
@@ -245,6 +247,19 @@ def test_a_file_that_appears_while_a_bundle_is_written_is_kept(
     assert run(["bundle", "create", files("all.zip")]) == 1
     assert Path(files("all.zip")).read_text() == "precious"
     assert not list(Path(files("all.zip")).parent.glob(".all.zip-*"))
+
+
+def test_what_was_left_of_a_bundle_whose_making_was_killed_is_removed(
+    eventlog: Run, work: Work, files: Callable[[str], str]
+) -> None:
+    work("one")
+    left, held, other_one = (Path(files(f".all.zip-{mark * 16}")) for mark in "abx")
+    for path in (left, held, other_one):
+        path.write_text("PK")
+    with held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert eventlog("bundle", "create", files("all.zip")).code == 0
+    assert [path.exists() for path in (left, held, other_one)] == [False, True, True]
 
 
 def test_a_bundle_that_leaves_out_what_was_sent_before_is_sound(
