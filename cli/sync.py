@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -215,7 +216,18 @@ def _meet(
             return _Met(None, first, None, not_there)
     delivered = _deliver(store) if push else None
     pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair)
-    return _Met(delivered, first or pulled, pushed)
+    return _Met(delivered, _both(first, pulled) if first and pulled else pulled, pushed)
+
+
+def _both(first: "PullResult", then: "PullResult") -> "PullResult":
+    """What two pulls came to, the second right after the first."""
+    return replace(
+        then,
+        batches=first.batches + then.batches,
+        segments=first.segments + then.segments,
+        blobs=first.blobs + then.blobs,
+        bytes=first.bytes + then.bytes,
+    )
 
 
 def _not_found(choice: Choice) -> InputInvalid | NotFound | None:

@@ -8,9 +8,10 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["SWEEP_AGE_SECONDS", "claim", "hold", "remove_unless_held", "sweep_temporary"]
+__all__ = ["SWEEP_AGE_SECONDS", "claim", "hold", "sweep", "sweep_temporary"]
 
 TRIES = 3
 SWEEP_AGE_SECONDS = 24 * 3600
@@ -49,14 +50,19 @@ def hold(descriptor: int) -> None:
 
 
 def sweep_temporary(home: Path) -> int:
-    """Removes what writers that died left in ``temporary`` more than a day ago; returns how many.
+    """Removes what writers that died left in ``temporary`` more than a day ago; returns how many."""
+    return sweep(_inside(home / "temporary"))
+
+
+def sweep(paths: Iterable[Path]) -> int:
+    """Removes those of these that writers that died left more than a day ago; returns how many.
 
     What cannot be removed is left: this never raises for it. So is what a writer holds: a machine may have
     slept for days, or its clock may have been set.
     """
     oldest = time.time() - SWEEP_AGE_SECONDS
     swept = 0
-    for path in _inside(home / "temporary"):
+    for path in paths:
         with contextlib.suppress(OSError):
             status = path.lstat()
             if status.st_mtime >= oldest:
@@ -67,18 +73,14 @@ def sweep_temporary(home: Path) -> int:
                 shutil.rmtree(path)
             elif not stat.S_ISREG(status.st_mode):
                 path.unlink()
-            elif not remove_unless_held(path):
+            elif not _remove_unless_held(path):
                 continue
             swept += 1
     return swept
 
 
-def remove_unless_held(path: Path) -> bool:
-    """Remove a file; False where a process writes to it.
-
-    Raises:
-        OSError: it cannot be opened, locked or removed.
-    """
+def _remove_unless_held(path: Path) -> bool:
+    """Remove a file; False where a process writes to it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         # Kept until it is gone, so that nobody goes on with it meanwhile.

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
-from eventlog.partial_file import remove_unless_held
+from eventlog.partial_file import sweep
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
-from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
+from eventlog.sync.blob_lists import BlobLists, FolderPlace, ObjectsPlace
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import HAD, MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
@@ -66,7 +66,7 @@ def known_to(other: str) -> Known:
         for store, segments in held.items():
             last = max([*segments, *holdings.get(store, [])], key=lambda one: one.last)
             holdings[store] = [_up_to(store, last.last, last.mark)]
-        blobs = frozenset(remote.all_blobs()) | _left_out_of(remote)
+        blobs = frozenset(remote.all_blobs()) | remote.left_out()
         return Known(holdings, frozenset(remote.absent.digests() - blobs), blobs)
 
 
@@ -101,10 +101,9 @@ def export_bundle(
         return _write(store, temporary, path, progress, known, choose, deflate=deflate)
 
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    # Those of processes that were killed.
-    for left in path.parent.glob(f".{escape(path.name)}-{'[0-9a-f]' * 16}"):
-        with contextlib.suppress(OSError):
-            remove_unless_held(left)
+    # Of processes that were killed. One that is written now is not a day old.
+    left = path.parent.glob(f".{escape(path.name)}-{'[0-9a-f]' * 16}")
+    sweep(one for one in left if one.is_file() and not one.is_symlink())
     try:
         result, content = write(temporary, deflate=True)
         if claims_too_much(content, temporary.stat().st_size):
@@ -173,13 +172,6 @@ def _goes_on_from(remote: Remote) -> KeptHeads:
     return read_heads(objects.start(SINCE, size + 1), f"{SINCE} in {remote.url}")
 
 
-def _left_out_of(remote: Remote) -> set[str]:
-    """The blobs that a bundle left out, since that side has them; none where it is no bundle."""
-    if not isinstance(remote.objects, ZipObjects):
-        return set()
-    return BlobLists(ObjectsPlace(remote.objects, HAD)).digests()
-
-
 def _since(store: Store, known: Known) -> dict[bytes, tuple[int, bytes]]:
     """The heads that a bundle goes on from, also of the stores that have nothing new.
 
@@ -225,7 +217,9 @@ def _write(
         # What either side lacks goes along, or is listed as absent, whoever this bundle is read by later.
         both = {digest for digest in known.blobs if digest in store.blobs}
         pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=both)
-        pusher.supply(known.absent)
+        # Nor does anybody else know what is lacking here.
+        absent = BlobLists(FolderPlace(store.home)).digests()
+        pusher.supply(known.absent.union(digest for digest in absent if digest not in store.blobs))
         pusher.push()
         if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])

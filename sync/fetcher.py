@@ -98,7 +98,8 @@ class Fetcher:
             # What was put there since, or before its list was deleted, is found when asked for again.
             suspect = (wanted | self._not_there) - listed_there
             gone = self._fetch(suspect)
-            self.missing = gone if covers_log else gone & self._not_there
+            # What a bundle takes to be here is told where it is not, whether or not what it brings names it.
+            self.missing = gone if covers_log else gone & (self._not_there | self._remote.left_out())
             for digest in sorted(self.missing):
                 self._tally.add_blob_problem(
                     f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent:"

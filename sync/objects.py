@@ -132,6 +132,10 @@ class Objects:
             folders = inner
         return found
 
+    def left_out(self) -> set[str]:
+        """The blobs that are left out, by their SHA-256, as the side that these are for has them."""
+        return set()
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
         folders: dict[str, list[str]] = {}

@@ -70,6 +70,10 @@ class Remote:
         """What to do when a blob is missing."""
         return self.objects.advice_on_blobs
 
+    def left_out(self) -> set[str]:
+        """The blobs that a bundle leaves out, as the side that it is for has them; none elsewhere."""
+        return self.objects.left_out()
+
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine: nothing is waited for but its disk."""

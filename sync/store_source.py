@@ -52,6 +52,10 @@ class StoreSource:
         """What to do when a blob is missing."""
         return "run `eventlog sync --repair` there"
 
+    def left_out(self) -> set[str]:
+        """Nothing."""
+        return set()
+
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine: nothing is waited for but its disk."""

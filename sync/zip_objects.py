@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eventlog.errors import NotFound
-from eventlog.partial_file import hold
 from eventlog.sync.archive import Archive
+from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
 from eventlog.sync.copying import OnBytes, hash_file, opened
 from eventlog.sync.layout import ABSENT, HAD
 from eventlog.sync.objects import Objects, check_digest
@@ -67,6 +67,10 @@ class ZipObjects(ReadOnlyObjects):
             for name, size in self._archive.sizes.items()
             if name.startswith(start) and name.count("/") == start.count("/") + 1
         }
+
+    def left_out(self) -> set[str]:
+        """The blobs that are left out, by their SHA-256, as the side that these are for has them."""
+        return BlobLists(ObjectsPlace(self, HAD)).digests()
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
@@ -130,7 +134,6 @@ class ZipTarget(Objects):
         self._sizes: dict[str, int] = {}
         with self.errors("", writing=True):
             self._file: BinaryIO = path.open("xb")
-        hold(self._file.fileno())
         self._zip = zipfile.ZipFile(self._file, "w", compresslevel=1)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """`eventlog bundle create` and `eventlog sync FILE`: a remote in one file, and what a later one lacks."""
 
-import fcntl
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -253,13 +253,13 @@ def test_what_was_left_of_a_bundle_whose_making_was_killed_is_removed(
     eventlog: Run, work: Work, files: Callable[[str], str]
 ) -> None:
     work("one")
-    left, held, other_one = (Path(files(f".all.zip-{mark * 16}")) for mark in "abx")
-    for path in (left, held, other_one):
+    left, fresh, other_one = (Path(files(f".all.zip-{mark * 16}")) for mark in "abx")
+    for path in (left, fresh, other_one):
         path.write_text("PK")
-    with held.open() as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        assert eventlog("bundle", "create", files("all.zip")).code == 0
-    assert [path.exists() for path in (left, held, other_one)] == [False, True, True]
+    for path in (left, other_one):
+        os.utime(path, (0, 0))
+    assert eventlog("bundle", "create", files("all.zip")).code == 0
+    assert [path.exists() for path in (left, fresh, other_one)] == [False, True, True]
 
 
 def test_a_bundle_that_leaves_out_what_was_sent_before_is_sound(
@@ -396,6 +396,47 @@ def test_what_once_stayed_behind_is_sent_once_it_may_travel(
     for name in ("reply.zip", "tue.zip"):
         assert eventlog("verify", files(name)).code == 0
     assert eventlog("sync", files("tue.zip"), **other(tmp_path)).code == 0
+    with Store.open(tmp_path / "other") as there:
+        assert blob in there.blobs
+
+
+def test_a_loss_that_is_known_is_told_to_whoever_gets_a_bundle(
+    eventlog: Run, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    blob = commit(tmp_path / "home", "one", b"bytes", 5)
+    eventlog("bundle", "create", files("mon.zip"))
+    eventlog("sync", files("mon.zip"), **other(tmp_path))
+    with Store.open(tmp_path / "other") as there:
+        there.blobs.path(blob).unlink()
+    eventlog("sync", files("remote"), "--repair", **other(tmp_path))
+    commit(tmp_path / "other", "theirs", b"theirs", 6)
+    eventlog("bundle", "create", files("tue.zip"), "--since", files("mon.zip"), **other(tmp_path))
+    assert eventlog("sync", files("tue.zip")).code == 0
+    made = eventlog("bundle", "create", files("wed.zip"), "--since", files("tue.zip"), "--json")
+    assert json.loads(made.out)["blobs"] == 1
+    assert eventlog("sync", files("wed.zip"), **other(tmp_path)).code == 0
+    with Store.open(tmp_path / "other") as there:
+        assert blob in there.blobs
+
+
+def test_what_was_in_a_bundle_that_never_came_is_told(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    blob = commit(tmp_path / "home", "one", b"bytes", 5)
+    eventlog("bundle", "create", files("mon.zip"), "--active-since", "2100-01-01")
+    assert eventlog("sync", files("mon.zip"), **other(tmp_path)).code == 0
+    # It has no batch, so that no gap shows that it is lacking.
+    eventlog("bundle", "create", files("lost.zip"), "--since", files("mon.zip"))
+    work("two")
+    eventlog("bundle", "create", files("wed.zip"), "--since", files("lost.zip"))
+    taken = eventlog("sync", files("wed.zip"), **other(tmp_path))
+    assert taken.code == 1
+    assert blob in taken.lines[-1]
+    # Which it says in its turn, and so gets it.
+    eventlog("bundle", "create", files("reply.zip"), "--since", files("wed.zip"), **other(tmp_path))
+    assert eventlog("sync", files("reply.zip")).code == 0
+    eventlog("bundle", "create", files("fri.zip"), "--since", files("reply.zip"))
+    assert eventlog("sync", files("fri.zip"), **other(tmp_path)).code == 0
     with Store.open(tmp_path / "other") as there:
         assert blob in there.blobs
 
