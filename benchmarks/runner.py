@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.benchmark import Benchmark, Place
 
-__all__ = ["NAMES", "find_benchmark", "main", "run_rounds"]
+__all__ = ["NAMES", "find_benchmark", "fresh_environment", "main", "run_rounds"]
 
 NAMES = (
     "report_scalar",
@@ -68,14 +68,25 @@ def run_rounds(
     return measured
 
 
+def fresh_environment(home: Path, bytecode: Path) -> dict[str, str]:
+    """The environment of a process that measures.
+
+    Args:
+        home: its store.
+        bytecode: where byte code is kept, as it is wherever a package is installed, but not in the tree;
+            unless the environment names a place already.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
+    environment["EVENTLOG_HOME"] = str(home)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment.setdefault("PYTHONPYCACHEPREFIX", str(bytecode))
+    return environment
+
+
 def _run_fresh(name: str, step: str, place: Place) -> dict[str, float]:
     result = place.folder / "result.json"
     result.unlink(missing_ok=True)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
-    environment["EVENTLOG_HOME"] = str(place.home)
-    # Byte code is kept, as it is wherever a package is installed, but not in the tree.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment.setdefault("PYTHONPYCACHEPREFIX", str(place.folder / "bytecode"))
+    environment = fresh_environment(place.home, place.folder / "bytecode")
     command = [
         sys.executable,
         "-m",

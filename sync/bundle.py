@@ -14,7 +14,7 @@ from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, r
 from eventlog.partial_file import sweep
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
-from eventlog.sync.blob_lists import BlobLists, FolderPlace, ObjectsPlace
+from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import HAD, MARKER, SINCE, Holdings, Segment
 from eventlog.sync.puller import Puller
@@ -217,9 +217,7 @@ def _write(
         # What either side lacks goes along, or is listed as absent, whoever this bundle is read by later.
         both = {digest for digest in known.blobs if digest in store.blobs}
         pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=both)
-        # Nor does anybody else know what is lacking here.
-        absent = BlobLists(FolderPlace(store.home)).digests()
-        pusher.supply(known.absent.union(digest for digest in absent if digest not in store.blobs))
+        pusher.supply(known.absent)
         pusher.push()
         if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])

@@ -91,7 +91,8 @@ class Names:
                 return
             elif TEMPORARY.fullmatch(name):
                 return
-        inside = name.partition("/")[0] in ("stores", "blobs", "absent", *["had"] * is_bundle)
+        folder = name.partition("/")[0]
+        inside = folder in ("stores", "blobs", "absent") or (is_bundle and folder == "had")
         shown = name if name.isprintable() else ascii(name)
         (self.foreign if inside or name == "eventlog-remote" else self.beside).append(shown)
 

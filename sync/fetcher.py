@@ -98,8 +98,10 @@ class Fetcher:
             # What was put there since, or before its list was deleted, is found when asked for again.
             suspect = (wanted | self._not_there) - listed_there
             gone = self._fetch(suspect)
-            # What a bundle takes to be here is told where it is not, whether or not what it brings names it.
-            self.missing = gone if covers_log else gone & (self._not_there | self._remote.left_out())
+            if gone and not covers_log:
+                # What a bundle takes to be here is told where it is not, though it may name it nowhere.
+                gone &= self._not_there | self._remote.left_out()
+            self.missing = gone
             for digest in sorted(self.missing):
                 self._tally.add_blob_problem(
                     f"{self._remote.url}/{blob_object(digest)} is not there, nor listed as absent:"

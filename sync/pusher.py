@@ -1,6 +1,6 @@
 """Pushing: what a store holds and a remote does not, blobs first, then the batches that name them."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -112,15 +112,15 @@ class Pusher:
         self.remote.settle()
         self.tally.problems += self.remote.absent.problems
 
-    def supply(self, digests: Iterable[str]) -> None:
+    def supply(self, digests: Set[str]) -> None:
         """Put those of these blobs that are here, though no batch that is pushed now may name them.
 
-        The others are listed as absent, so that they are known to be lacking from what goes on from here.
+        The others are listed as absent, and so is what is lacking here: nobody else knows of it.
 
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
-        self._blobs.send_all(set(digests))
+        self._blobs.send_all(digests)
 
     def leaving(self) -> Iterator[list[Leaving]]:
         """The batches that the remote lacks, in runs that make a segment each; damage is a problem."""

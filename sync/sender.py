@@ -42,7 +42,7 @@ class Sender:
         self._tally = tally
         self._choose = choose
         self._jobs = jobs
-        self._listed_here: set[str] | None = None
+        self._lists_here: set[str] | None = None
         # What this push has found out of the remote.
         self._there: set[str] = set(has)
         self._absent: set[str] = set()
@@ -62,14 +62,15 @@ class Sender:
         self._absent |= outgoing.absent
         self._tally.absent = len(self._absent)
 
-    def send_all(self, digests: set[str]) -> None:
-        """Put those of these blobs that are here and travel now, and list the others as absent.
+    def send_all(self, digests: Set[str]) -> None:
+        """Put those of these blobs that are here and travel now; list the others, and what is lacking here.
 
         Raises:
             RemoteUnreachable, RemoteInvalid: the remote does not take them.
         """
         here = {digest for digest in digests if digest in self._store.blobs}
-        self._absent |= digests - here - self._there
+        lacking = {digest for digest in self._listed_here() if digest not in self._store.blobs}
+        self._absent |= (digests - here | lacking) - self._there
         self._remote.absent.add(self._absent)
         self.send_named([NamedBlobs(set(), here)])
 
@@ -117,7 +118,7 @@ class Sender:
                 path = self._store.blobs.path(digest)
                 size = path.stat().st_size
             except (BlobMissing, OSError) as error:
-                is_listed = digest not in there and self._is_listed_here(digest)
+                is_listed = digest not in there and digest in self._listed_here()
                 if digest not in there and (digest in named.required or is_listed):
                     outgoing.absent.add(digest)
                     if not is_listed:
@@ -155,10 +156,10 @@ class Sender:
     def _count_bytes(self, count: int) -> None:
         self._tally.add(bytes=count)
 
-    def _is_listed_here(self, digest: str) -> bool:
-        if self._listed_here is None:
-            self._listed_here = BlobLists(FolderPlace(self._store.home)).digests()
-        return digest in self._listed_here
+    def _listed_here(self) -> set[str]:
+        if self._lists_here is None:
+            self._lists_here = BlobLists(FolderPlace(self._store.home)).digests()
+        return self._lists_here
 
 
 class _Outgoing:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from benchmarks.growth.curve import CURVES, Curve, Figures, find_curve
 from benchmarks.growth.drawing import draw
 from benchmarks.machine import describe_machine
 from benchmarks.processes import scratch_folder
+from benchmarks.runner import fresh_environment
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -74,11 +74,7 @@ def _measure(name: str, curve: Curve, sizes: list[int], scratch: Path) -> dict[i
 
 def _measure_fresh(name: str, size: int, folder: Path) -> Figures:
     result = folder / "result.json"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("EVENTLOG_")}
-    # Byte code is kept, as it is wherever a package is installed, but not in the tree.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment.setdefault("PYTHONPYCACHEPREFIX", str(folder / "bytecode"))
-    environment["EVENTLOG_HOME"] = str(folder / "home")
+    environment = fresh_environment(folder / "home", folder / "bytecode")
     command = [sys.executable, "-m", "benchmarks.growth.point", name, str(size), str(folder), str(result)]
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
     measured: Figures = json.loads(result.read_text())

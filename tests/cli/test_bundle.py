@@ -46,6 +46,11 @@ def other(tmp_path: Path) -> dict[str, str]:
     return {"EVENTLOG_HOME": str(tmp_path / "other")}
 
 
+def other_has(tmp_path: Path, digest: str) -> bool:
+    with Store.open(tmp_path / "other") as there:
+        return digest in there.blobs
+
+
 def test_a_bundle_brings_all_of_a_store_to_a_machine_without_a_network(
     eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -373,8 +378,7 @@ def test_what_the_other_side_gave_says_nothing_of_blobs_that_it_lacks(
     assert made.code == 0, made.out
     taken = eventlog("sync", files("next.zip"), **other(tmp_path))
     assert taken.code == 0, taken.out
-    with Store.open(tmp_path / "other") as there:
-        assert blob in there.blobs
+    assert other_has(tmp_path, blob)
 
 
 def test_what_once_stayed_behind_is_sent_once_it_may_travel(
@@ -396,8 +400,7 @@ def test_what_once_stayed_behind_is_sent_once_it_may_travel(
     for name in ("reply.zip", "tue.zip"):
         assert eventlog("verify", files(name)).code == 0
     assert eventlog("sync", files("tue.zip"), **other(tmp_path)).code == 0
-    with Store.open(tmp_path / "other") as there:
-        assert blob in there.blobs
+    assert other_has(tmp_path, blob)
 
 
 def test_a_loss_that_is_known_is_told_to_whoever_gets_a_bundle(
@@ -415,8 +418,7 @@ def test_a_loss_that_is_known_is_told_to_whoever_gets_a_bundle(
     made = eventlog("bundle", "create", files("wed.zip"), "--since", files("tue.zip"), "--json")
     assert json.loads(made.out)["blobs"] == 1
     assert eventlog("sync", files("wed.zip"), **other(tmp_path)).code == 0
-    with Store.open(tmp_path / "other") as there:
-        assert blob in there.blobs
+    assert other_has(tmp_path, blob)
 
 
 def test_what_was_in_a_bundle_that_never_came_is_told(
@@ -437,8 +439,7 @@ def test_what_was_in_a_bundle_that_never_came_is_told(
     assert eventlog("sync", files("reply.zip")).code == 0
     eventlog("bundle", "create", files("fri.zip"), "--since", files("reply.zip"))
     assert eventlog("sync", files("fri.zip"), **other(tmp_path)).code == 0
-    with Store.open(tmp_path / "other") as there:
-        assert blob in there.blobs
+    assert other_has(tmp_path, blob)
 
 
 def test_a_blob_that_a_bundle_lacks_is_not_to_be_pushed_into_it(
