@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from dataclasses import dataclass
 from types import TracebackType
 
 from tests.sync.servers import free_port
@@ -86,18 +87,13 @@ class Proxy:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open |= {client, server}
-            count = [0]
+            connection = Connection((client, server))
             for source, target, towards in ((client, server, "sent"), (server, client, "received")):
-                arguments = (source, target, towards, count, (client, server))
+                arguments = (source, target, towards, connection)
                 threading.Thread(target=self._forward, args=arguments, daemon=True).start()
 
     def _forward(
-        self,
-        source: socket.socket,
-        target: socket.socket,
-        towards: str,
-        count: list[int],
-        both: tuple[socket.socket, socket.socket],
+        self, source: socket.socket, target: socket.socket, towards: str, connection: "Connection"
     ) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE_SIZE):
@@ -105,8 +101,8 @@ class Proxy:
                     pass
                 with self._lock:
                     setattr(self, towards, getattr(self, towards) + len(piece))
-                    count[0] += len(piece)
-                    cut = self.cuts > 0 and self.cut_after is not None and count[0] > self.cut_after
+                    connection.bytes += len(piece)
+                    cut = self.cuts > 0 and self.cut_after is not None and connection.bytes > self.cut_after
                     self.cuts -= cut
                     leaves = self.leave_after is not None and self.received > self.leave_after
                     if leaves:
@@ -122,7 +118,14 @@ class Proxy:
                 if cut or leaves:
                     break
                 target.sendall(piece)
-        for one in both:
+            else:
+                # What was forwarded may not be read yet, and a reset would take it away.
+                target.shutdown(socket.SHUT_WR)
+                with self._lock:
+                    connection.ended += 1
+                    if connection.ended == 1:
+                        return
+        for one in connection.ends:
             self._reset(one)
 
     def _reset(self, one: socket.socket) -> None:
@@ -132,3 +135,18 @@ class Proxy:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             one.shutdown(socket.SHUT_RDWR)
         one.close()
+
+
+@dataclass
+class Connection:
+    """A connection that is forwarded.
+
+    Attributes:
+        ends: to the client and to the server.
+        bytes: forwarded so far, both ways.
+        ended: how many of its two ways are at their end.
+    """
+
+    ends: tuple[socket.socket, socket.socket]
+    bytes: int = 0
+    ended: int = 0

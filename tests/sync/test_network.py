@@ -192,15 +192,7 @@ def test_a_pull_that_was_cut_off_fetches_only_the_rest(
     laptop = machine("laptop")
     laptop.upload(os.urandom(40 << 20))
     assert push(laptop.store, route.direct).problems == []
-    # On a busy machine the cut may come before anything was written that a pull could go on after.
-    fetched = [cut_off_and_pull(machine("cluster"), laptop, route, monkeypatch)]
-    while min(fetched) >= 36 << 20 and len(fetched) < 4:
-        fetched.append(cut_off_and_pull(machine(f"cluster{len(fetched)}"), laptop, route, monkeypatch))
-    assert min(fetched) < 36 << 20
-
-
-def cut_off_and_pull(cluster: Machine, laptop: Machine, route: Route, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Pull, be cut off near the end, and pull again; returns the bytes that the second one fetched."""
+    cluster = machine("cluster")
     route.proxy.leave_after = route.proxy.received + (36 << 20)
     with monkeypatch.context() as patch:
         # Long enough for what a busy machine does to a request by itself.
@@ -217,4 +209,4 @@ def cut_off_and_pull(cluster: Machine, laptop: Machine, route: Route, monkeypatc
     before = route.proxy.received
     assert pull(cluster.store, route.url).problems == []
     assert held(cluster) == held(laptop)
-    return route.proxy.received - before
+    assert route.proxy.received - before < 36 << 20
