@@ -100,7 +100,7 @@ def test_without_plotly_the_files_are_written_and_no_page(eventlog: Run, rich: P
     assert outcome.lines == [f"wrote 4 files to {tmp_path / 'out'}"]
     assert "pip install 'eventlog[plots]'" in outcome.err
     assert not (tmp_path / "out" / "plots.html").exists()
-    opened = eventlog("plots", RICH, "--open", PYTHONPATH=str(hidden))
+    opened = eventlog("plots", RICH, "--open", PYTHONPATH=str(hidden), TMPDIR=str(tmp_path))
     assert (opened.code, "pip install 'eventlog[plots]'" in opened.err) == (1, True)
     # Of pictures alone it needs nothing.
     assert eventlog("plots", RICH, "samples", "--save", str(tmp_path / "b"), PYTHONPATH=str(hidden)).err == ""

@@ -12,7 +12,9 @@ from tests.cli.running import EVENTLOG
 pytestmark = pytest.mark.skipif(not Preloaded.is_possible(), reason="this system has no pidfd_open")
 
 SCRIPT = """
-import os, sys
+import atexit, os, sys, threading, time
+atexit.register(print, "at the very end")
+threading.Thread(target=lambda: (time.sleep(0.2), print("from a thread"))).start()
 print(sys.argv[1:], os.getcwd(), sorted(os.listdir("/proc/self/fd")))
 print(sorted(name for name in os.environ if name.startswith("EVENTLOG")), file=sys.stderr)
 sys.exit(7)
@@ -31,6 +33,7 @@ def test_it_has_what_a_command_has_that_is_started(
     )
     assert (forked.code, forked.out, forked.err) == (started.returncode, started.stdout, started.stderr)
     assert forked.code == 7
+    assert forked.lines[-2:] == ["from a thread", "at the very end"]
 
 
 def wait_until_gone(process: int) -> None:
