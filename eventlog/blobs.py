@@ -9,7 +9,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,15 +18,13 @@ from eventlog.errors import BlobMissing, DataCorrupt, InputInvalid, StoreFull, S
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import GrowingHash
 from eventlog.kernel_copy import copy_range, reflink
-from eventlog.regular_file import open_regular
+from eventlog.regular_file import open_regular, regular_size
 
-__all__ = ["NOT_THERE", "BlobWriter", "Blobs"]
+__all__ = ["BlobWriter", "Blobs"]
 
 PIECE_SIZE = 1 << 20
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-# Of a path at which there is no file, a link to itself among others.
-NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 HEX = frozenset("0123456789abcdef")
 MOST_REMEMBERED = 10_000
 
@@ -51,7 +48,9 @@ class Blobs:
         return f"<Blobs at {self.folder}>"
 
     def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and _is_digest(digest) and _is_file(self._place(digest))
+        if not isinstance(digest, str) or not _is_digest(digest):
+            return False
+        return regular_size(self._place(digest)) is not None
 
     def __iter__(self) -> Iterator[str]:
         """The digests of all blobs here, in order. Files that no blob could be called are passed over."""
@@ -66,14 +65,23 @@ class Blobs:
         Raises:
             BlobMissing: it is not here.
         """
+        self.size(digest)
+        return Path(self._place(digest))
+
+    def size(self, digest: str) -> int:
+        """A blob's size in bytes.
+
+        Raises:
+            BlobMissing: it is not here.
+        """
         if not _is_digest(digest):
             raise BlobMissing(f"{digest!r} names no blob: it must be a SHA-256 in lower-case hexadecimal")
-        path = Path(self._place(digest))
-        if not _is_file(path):
+        size = regular_size(self._place(digest))
+        if size is None:
             raise BlobMissing(
                 f"blob {digest} is not in the store at {self.home}: pull it from a remote that has it"
             )
-        return path
+        return size
 
     def put_bytes(self, data: bytes, *, expected: str | None = None, group: GroupSync | None = None) -> str:
         """Keeps bytes, and returns their SHA-256 in hexadecimal. Bytes that are here already cost a hash.
@@ -381,15 +389,6 @@ def _write(file: int, data: bytes | memoryview) -> None:
 def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def _is_file(path: str | Path) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError as error:
-        if error.errno in NOT_THERE:
-            return False
-        raise
 
 
 def _may_go_on(error: BaseException | None) -> bool:

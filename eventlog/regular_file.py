@@ -8,7 +8,10 @@ import os
 import stat
 from typing import BinaryIO
 
-__all__ = ["NotRegular", "open_regular", "read_regular"]
+__all__ = ["NOT_THERE", "NotRegular", "open_regular", "read_regular", "regular_size"]
+
+# Of a path at which there is no file, a link to itself among others.
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class NotRegular(OSError):
@@ -47,3 +50,18 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     """
     with open_regular(path) as file:
         return file.read()
+
+
+def regular_size(path: str) -> int | None:
+    """The size in bytes of a regular file, or of what a link there leads to; None where there is none.
+
+    Raises:
+        OSError: it cannot be known.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

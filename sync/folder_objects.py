@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from eventlog.blobs import NOT_THERE, BlobWriter
+from eventlog.blobs import BlobWriter
 from eventlog.errors import DataCorrupt, InputInvalid, NotFound, RemoteInvalid, RemoteUnreachable
 from eventlog.group_sync import GROUPED_SIZE, GroupSync, sync_folders
 from eventlog.growing_hash import WRITE_BACK_SIZE, GrowingHash, begin_write_back
 from eventlog.hosts import is_on_network
 from eventlog.kernel_copy import copy_range, reflink
-from eventlog.regular_file import NotRegular, open_regular
+from eventlog.regular_file import NotRegular, open_regular, regular_size
 from eventlog.sync.copying import (
     THREAD_SIZE,
     WHOLE_SIZE,
@@ -109,7 +109,8 @@ class FolderObjects(Objects):
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those of these objects that are there."""
         # Asking for one costs microseconds, whereas a folder may hold many more than were asked for.
-        sizes = {name: self.size(name) for name in names}
+        paths = {name: self._path(name) for name in names}
+        sizes = self._attempt("", lambda: {name: regular_size(path) for name, path in paths.items()})
         return {name: size for name, size in sizes.items() if size is not None}
 
     def open(self, name: str) -> BinaryIO:
@@ -241,13 +242,7 @@ class FolderObjects(Objects):
         return found
 
     def _size(self, path: str) -> int | None:
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            if error.errno not in NOT_THERE:
-                raise
-            return None
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return regular_size(path)
 
     def _put_together(
         self,

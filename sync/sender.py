@@ -5,7 +5,6 @@ listed as absent on the remote. Whoever has it supplies it with a later push.
 """
 
 from collections.abc import Iterable, Set
-from pathlib import Path
 
 from eventlog.errors import BlobMissing, DataCorrupt
 from eventlog.store import Store
@@ -115,8 +114,7 @@ class Sender:
         outgoing.there.update(there)
         for digest in sorted(asked):
             try:
-                path = self._store.blobs.path(digest)
-                size = path.stat().st_size
+                size = self._store.blobs.size(digest)
             except (BlobMissing, OSError) as error:
                 is_listed = digest not in there and digest in self._listed_here()
                 if digest not in there and (digest in named.required or is_listed):
@@ -126,7 +124,7 @@ class Sender:
             else:
                 # One of another size is not whole, as a folder on a stick that was pulled out may hold.
                 if there.get(digest) != size and digest in chosen:
-                    outgoing.paths[digest], outgoing.sizes[digest] = path, size
+                    outgoing.sizes[digest] = size
                 elif digest not in there:
                     outgoing.absent.add(digest)
         return outgoing
@@ -141,8 +139,8 @@ class Sender:
 
         def put(digest: str, count: OnBytes) -> None:
             try:
-                self._remote.put_blob(digest, outgoing.paths[digest], count)
-            except DataCorrupt as error:
+                self._remote.put_blob(digest, self._store.blobs.path(digest), count)
+            except (DataCorrupt, BlobMissing) as error:
                 if digest not in outgoing.there:
                     outgoing.absent.add(digest)
                 self._tally.add_blob_problem(f"{error}; run `eventlog verify`")
@@ -166,13 +164,12 @@ class _Outgoing:
     """What is to be done about some blobs.
 
     Attributes:
-        paths, sizes: of those that are to be put.
+        sizes: of those that are to be put, in bytes.
         there: those that the remote has, whole or not.
         absent: those that it does not have afterwards.
     """
 
     def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
         self.sizes: dict[str, int] = {}
         self.there: set[str] = set()
         self.absent: set[str] = set()
