@@ -86,9 +86,10 @@ class AuditFacts:
         state, series: what the task is, or was.
         models: the models that it reads or has made.
         history: its state events, in order.
+        of_models: the events of these models.
         counts: how many events of each kind there are about it, reports too.
         files: what its events name.
-        proofs: the batches that hold its events.
+        proofs: the batches that hold these events, and its reports.
         report: what verify found in the whole log, its blobs left out.
         problems: what is wrong: with the log, or with a file of the task.
     """
@@ -102,6 +103,7 @@ class AuditFacts:
     series: "list[SeriesSummary]"
     models: "list[tuple[str, ModelState]]"
     history: "list[NumberedEvent]"
+    of_models: "list[NumberedEvent]"
     sessions: "dict[bytes, SessionState]"
     counts: Counter[str] = field(default_factory=Counter)
     files: list[File] = field(default_factory=list)
@@ -143,6 +145,7 @@ def gather(
         series_of(views, task, at),
         models,
         history,
+        [event for _, model in models for event in views.events(model.id, last_time=at)],
         views.sessions(),
     )
     facts.files = _files(facts, views, store.blobs)
@@ -247,11 +250,11 @@ def _check_files(files: list[File], blobs: "Blobs", progress: Progress | None) -
 
 
 def _prove(facts: AuditFacts, store: "Store", views: "Views") -> None:
-    """Find the batches that hold the task's events, and count these."""
+    """Find the batches that hold the events of the task and of its models, and count the task's."""
     task, until = facts.state.id, FOR_EVER if facts.at is None else facts.at
     reports = {(one.store, one.number): one for one in views.report_batches(task) if one.first_time <= until}
     numbers: dict[bytes, list[int]] = {}
-    for session, number, _ in facts.history:
+    for session, number, _ in (*facts.history, *facts.of_models):
         numbers.setdefault(session, []).append(number)
     for of_session in numbers.values():
         of_session.sort()

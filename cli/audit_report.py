@@ -312,7 +312,8 @@ def _proof(facts: AuditFacts) -> Section:
         blocks.append(Code("\n".join(facts.problems[:MOST_ROWS])))
         if facts.problems[MOST_ROWS:]:
             blocks.append(f"… and {len(facts.problems) - MOST_ROWS:,} problems more: run eventlog verify.")
-    held = f"The task's {facts.counts.total():,} events lie in {counted(len(facts.proofs), 'batch')}."
+    models = f", and {counted(len(facts.of_models), 'event')} of its models," if facts.of_models else ""
+    held = f"The task's {facts.counts.total():,} events{models} lie in {counted(len(facts.proofs), 'batch')}."
     blocks.append(f"{held} {CHAIN_WORDS}")
     headings = ("Store", "Batch", "SHA-256 of the batch", "Session", "Events", "Of the task")
     rows = [

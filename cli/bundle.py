@@ -64,7 +64,8 @@ def create(
     With --since, what the other side is known to have is left out: what is in a bundle that it was given or
     that it gave, on a remote that it syncs with, or before the heads that it printed. The log always travels
     whole from there on; --project, --task and --active-since choose whose artifacts, models, plots and media
-    go along.
+    go along. Heads do not tell which of these the other side has: all before them are left out, or with a
+    choice all that are chosen go along.
 
     What cannot be put into it is named, the rest is there, and the exit code is then 1.
 

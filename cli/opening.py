@@ -15,7 +15,7 @@ from eventlog.cli.printing import clean, counted
 from eventlog.cli.progress import progress_bar
 from eventlog.configuration import Configuration, home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound, StoreReadOnly
-from eventlog.hosts import shared_remote
+from eventlog.hosts import HOSTS, SHARED, shared_remote
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -87,6 +87,11 @@ def no_store(home: Path | None) -> NotFound:
         return NotFound(
             f"nothing has run yet on this host, nor come from another one: hosts that share {shared.parent}"
             " meet there as soon as one of them runs a script"
+        )
+    if (folder / HOSTS).is_dir() and (folder / SHARED).is_dir():
+        return NotFound(
+            f"{folder} is shared by several hosts, which is not known here: set EVENTLOG_SHARED_HOME=1, or"
+            f" shared_home = true in {folder / 'config.toml'}"
         )
     remote = Configuration.load(folder).remote
     if home is not None:

@@ -141,9 +141,15 @@ class Chains:
             self._settle(chain, changed=False)
 
     def check_against(self) -> None:
-        """Compare the chains with the heads that were kept: each should be a link of its store's chain."""
+        """Compare the chains with the heads that were kept: each should be a link of its store's chain.
+
+        What is found stands before all other problems: it is what was asked for.
+        """
         if self._against is None:
             return
+        if not self._against.heads:
+            self.notes.append(f"{self._against.name} holds no heads: nothing was compared with it")
+        found: list[str] = []
         for store, kept in sorted(self._against.heads.items()):
             chain = self._chains.get(store)
             name = f"store {store.hex()}"
@@ -151,21 +157,21 @@ class Chains:
             base = self._since.get(store)
             last = chain.last.number if chain and chain.last else base.number if base else None
             if last is None:
-                self.problems.append(f"{name} is not here, though {said} that it had batch {kept.number}")
+                found.append(f"{name} is not here, though {said} that it had batch {kept.number}")
             elif last < kept.number:
-                self.problems.append(
+                found.append(
                     f"{name} ends with batch {last}, though {said} that it had batch"
                     f" {kept.number}: it was cut, or this is an older copy"
                 )
             elif base and base.number > kept.number:
-                self.problems.append(
+                found.append(
                     f"{name} cannot be compared: what is here of it follows batch {base.number}, and {said}"
                     f" what batch {kept.number} was; verify a copy that has taken this one in"
                 )
             elif store not in self._compared:
-                self.problems.append(f"{name} cannot be compared: its batch {kept.number} is missing")
+                found.append(f"{name} cannot be compared: its batch {kept.number} is missing")
             elif self._compared[store] != kept.hash:
-                self.problems.append(
+                found.append(
                     f"{name} was rewritten: its batch {kept.number} has the SHA-256"
                     f" {self._compared[store].hex()}, {said} {kept.hash.hex()}"
                 )
@@ -174,6 +180,7 @@ class Chains:
                     f"{name} has nothing new here: batch {kept.number} is what this copy goes on from, and is"
                     " not in it"
                 )
+        self.problems[:0] = found
 
     def check_heads(self, heads: Mapping[bytes, bytes]) -> None:
         """Compare the last batch of each store with the heads that the log keeps."""

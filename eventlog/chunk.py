@@ -50,6 +50,8 @@ FRAMES_START = HEADER.size + CRC.size
 CHUNK_SIZE = 4 << 20
 # All that may wait for a full disk, and the largest event behind it (`eventlog.committer`); no more is read.
 MAX_CHUNK_SIZE = 128 << 20
+# The last bytes of a chunk of the usual size, some of which are used once it is full.
+_LAST = 128 << 10
 # How far ahead of its last frame a chunk is kept mapped: many times what 200 ms of 2,000 calls a second need.
 POPULATED = 256 << 10
 _STEP = 32 << 10
@@ -216,7 +218,10 @@ class ChunkContents(msgspec.Struct, frozen=True):
 
 
 def read_chunk(path: Path) -> ChunkContents | None:
-    """Read a chunk up to its end or to the first frame that does not hold; None if it was never begun.
+    """Read a chunk up to its end or to the first frame that does not hold; None if it holds nothing.
+
+    That is one that was never begun, or was being erased: all of it is committed then, and events have gone
+    on in another, which may have been in memory alone.
 
     Raises:
         DataCorrupt: its header does not hold, or it is larger than any.
@@ -227,7 +232,7 @@ def read_chunk(path: Path) -> ChunkContents | None:
         raise DataCorrupt(f"{path}: {size} bytes are more than a journal's chunk ever has")
     data = path.read_bytes()
     header = data[: HEADER.size]
-    if not any(data[: len(MAGIC)]) and not any(data[FRAMES_START:]):
+    if not any(data[: len(MAGIC)]) and (not any(data[FRAMES_START:]) or _was_full(data)):
         return None
     if header[:3] == MAGIC[:3] and header[3:4] not in (b"", MAGIC[3:]):
         raise StoreNewer(f"{path} was written by a newer eventlog: upgrade eventlog to read it")
@@ -242,6 +247,11 @@ def read_chunk(path: Path) -> ChunkContents | None:
     whole = _is_end(data[position:], position, seed)
     damage = "" if whole else f"frame {len(payloads)} at byte {position} does not hold"
     return ChunkContents(store, session, first, payloads, damage)
+
+
+def _was_full(data: bytes) -> bool:
+    """Whether a chunk that has lost its magic was full, as it is before it is erased, from the front."""
+    return len(data) == CHUNK_SIZE and any(data[-_LAST:])
 
 
 def _frame_at(data: bytes, position: int, seed: int) -> bytes | None:

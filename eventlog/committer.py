@@ -213,9 +213,11 @@ class Committer:
             patient: it can wait.
         """
         # Not by walking them: on a full disk each state event has a chunk, and each dropped report asks.
-        waiting = last.before + len(last.memory) - self._done[1].before
+        done, chunk = self._done
+        waiting = last.before + len(last.memory) - chunk.before
         usual = max(CHUNK_SIZE, size)
-        if waiting + usual <= MAX_WAITING:
+        # A chunk may be larger than all that may wait, and hold nothing that does.
+        if waiting + usual <= MAX_WAITING or done >= last.first + len(last.payloads):
             return usual
         if patient or (kind.is_report and self.error is not None):
             return None

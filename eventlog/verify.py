@@ -80,7 +80,7 @@ def verify(
     log = _check_log(home, meter, against, jobs or WORKERS)
     blob_problems = check_blobs(home / "blobs", read, meter.add, jobs or WORKERS)
 
-    report = Report(log.problems)
+    report = Report(log.problems, notes=list(log.chains.notes))
     report.problems += foreign_journals
     named = dict(log.chains.blobs)
     for journal in journals:

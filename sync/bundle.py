@@ -35,11 +35,13 @@ class Known(NamedTuple):
         holdings: of each store, one segment from its first batch on.
         absent: SHA-256 of blobs that are named in these, and that it is known not to have.
         blobs: SHA-256 of blobs that it is known to have.
+        tells_blobs: whether that is known: heads tell what it has of the log, and nothing of blobs.
     """
 
     holdings: Holdings
     absent: frozenset[str] = frozenset()
     blobs: frozenset[str] = frozenset()
+    tells_blobs: bool = True
 
 
 NOTHING = Known({})
@@ -57,7 +59,7 @@ def known_to(other: str) -> Known:
     path = Path(other).expanduser()
     if "://" not in other and path.is_file() and not zipfile.is_zipfile(path):
         heads, _ = load_heads(path)
-        return Known(_up_to_heads(heads))
+        return Known(_up_to_heads(heads), tells_blobs=False)
     with Remote(other) as remote:
         remote.require()
         held = remote.holdings()
@@ -87,7 +89,8 @@ def export_bundle(
     Args:
         path: the zip file.
         known: what is left out, since whoever gets it has it already.
-        choose: which blobs are in it; by default all.
+        choose: which blobs are in it; by default all that the other side may lack. Where nothing is known of
+            what it has, all that are chosen are in it.
         may_place: is called before it takes its place; what it raises keeps it from there.
 
     Returns:
@@ -217,7 +220,10 @@ def _write(
         # What either side lacks goes along, or is listed as absent, whoever this bundle is read by later.
         both = {digest for digest in known.blobs if digest in store.blobs}
         pusher = Pusher(store, remote, known.holdings, tally, choose=choose, has=both)
-        pusher.supply(known.absent)
+        lacking = known.absent
+        if choose is not None and not known.tells_blobs:
+            lacking = frozenset(choose(frozenset(store.blobs)))
+        pusher.supply(lacking)
         pusher.push()
         if since := _since(store, known):
             target.put(SINCE, [heads_text(since).encode()])

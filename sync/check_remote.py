@@ -262,7 +262,7 @@ class _Verification:
         if self._since is not None:
             names.beside.remove(SINCE)
             report.notes.append(_words_of_since(self._since))
-            report.notes += self._chains.notes
+        report.notes += self._chains.notes
         if names.beside:
             some = ", ".join(names.beside[:3])
             report.notes.append(f"passed over, as no part of a remote: {some}{' …' * bool(names.beside[3:])}")

@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Console(stderr=True)
     output = Console() if sys.stdout.isatty() else Console(width=130)
     output.print(f"seed {seed}", highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="eventlog-torture-", dir=options.scratch))
+    # Whoever records what programs do compares paths with it, and they name no links.
+    folder = Path(tempfile.mkdtemp(prefix="eventlog-torture-", dir=options.scratch)).resolve()
     began = time.monotonic()
     end = began + options.seconds
     with ending_at_signals(), _left_tidy(folder, progress):

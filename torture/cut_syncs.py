@@ -1,18 +1,21 @@
 """Cut syncs: two machines and a remote; pushes and pulls are killed on the way, and in the end all meet."""
 
 import os
+import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from eventlog import events
 from eventlog.errors import EventlogError
 from eventlog.projections import Views
 from eventlog.store import Store
-from eventlog.sync import pull, push, synchronise
+from eventlog.sync import compaction, meeting, pull, push, synchronise
 from torture.fault import Fault, Outcome, Round
 from torture.promises import check_verified, check_views
 from torture.syncing import check_remote, copies_of, no_blobs, problems_of
@@ -21,6 +24,9 @@ from torture.workloads import in_child, raised_in
 __all__ = ["FAULT"]
 
 TURNS = 14
+FLUSHED = "flushed"
+# About as many operations on files as a merge of a few segments does.
+MERGE_OPERATIONS = 30
 # What Python tells its audit hooks of a process's doings with files.
 OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "os.listdir", "os.chmod"})
 MARKER = "eventlog-remote"
@@ -31,10 +37,12 @@ def play(this: Round) -> Outcome:
     random, outcome = this.random, Outcome()
     notes, remote = this.folder / "notes", this.folder / "remote"
     notes.mkdir()
+    # In some rounds as few segments as two are merged, so that merges are cut off, too.
+    compaction.FACTOR = random.choice((compaction.FACTOR, 1))
     homes = [this.folder / name for name in ("laptop", "cluster")]
     for turn, home in enumerate([*homes, *random.choices(homes, k=TURNS)]):
         if turn < len(homes) or random.random() < 0.5:
-            in_child(notes, _grow, home, Random(random.random()))
+            in_child(notes, _grow, home, notes, Random(random.random()))
         way = random.choice((push, push, pull, synchronise))
         status = in_child(notes, _sync, way, home, remote, Random(random.random()))
         outcome.faults += os.WIFSIGNALED(status)
@@ -46,26 +54,32 @@ def play(this: Round) -> Outcome:
         with Store.open(home) as store:
             problems = problems_of(synchronise(store, remote))
             outcome.check(not problems, f"a sync that is not cut: {problems[:3]}")
-    _check_met(outcome, homes, remote)
+    _check_met(outcome, homes, remote, _flushed(notes))
+    _check_flipped(outcome, this.folder, homes[0], remote, random)
     outcome.check(not (raised := raised_in(notes)), f"raised: {raised}")
     return outcome
 
 
-def _check_met(outcome: Outcome, homes: list[Path], remote: Path) -> None:
-    """Both machines and the remote hold the same, byte for byte, and show the same."""
+def _check_met(outcome: Outcome, homes: list[Path], remote: Path, flushed: dict[str, int]) -> None:
+    """Both machines and the remote hold the same, byte for byte, all that was flushed, and show the same.
+
+    Args:
+        flushed: how many scalars each task had when a flush had returned.
+    """
     held, shown, blobs = [], [], []
     for home in homes:
         with Store.open(home) as store:
             held.append(copies_of(store))
             blobs.append(sorted(store.blobs))
-            own = list(store.batches(store.id))
-            outcome.acknowledged += sum(batch.end - batch.first for batch in own)
+            found = _scalars_in(store)
+            lost = sum(max(0, count - found[task]) for task, count in flushed.items())
+            outcome.lost += lost
+            outcome.check(not lost, f"{lost} flushed events are not on {home.name} in the end")
             check_views(outcome, store)
             with Views.open(store) as views:
                 shown.append(sorted(repr(state) for state in views.every_task()))
         check_verified(outcome, home, "once the machines have met")
-    for copy_of, batches in held[0].items():
-        outcome.lost += abs(len(batches) - len(held[1].get(copy_of, [])))
+    outcome.acknowledged += sum(flushed.values())
     outcome.check(held[0] == held[1], "the machines do not hold the same batches once they have met")
     outcome.check(blobs[0] == blobs[1], "the machines do not hold the same blobs once they have met")
     outcome.check(shown[0] == shown[1], "the machines do not show the same tasks once they have met")
@@ -78,15 +92,25 @@ def _check_met(outcome: Outcome, homes: list[Path], remote: Path) -> None:
 
 
 def _sync(way: Callable[..., Any], home: Path, remote: Path, random: Random) -> None:
-    """Sync, and be killed before some operation on a file; rarely get to the end."""
+    """Sync, and be killed before some operation on a file, now and then of a merge; rarely get to the end."""
     if way is pull and not (remote / MARKER).exists():
         way = push
     with Store.open(home) as store:
         count, last = 0, int(random.choice((20, 60, 200, 600)) * random.random())
+        counts = True
+        if random.random() < 0.3:
+            last, counts = random.randrange(MERGE_OPERATIONS), False
+
+            def count_from_here(*arguments: Any) -> list[str]:
+                nonlocal counts
+                counts = True
+                return compaction.merge_small(*arguments)
+
+            patch.object(meeting, "merge_small", count_from_here).start()
 
         def count_down(event: str, _: tuple[Any, ...]) -> None:
             nonlocal count
-            if event in OPERATIONS:
+            if counts and event in OPERATIONS:
                 count += 1
                 if count > last:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -99,25 +123,90 @@ def _sync(way: Callable[..., Any], home: Path, remote: Path, random: Random) -> 
         raise EventlogError(f"problems of a sync: {problems[:3]}")
 
 
-def _grow(home: Path, random: Random) -> None:
+def _grow(home: Path, notes: Path, random: Random) -> None:
     """Append some batches to a store, with blobs; and be killed at the end of them, or not."""
     store = Store.open(home)
     task = random.randbytes(16).hex()
     append = store.session.append
+    if random.random() < 0.7:
+        _edit(store, random)
+    count = 0
     append(events.TaskCreated, task, "a task", "torture")
     append(events.TaskStarted, task)
     for batch in range(random.randint(1, 6)):
         for step in range(random.choice((1, 10, 300))):
             append(events.ScalarReported, task, "loss", "train", step, random.random())
+            count += 1
         if random.random() < 0.7:
             data = random.randbytes(random.choice((10, 1000, 1000, 100_000, 5_000_000)))
             digest = store.blobs.put_bytes(data)
             append(events.ArtifactUploaded, task, f"artifact {batch}", "file", digest, len(data), "data.bin")
         store.flush()
+        with (notes / FLUSHED).open("a") as file:
+            file.write(f"{task} {count}\n")
     if random.random() < 0.3:
         os.kill(os.getpid(), signal.SIGKILL)
     append(events.TaskCompleted, task)
     store.close()
+
+
+def _edit(store: Store, random: Random) -> None:
+    """Edit tasks of either machine, which the other one may be editing, too."""
+    with Views.open(store) as views:
+        views.catch_up()
+        known = sorted(state.id for state in views.every_task())
+    for task in random.sample(known, min(len(known), 3)):
+        store.session.append(events.TagsAdded, task, [f"tag {random.randrange(100)}"])
+        store.session.append(events.TaskRenamed, task, f"name {random.randrange(100)}")
+
+
+def _flushed(notes: Path) -> dict[str, int]:
+    """How many scalars each task had when the last flush had returned."""
+    counts: dict[str, int] = {}
+    for line in (notes / FLUSHED).read_text().splitlines() if (notes / FLUSHED).exists() else ():
+        task, count = line.split()
+        counts[task] = int(count)
+    return counts
+
+
+def _scalars_in(store: Store) -> Counter[str]:
+    """How many scalars of each task a store holds, whoever reported them."""
+    return Counter(
+        one.event.task
+        for copy_of in store.heads()
+        for batch in store.batches(copy_of)
+        for one in batch.events()
+        if isinstance(one.event, events.ScalarReported)
+    )
+
+
+def _check_flipped(outcome: Outcome, folder: Path, home: Path, remote: Path, random: Random) -> None:
+    """Whoever pulls from a remote with a changed byte is told, and takes in nothing that is not right."""
+    copy, fresh = folder / "flipped", folder / "fresh"
+    shutil.copytree(remote, copy)
+    path = random.choice(sorted(path for path in copy.rglob("*") if path.is_file() and path.stat().st_size))
+    data = bytearray(path.read_bytes())
+    data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    path.chmod(0o600)
+    path.write_bytes(data)
+    where = f"after a byte of {path.relative_to(copy)} was changed"
+    with Store.open(home) as store:
+        truth = copies_of(store)
+    with Store.open(fresh) as store:
+        try:
+            problems = problems_of(pull(store, copy))
+        except EventlogError as error:
+            problems = [str(error)]
+        outcome.check(problems, f"a pull says nothing {where}")
+        for copy_of, batches in copies_of(store).items():
+            if copy_of != store.id:
+                outcome.check(
+                    batches == truth.get(copy_of, [])[: len(batches)], f"a pull lets in what is wrong {where}"
+                )
+    outcome.faults += 1
+    check_verified(outcome, fresh, f"of who has pulled {where}")
+    shutil.rmtree(copy)
+    shutil.rmtree(fresh)
 
 
 FAULT = Fault("pushes and pulls killed, between two machines and a remote", "cuts", play)

@@ -69,9 +69,11 @@ class Fault:
         play: one round, of some seconds at most. It is called in a process of its own, whose death ends every
             process that it started. An exception that comes out of it counts as a broken promise.
         missing: why it cannot be played on this machine, or "".
+        counts_events: whether it acknowledges events, so that some could be lost.
     """
 
     title: str
     unit: str
     play: Callable[[Round], Outcome]
     missing: Callable[[], str] = _nothing_missing
+    counts_events: bool = True

@@ -11,23 +11,37 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 
 from benchmarks.processes import end_all, kill, wait_until
-from eventlog import events
+from eventlog import committer, events
 from eventlog.errors import EventlogError
 from eventlog.store import Store
 from torture.fault import Fault, Outcome, Round
-from torture.promises import check_ends, check_facts, check_verified, check_views, facts_in, read_log
+from torture.promises import (
+    Counts,
+    check_ends,
+    check_facts,
+    check_living,
+    check_undamaged,
+    check_verified,
+    check_views,
+    facts_in,
+    read_log,
+)
 from torture.workloads import STOP, noted_in, raised_in, start
 
-__all__ = ["FAULT", "fill"]
+__all__ = ["FAULT", "check", "fill"]
 
 DISK_SIZE = 64 << 20
 CLONE_NEWNS = 0x20000  # linux/sched.h
 FILLER = "filler"
+# Events that no writer notes: of the call that a kill came into, and the end of the task.
+NOT_NOTED = 2
+# In some rounds less may wait for room, so that a full disk makes a script drop events within a second.
+LESS_WAITING, LESS_RESERVE = 2 << 20, 1 << 20
 
 
 def play(this: Round) -> Outcome:
@@ -38,47 +52,62 @@ def play(this: Round) -> Outcome:
         folder.mkdir()
     mounted = _mount(disk, random.choice(("tmpfs", "ext4"))) if random.randrange(5) else False
     home = disk / "home"
-    script = start("reports", home, notes, "w0", random.randrange(1 << 30))
+    with _less_waiting() if random.random() < 0.4 else contextlib.nullcontext():
+        script = start("reports", home, notes, "w0", random.randrange(1 << 30))
     wait_until((notes / "w0").exists, "the script begins")
-    killed = False
+    end = random.choice(("stopped", "stopped", "killed while full", "killed later"))
+    safe: Counts = {}
     for turn in range(turns := random.randint(1, 3)):
         time.sleep(random.random() * 0.4)
+        if turn == 0:
+            # While there is room for journals, a kill loses nothing.
+            safe = noted_in(notes)
         with _full(disk, script, random, mounted=mounted):
             outcome.faults += 1
             time.sleep(random.random() * 0.8)
-            if turn == turns - 1 and random.random() < 0.3:
-                killed = kill(script)
+            if turn == turns - 1 and end == "killed while full":
+                kill(script)
                 end_all()
+    if end == "killed later":
+        # Once more is committed, all that waited is.
+        safe = noted_in(notes)
+        check_living(outcome, home)
+        # What was dropped is told as soon as there was a commit.
+        time.sleep(0.3)
+        kill(script)
     (notes / STOP).touch()
-    if not killed:
+    if end == "stopped":
         wait_until((notes / "w0.done").exists, "the script ends, once there is room again")
+        safe = noted_in(notes)
     end_all()
     outcome.check(not (raised := raised_in(notes)), f"raised into the script: {raised}")
-    _check(outcome, home, notes, killed=killed)
+    check(outcome, home, noted_in(notes), safe, killed=end != "stopped")
     if outcome.broken and mounted:
         # The file system goes with this process.
         shutil.copytree(disk, this.folder / "disk-as-it-was")
     return outcome
 
 
-def _check(outcome: Outcome, home: Path, notes: Path, *, killed: bool) -> None:
-    noted = noted_in(notes)
+def check(outcome: Outcome, home: Path, noted: Counts, safe: Counts, *, killed: bool) -> None:
+    """Check a store whose disk was full, once all its processes are dead and there is room again.
+
+    Args:
+        noted: how many calls of each sort had returned to each writer.
+        safe: how many of them had to be found, had nothing been dropped: the rest may have died with the
+            process, while there was no room for it.
+        killed: the process was, and may have done more than it could note.
+    """
     try:
         with Store.open(home) as store:
             log = read_log(outcome, store)
             found = facts_in(store, log)
             dropped = sum(one.event.count for one in log if isinstance(one.event, events.EventsDropped))
-            if killed:
-                # What had no room on the disk died with the process; it has to be a tail.
-                noted = {fact: min(count, len(found.get(fact, []))) for fact, count in noted.items()}
             if dropped:
-                missing = sum(count - len(found.get(fact, [])) for fact, count in noted.items())
-                outcome.acknowledged += sum(noted.values())
-                outcome.check(missing <= dropped, f"{missing} events are missing, {dropped} were dropped")
-                for fact, numbers in found.items():
-                    outcome.check(numbers == sorted(set(numbers)), f"not in order: {fact}")
+                _check_dropped(outcome, found, noted, safe, dropped)
             else:
-                check_facts(outcome, found, noted, tail=not killed)
+                there = {fact: min(count, len(found.get(fact, []))) for fact, count in noted.items()}
+                whole = {fact: max(count, safe.get(fact, 0)) for fact, count in there.items()}
+                check_facts(outcome, found, whole, tail=not killed)
             check_ends(outcome, store, log)
             check_views(outcome, store)
     except EventlogError as error:
@@ -86,6 +115,36 @@ def _check(outcome: Outcome, home: Path, notes: Path, *, killed: bool) -> None:
     left = sorted(path.name for path in (home / "journals").iterdir())
     outcome.check(not left, f"journals of dead sessions are left: {left}")
     check_verified(outcome, home, "once there is room again")
+    check_undamaged(outcome, home)
+
+
+def _check_dropped(
+    outcome: Outcome, found: Mapping[tuple[str, str], list[int]], noted: Counts, safe: Counts, dropped: int
+) -> None:
+    """As many events are missing as were said to be dropped."""
+
+    def missing(counts: Counts) -> int:
+        return sum(max(0, count - len(found.get(fact, []))) for fact, count in counts.items())
+
+    lost = max(0, missing(safe) - dropped)
+    outcome.acknowledged += max(0, sum(safe.values()) - dropped)
+    outcome.lost += lost
+    outcome.check(not lost, f"{lost} events are missing beyond the {dropped} that were dropped")
+    gone = missing(noted) + NOT_NOTED
+    outcome.check(dropped <= gone, f"{dropped} events are said to be dropped, {gone} may be missing")
+    for fact, numbers in found.items():
+        outcome.check(numbers == sorted(set(numbers)), f"not in order: {fact}")
+
+
+@contextlib.contextmanager
+def _less_waiting() -> Iterator[None]:
+    """What is started meanwhile lets less wait for room, and drops events sooner; a context manager."""
+    before = committer.MAX_WAITING, committer.RESERVE
+    committer.MAX_WAITING, committer.RESERVE = LESS_WAITING, LESS_RESERVE
+    try:
+        yield
+    finally:
+        committer.MAX_WAITING, committer.RESERVE = before
 
 
 @contextlib.contextmanager

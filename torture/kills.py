@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.processes import end_all, kill, wait_until
+from eventlog.batch import NumberedEvent
 from torture.fault import Fault, Outcome, Round
 from torture.promises import check_living, check_store
 from torture.workloads import WORKLOADS, noted_in, raised_in, start
@@ -24,6 +25,7 @@ def play(this: Round) -> Outcome:
     random, outcome = this.random, Outcome()
     home, notes = this.folder / "home", this.folder / "notes"
     notes.mkdir()
+    log: list[NumberedEvent] = []
     for turn in range(random.randint(1, 3)):
         running: list[int] = []
         together = random.choice((1, 1, 2, 3))
@@ -41,7 +43,7 @@ def play(this: Round) -> Outcome:
         outcome.check(not (raised := raised_in(notes)), f"raised into a script: {raised}")
         if (home / "log").exists():
             counted = Outcome()
-            check_store(counted, home, noted_in(notes))
+            log = check_store(counted, home, noted_in(notes), earlier=log)
             # What was acknowledged in an earlier turn is looked for again, and counted once.
             outcome.acknowledged, counted.acknowledged = counted.acknowledged, 0
             outcome.add(counted)

@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 from benchmarks.processes import wait_until
 from eventlog import events
@@ -21,6 +23,7 @@ __all__ = [
     "check_facts",
     "check_living",
     "check_store",
+    "check_undamaged",
     "check_verified",
     "check_views",
     "facts_in",
@@ -32,19 +35,27 @@ LIVING_SECONDS = 120.0
 Counts = Mapping[tuple[str, str], int]
 
 
-def check_store(outcome: Outcome, home: Path, noted: Counts, *, tail: bool = True) -> None:
+def check_store(
+    outcome: Outcome, home: Path, noted: Counts, *, tail: bool = True, earlier: Sequence[NumberedEvent] = ()
+) -> list[NumberedEvent]:
     """Check every promise of DESIGN's table that holds for a store whose processes are all dead.
 
     Args:
         noted: how many calls of each sort had returned to each writer.
         tail: a writer may have one call more in the log than had returned.
+        earlier: what it had committed when it was checked before, and all processes were dead.
+
+    Returns:
+        What it has committed.
     """
+    log: list[NumberedEvent] = []
     # One whose making was cut off is no store yet; the next who opens it makes it.
     if noted or _is_made(home):
         check_verified(outcome, home, "before it is opened")
     try:
         with Store.open(home) as store:
             log = read_log(outcome, store)
+            _check_times_go_on(outcome, log, earlier)
             check_facts(outcome, facts_in(store, log), noted, tail=tail)
             check_ends(outcome, store, log)
             _check_blobs(outcome, store, log)
@@ -60,6 +71,22 @@ def check_store(outcome: Outcome, home: Path, noted: Counts, *, tail: bool = Tru
     except EventlogError as error:
         outcome.check(False, f"the store cannot be opened and read: {error!r}")
     check_verified(outcome, home, "after it was opened")
+    check_undamaged(outcome, home)
+    return log
+
+
+def _check_times_go_on(
+    outcome: Outcome, log: Sequence[NumberedEvent], earlier: Sequence[NumberedEvent]
+) -> None:
+    """Sessions that have begun since begin no earlier than the last event then, whatever their clocks say."""
+    last = earlier[-1].event.time if earlier else 0
+    sessions = {one.session for one in earlier}
+    back = sum(one.event.time < last for one in log if one.session not in sessions)
+    outcome.check(not back, f"{back} events of sessions that began later have earlier times")
+
+
+def check_undamaged(outcome: Outcome, home: Path) -> None:
+    """No recovery has taken what a process left behind for damage."""
     damaged = sorted((home / "damaged").glob("*"))
     outcome.check(not damaged, f"journals were found damaged: {[path.name for path in damaged]}")
 
@@ -78,6 +105,8 @@ def _is_made(home: Path) -> bool:
 def check_living(outcome: Outcome, home: Path, seconds: float = LIVING_SECONDS) -> None:
     """No process that lives is held up by those that died: each commits more, or ends.
 
+    And none of the dead counts as living, though it may have left children.
+
     Args:
         seconds: how long they have for it.
     """
@@ -93,8 +122,20 @@ def check_living(outcome: Outcome, home: Path, seconds: float = LIVING_SECONDS) 
                 wait_until(lambda: not waiting(), "who lives commits", seconds)
             left = sorted(session.hex() for session in waiting())
             outcome.check(not left, f"sessions of living processes commit no more: {left}")
+            dead = {session for session in store.live_sessions() if not _owner_lives(home, session)}
+            # Who was ending meanwhile counts no more when it is looked at again.
+            dead &= store.live_sessions()
+            outcome.check(not dead, f"sessions of dead processes count as living: {len(dead)}")
     except EventlogError as error:
         outcome.check(False, f"the store cannot be opened while others use it: {error!r}")
+
+
+def _owner_lives(home: Path, session: bytes) -> bool:
+    try:
+        text = (home / "journals" / session.hex() / "lock").read_text()
+        return bool(psutil.Process(int(text.partition("\n")[0])).status() != psutil.STATUS_ZOMBIE)
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return False
 
 
 def _committed(store: Store, session: bytes) -> int:

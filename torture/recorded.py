@@ -14,7 +14,7 @@ from benchmarks.processes import end_all, kill, orphans_adopted
 from torture.syncing import sync_for_ever
 from torture.workloads import WORKLOADS, raising, start
 
-__all__ = ["main"]
+__all__ = ["main", "store_of"]
 
 # Where little is done in a second, the rest is left out.
 LONGEST_SECONDS = 60.0
@@ -36,7 +36,7 @@ def main(root: str, notes: str, seed: str, calls: str) -> None:
         home = random.choice(homes)
         if list(running.values()).count(home) < 2:
             workload = random.choice(list(WORKLOADS))
-            script = start(workload, home, Path(notes), f"w{count}", random.randrange(1 << 30))
+            script = start(workload, home, Path(notes), f"w{count}-{home.name}", random.randrange(1 << 30))
             running[script] = home
             count += 1
         elif random.random() < 0.5:
@@ -45,6 +45,11 @@ def main(root: str, notes: str, seed: str, calls: str) -> None:
             del running[script]
         time.sleep(random.random() * 0.2)
     end_all()
+
+
+def store_of(label: str) -> str:
+    """The name of the store's folder that a writer of this label reports to."""
+    return label.partition("-")[2].partition(".")[0]
 
 
 def _is_done(notes: Path, calls: int) -> bool:

@@ -78,7 +78,7 @@ def _rows(tallies: dict[str, Tally]) -> list[list[str]]:
                 f"{name}: {fault.title}",
                 f"{tally.rounds:,}",
                 _count(total.faults, fault.unit) if tally.rounds else NOT_TRIED,
-                *_figures(total, tally.rounds),
+                *_figures(total, tally.rounds, counts_events=fault.counts_events),
             ]
         )
     return rows
@@ -96,9 +96,10 @@ def _count(number: int, unit: str) -> str:
     return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}"
 
 
-def _figures(total: Outcome, rounds: int) -> list[str]:
-    figures = (total.promises, total.acknowledged, total.lost, len(total.broken))
-    return [f"{figure:,}" if rounds else NOT_TRIED for figure in figures]
+def _figures(total: Outcome, rounds: int, *, counts_events: bool = True) -> list[str]:
+    of_events = (total.acknowledged, total.lost) if counts_events else (None, None)
+    figures = (total.promises, *of_events, len(total.broken))
+    return [NOT_TRIED if figure is None or not rounds else f"{figure:,}" for figure in figures]
 
 
 def _machine() -> str:

@@ -16,9 +16,11 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from eventlog import events
 
@@ -50,6 +52,10 @@ PROJECT = "torture"
 FLUSH = "flush"
 CLOSE = "close"
 ERRORS = ".errors"
+# The clock of one script in so many jumps, at one reading in so many, and so far.
+JUMPING = 4
+JUMPS = 100
+LONGEST_JUMP_NS = 6 * 3600 * 1_000_000_000
 STOP = ".stop"
 
 
@@ -196,6 +202,7 @@ class _Writer:
         self.noted = Noted(notes, label)
         self.label = label
         self.random = random
+        self.line_sizes = [10, 10, 100, 3000, 20_000, 70_000]
 
     def scalar(self) -> None:
         number = self.noted.next("scalar")
@@ -223,7 +230,7 @@ class _Writer:
 
     def line(self) -> None:
         """A line on the console; some are so long that they become blobs."""
-        size = self.random.choice((10, 10, 100, 3000, 20_000, 70_000))
+        size = self.random.choice(self.line_sizes)
         # All at once: a thread may print between a line and its end.
         sys.stdout.write(f"line {self.label} {self.noted.next('line')} {'x' * size}\n")
         self.noted.add("line")
@@ -238,7 +245,9 @@ class _Writer:
         self._work((self.scalar, self.value, self.parameter, self.line, self.tag, self.artifact, self.flush))
 
     def report(self) -> None:
-        """The same of calls that never raise; until one is asked to stop."""
+        """The same of calls that never raise, each of which is one event; until one is asked to stop."""
+        # Where a long line cannot become a blob, it becomes several events.
+        self.line_sizes.pop()
         self._work((self.scalar, self.value, self.parameter, self.line, self.tag))
 
     def _work(self, calls: tuple[Callable[[], None], ...]) -> None:
@@ -251,10 +260,15 @@ class _Writer:
                 time.sleep(self.random.random() * 0.05)
 
 
-def _init(name: str) -> "Task":
+def _init(name: str, *, monitored: bool = True) -> "Task":
     from eventlog import Task
 
-    return Task.init(project_name=PROJECT, task_name=f"task {name}", reuse_last_task_id=False)
+    return Task.init(
+        project_name=PROJECT,
+        task_name=f"task {name}",
+        reuse_last_task_id=False,
+        auto_resource_monitoring=monitored,
+    )
 
 
 def run_script(home: Path, notes: Path, label: str) -> None:
@@ -278,8 +292,8 @@ def _mixture(notes: Path, label: str, random: Random) -> None:
 
 
 def _reports(notes: Path, label: str, random: Random) -> None:
-    """Only what may never raise, to a proper end."""
-    task = _init(label)
+    """Only what may never raise, and what is noted, to a proper end."""
+    task = _init(label, monitored=False)
     writer = _Writer(task, notes, label, random)
     writer.report()
     task.close()
@@ -343,10 +357,29 @@ WORKLOADS: dict[str, Callable[[Path, str, Random], None]] = {
 }
 
 
+def _let_clock_jump(random: Random) -> None:
+    """Let the clock that stores of this process see jump by hours now and then, back and forth."""
+    from eventlog import store
+    from eventlog.session import Session
+
+    ahead = 0
+
+    def wall() -> int:
+        nonlocal ahead
+        if random.randrange(JUMPS) == 0:
+            ahead = random.randint(-LONGEST_JUMP_NS, LONGEST_JUMP_NS)
+        return time.time_ns() + ahead
+
+    patch.object(store, "Session", partial(Session, wall=wall)).start()
+
+
 def main(workload: str, notes: str, label: str, seed: str) -> None:
     """What the process does: one script, until it is killed."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
+    chance = Random(f"clock {seed} {label}")
+    if chance.randrange(JUMPING) == 0:
+        _let_clock_jump(chance)
     with raising(Path(notes), f"{workload} {label}"):
         WORKLOADS[workload](Path(notes), label, Random(f"{seed} {label}"))
 

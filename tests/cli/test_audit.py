@@ -150,6 +150,22 @@ def test_a_model_at_a_url_is_here_if_its_bytes_are(eventlog: Run, rich: Path) ->
     assert found == {digest: "matches", "0" * 64: "elsewhere"}
 
 
+def test_the_batches_that_hold_what_a_model_is_are_part_of_the_proof(eventlog: Run, rich: Path) -> None:
+    model = "3" * 32
+    with Store.open(rich) as store:
+        for event, about, fields in (
+            (events.ModelLinked, RICH, (model, "output", "weights")),
+            (events.ModelCreated, model, ("of late", "digits")),
+            (events.ModelWeightsSet, model, ("", 0, "", "", "https://host/late.pt", None, "", "0" * 64)),
+        ):
+            store.session.append(event, about, *fields)
+            store.flush()
+        (last,) = list(store.batches(store.id))[-1:]
+    document = json.loads(eventlog("audit", "digits/rich", "--json").out)
+    assert "0" * 64 in {one["sha256"] for one in document["files"]}
+    assert last.hash.hex() in {one["sha256"] for one in document["batches"]}
+
+
 def test_what_was_changed_is_told_with_what_it_was_before(eventlog: Run, tasks: Path) -> None:
     with Store.open(tasks) as store:
         tick(store, 5)

@@ -519,3 +519,22 @@ def test_of_thousands_of_bad_stores_ten_are_told_and_how_many_more(
     assert len(problems) >= 2000
     assert [line for line in told.lines if ".segment" in line] == problems[:10]
     assert f"and {len(problems) - 10:,} problems more: --json lists them all" in told.lines
+
+
+def test_heads_leave_out_all_artifacts_before_them_but_those_that_are_chosen(
+    eventlog: Run, work: Work, files: Callable[[str], str], tmp_path: Path
+) -> None:
+    """They tell nothing of artifacts, some of which may have stayed behind."""
+    work("1")
+    work("2")
+    eventlog("bundle", "create", files("first.zip"), "--task", "bundles/1")
+    eventlog("sync", files("first.zip"), **other(tmp_path))
+    eventlog("head", "-o", files("heads.txt"), **other(tmp_path))
+    since = ("--since", files("heads.txt"), "--json")
+    assert json.loads(eventlog("bundle", "create", files("none.zip"), *since).out)["blobs"] == 0
+    chosen = json.loads(eventlog("bundle", "create", files("chosen.zip"), *since, "--task", "bundles/2").out)
+    assert (chosen["batches"], chosen["blobs"], chosen["absent"]) == (0, 1, 0)
+    assert eventlog("verify", files("chosen.zip")).code == 0
+    assert eventlog("sync", files("chosen.zip"), **other(tmp_path)).code == 0
+    checked = json.loads(eventlog("verify", "--json", **other(tmp_path)).out)
+    assert (checked["blobs"], checked["absent_blobs"], checked["problems"]) == (2, 0, [])

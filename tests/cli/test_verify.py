@@ -63,3 +63,19 @@ def test_no_command_waits_for_a_pipe_or_replaces_it(
     assert str(pipe) in outcome.err + outcome.out
     assert (outcome.err + outcome.out).count("\n") == 1
     assert pipe.is_fifo()
+
+
+def test_what_heads_that_were_kept_say_is_told_first(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "heads.txt"
+    with Store.open(tasks) as store:
+        kept.write_text(f"eventlog head 1\n{store.id.hex()} 1000 {'0' * 64}\n")
+    for blob in (tasks / "blobs").glob("*/*"):
+        blob.unlink()
+    lines = eventlog("verify", "--against", str(kept)).lines
+    assert "though" in lines[0]
+    assert "it had batch 1000" in lines[0]
+    assert len(lines) == 4
+    # And where they say nothing, that is said.
+    kept.write_text("eventlog head 1\n")
+    nothing = eventlog("verify", "--against", str(kept))
+    assert f"note: {kept} holds no heads: nothing was compared with it" in nothing.lines

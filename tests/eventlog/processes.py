@@ -15,7 +15,7 @@ from typing import Any
 
 from eventlog.batch import NumberedEvent
 from eventlog.events import Event
-from eventlog.store import Store
+from eventlog.store import Head, Store
 
 __all__ = [
     "DEADLINE_SECONDS",
@@ -113,11 +113,18 @@ def read_store(home: Path) -> list[NumberedEvent]:
 
 def chain_of(store: Store) -> list[NumberedEvent]:
     """What a store committed itself, in that order, every link and number of it checked."""
+    while True:
+        told = _told(store)
+        batches = list(store.batches(store.id))
+        # It may have committed more meanwhile.
+        if _told(store) == told:
+            break
+    head, records = told
     found: list[NumberedEvent] = []
     sessions: dict[bytes, int] = {}
     times: dict[bytes, int] = {}
     previous, count = bytes(32), 0
-    for batch in store.batches(store.id):
+    for batch in batches:
         assert (batch.store, batch.number, batch.previous) == (store.id, count, previous)
         previous, count = batch.hash, count + 1
         events = batch.events()
@@ -130,11 +137,15 @@ def chain_of(store: Store) -> list[NumberedEvent]:
         assert all(a <= b for a, b in itertools.pairwise(all_times))
         times[batch.session] = all_times[-1]
         found += events
-    head = store.heads().get(store.id)
     assert head == ((count - 1, previous) if count else None)
-    own = {record.session: record.next for record in store.sessions() if record.store == store.id}
-    assert own == sessions
+    assert records == sessions
     return found
+
+
+def _told(store: Store) -> tuple[Head | None, dict[bytes, int]]:
+    """What a store says of itself: its last batch, and how far each of its sessions has got."""
+    own = {record.session: record.next for record in store.sessions() if record.store == store.id}
+    return store.heads().get(store.id), own
 
 
 def events_of(events: list[NumberedEvent], *kinds: type[Event]) -> list[Any]:

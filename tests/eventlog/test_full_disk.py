@@ -1,10 +1,13 @@
 """A full disk, or a limit on file sizes: nothing is raised into a training loop, nothing is forgotten."""
 
 import contextlib
+import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -13,7 +16,7 @@ from typing import Any
 import pytest
 
 from eventlog import events
-from eventlog.chunk import maps_safely
+from eventlog.chunk import CHUNK_SIZE, Chunk, maps_safely
 from eventlog.committer import MAX_WAITING, RESERVE
 from eventlog.errors import StoreFull
 from eventlog.store import Store
@@ -376,3 +379,49 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(home: Path, limit: int) -> 
     assert len(output) == 2
     assert output[1] == "flushed" if limit > MIB else "no room to write" in output[1]
     assert not list((home / "journals").iterdir())
+
+
+def test_what_was_in_memory_is_in_the_file_that_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the file and the next commit leaves no hole."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    with Store.open(home) as store:
+        report(store, 0)
+        store.flush()
+        go = threading.Event()
+        # A writer that holds LMDB's lock keeps every commit waiting.
+        writer = threading.Thread(target=store.environment.write, args=(lambda _: go.wait(),))
+        writer.start()
+        number, size = 1, 60_000
+        with monkeypatch.context() as patch:
+            patch.setattr(Chunk, "allocate", no_room)
+            while not is_in_memory(store) or number * size < 2 * CHUNK_SIZE:
+                report(store, number, size)
+                number += 1
+        while is_in_memory(store):
+            report(store, number, size)
+            number += 1
+        # As it would be if the process were killed now.
+        shutil.copytree(home, copy)
+        go.set()
+        writer.join()
+    program = """
+        import sys
+        from pathlib import Path
+        from tests.eventlog.processes import chain_of, events_of
+        from eventlog import events
+        from eventlog.store import Store
+        with Store.open(Path(sys.argv[1])) as store:
+            print(*(one.text.split()[0] for one in events_of(chain_of(store), events.TextReported)))
+    """
+    assert run(program, copy).split() == [str(one) for one in range(1, number)]
+
+
+def no_room(*_: object, **__: object) -> Chunk:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def is_in_memory(store: Store) -> bool:
+    chunk = store.session._chunk
+    return chunk is not None and chunk.path is None

@@ -294,6 +294,15 @@ def test_a_chunk_that_is_being_begun_or_erased_does_not_count(tmp_path: Path) ->
         read_chunk(tmp_path / "chunk")
 
 
+@pytest.mark.parametrize("erased", [4, FRAMES_START, 1_000_000, CHUNK_SIZE - 70_000])
+def test_a_full_chunk_that_is_being_erased_does_not_count(tmp_path: Path, erased: int) -> None:
+    """On a full disk the chunk after it is in memory, and goes with its process."""
+    full = [bytes([number]) * 60_000 for number in range(1, 1 + CHUNK_SIZE // 60_010)]
+    make(tmp_path / "chunk", full, size=CHUNK_SIZE)
+    change(tmp_path / "chunk", 0, bytes(erased))
+    assert read_chunk(tmp_path / "chunk") is None
+
+
 def test_a_chunk_of_a_newer_version_is_named_so(tmp_path: Path) -> None:
     make(tmp_path / "chunk", PAYLOADS)
     change(tmp_path / "chunk", 0, b"EVJ2")
@@ -468,14 +477,17 @@ def test_a_journal_is_its_process_s_own_from_its_first_instant_until_it_lets_go(
     assert not JournalLock.is_taken(folder)
 
 
-def test_a_journal_is_free_once_its_process_is_dead_even_if_a_child_of_it_lives(journals: Path) -> None:
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_a_journal_is_free_once_its_process_is_dead_even_if_a_child_of_it_lives(
+    journals: Path, lets_go: bool
+) -> None:
     program = """
         import os, sys
         from pathlib import Path
         from eventlog.journal import create_journal
         lock = create_journal(Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), ["17", "host", "boot"])
         child = os.fork()
-        if child == 0:
+        if child == 0 and sys.argv[3:]:
             # A child that lets go takes nothing from its parent.
             lock.release(remove=False)
         os.write(1, b"ready\\n")
@@ -483,7 +495,8 @@ def test_a_journal_is_free_once_its_process_is_dead_even_if_a_child_of_it_lives(
         os._exit(0)
     """
     folder = journals / SESSION.hex()
-    with start(program, journals.parent, SESSION.hex(), stdin=-1, stdout=-1) as process:
+    arguments = (journals.parent, SESSION.hex(), *["lets go"] * lets_go)
+    with start(program, *arguments, stdin=-1, stdout=-1) as process:
         assert process.stdout.read(12) == b"ready\nready\n"
         assert JournalLock.is_taken(folder)
         assert JournalLock.take(folder) is None

@@ -429,3 +429,23 @@ def test_a_committer_that_is_far_behind_is_waited_for(store: Store, monkeypatch:
     store.flush()
     assert len(events_of(chain_of(store), events.TextReported)) == 600
     assert not events_of(chain_of(store), events.EventsDropped)
+
+
+def test_a_chunk_larger_than_all_that_may_wait_holds_nobody_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is that begins with what waited in memory for a full disk."""
+    monkeypatch.setattr(committer_module, "MAX_WAITING", CHUNK_SIZE // 2)
+    count = 3 * CHUNK_SIZE // 60_000
+
+    def append() -> None:
+        for _ in range(count):
+            store.session.append(events.TextReported, TASK, "x" * 60_000)
+
+    appender = threading.Thread(target=append, daemon=True)
+    appender.start()
+    appender.join(60)
+    assert not appender.is_alive()
+    store.flush()
+    assert len(events_of(chain_of(store), events.TextReported)) == count
+    assert not events_of(chain_of(store), events.EventsDropped)

@@ -7,12 +7,14 @@ import threading
 from pathlib import Path
 
 import lmdb
+import msgspec
 import pytest
 
 from eventlog import events
 from eventlog.store import Store
 from eventlog.sync import push
 from tests.eventlog.processes import run, start
+from torture import full_disks
 from torture.fault import Outcome
 from torture.promises import check_facts, check_living, check_store
 from torture.syncing import check_remote
@@ -191,3 +193,55 @@ def test_a_remote_whose_segment_is_cut_or_whose_blob_is_gone_is_told(folder: Pat
     cut = Outcome()
     check_remote(cut, remote)
     assert segment.name in cut.broken[0]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "told"),
+    [
+        (COUNT - 1, ""),
+        (COUNT, ""),
+        (COUNT - 2, "1 events are missing beyond the 48 that were dropped"),
+        (COUNT + 5, "55 events are said to be dropped, 51 may be missing"),
+    ],
+)
+def test_more_or_fewer_missing_than_were_said_to_be_dropped_is_told(
+    tmp_path: Path, dropped: int, told: str
+) -> None:
+    with Store.open(tmp_path) as store:
+        append = store.session.append
+        append(events.TaskCreated, TASK, "task w0", "torture")
+        append(events.TaskStarted, TASK)
+        append(events.ScalarReported, TASK, "loss", "w0", 0, 0.5)
+        append(events.EventsDropped, "", dropped, "no room")
+        append(events.TaskCompleted, TASK)
+    outcome = Outcome()
+    noted = {("scalar", "w0"): COUNT}
+    full_disks.check(outcome, tmp_path, noted, noted, killed=False)
+    assert any(line == told for line in outcome.broken) if told else outcome.broken == []
+    assert outcome.lost == max(0, COUNT - 1 - dropped)
+
+
+def test_a_dead_process_that_counts_as_living_is_told(tmp_path: Path) -> None:
+    with start("", stdout=subprocess.PIPE) as dead:
+        dead.wait()
+    with Store.open(tmp_path) as store:
+        store.session.append(events.TaskCreated, TASK, "task", "torture")
+        store.flush()
+        (journal,) = (tmp_path / "journals").iterdir()
+        (journal / "lock").write_text(f"{dead.pid}\nhost\n")
+        outcome = Outcome()
+        check_living(outcome, tmp_path, seconds=0.1)
+    assert "sessions of dead processes count as living: 1" in outcome.broken
+
+
+def test_a_session_that_begins_before_those_that_had_ended_is_told(folder: Path) -> None:
+    outcome = Outcome()
+    earlier = check_store(outcome, folder / "home", noted_in(folder / "notes"))
+    assert outcome.broken == []
+    with Store.open(folder / "home") as store:
+        store.session.append(events.TagsAdded, TASK, ["later"])
+    check_store(outcome, folder / "home", noted_in(folder / "notes"), earlier=earlier)
+    assert outcome.broken == []
+    late = [one._replace(event=msgspec.structs.replace(one.event, time=1 << 50)) for one in earlier]
+    check_store(outcome, folder / "home", noted_in(folder / "notes"), earlier=late)
+    assert outcome.broken == ["3 events of sessions that began later have earlier times"]
