@@ -259,3 +259,15 @@ def test_where_no_store_is_the_place_is_said_to_come_from_what_named_it(
         assert outcome.err.startswith(f"eventlog: no store at {place}")
         assert f", {named}: " in outcome.err
         assert "`eventlog sync REMOTE`" in outcome.err
+
+
+def test_a_home_that_hosts_share_is_named_with_its_setting_where_that_is_not_known(
+    eventlog: Run, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared-home"
+    for name in ("hosts", "shared"):
+        (shared / name).mkdir(parents=True)
+    outcome = eventlog("ls", EVENTLOG_HOME=str(shared))
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"eventlog: {shared} is shared by several hosts")
+    assert "EVENTLOG_SHARED_HOME=1" in outcome.err

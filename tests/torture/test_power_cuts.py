@@ -77,3 +77,11 @@ def test_a_program_that_leaves_out_syncs_is_found_out(
             break
     assert outcome.broken
     assert outcome.lost > 0
+
+
+def test_a_run_of_which_nothing_was_recorded_is_told(made: tuple[Path, list[Entry]]) -> None:
+    folder, entries = made
+    outcome = Outcome()
+    power_cuts.cut(Round(Random(1), folder), outcome, entries[:1], CUTS)
+    assert outcome.faults == 0
+    assert outcome.broken == ["of the run only 1 operations were recorded"]
