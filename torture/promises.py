@@ -13,6 +13,7 @@ from eventlog import events
 from eventlog.batch import FIRST_PREVIOUS, NumberedEvent
 from eventlog.errors import EventlogError, NotFound
 from eventlog.projections import Views
+from eventlog.recovery import at_rest
 from eventlog.store import Store
 from eventlog.verify import verify
 from torture.fault import Outcome
@@ -122,9 +123,12 @@ def check_living(outcome: Outcome, home: Path, seconds: float = LIVING_SECONDS) 
                 wait_until(lambda: not waiting(), "who lives commits", seconds)
             left = sorted(session.hex() for session in waiting())
             outcome.check(not left, f"sessions of living processes commit no more: {left}")
-            dead = {session for session in store.live_sessions() if not _owner_lives(home, session)}
-            # Who was ending meanwhile counts no more when it is looked at again.
-            dead &= store.live_sessions()
+            # While nobody recovers what is dead, and holds it meanwhile.
+            with at_rest(home) as alive:
+                dead = {session for session in alive if not _owner_lives(home, session)}
+            with at_rest(home) as alive:
+                # Who was ending then is gone now.
+                dead &= alive
             outcome.check(not dead, f"sessions of dead processes count as living: {len(dead)}")
     except EventlogError as error:
         outcome.check(False, f"the store cannot be opened while others use it: {error!r}")
