@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.processes import end_all, kill, orphans_adopted
+from eventlog.sync import compaction
 from torture.syncing import sync_for_ever
 from torture.workloads import WORKLOADS, raising, start
 
@@ -61,6 +62,8 @@ def _sync(home: Path, remote: Path, notes: Path, label: str, random: Random) -> 
     chance = Random(random.random())
     if os.fork() == 0:
         try:
+            # For some, as few segments as two are merged: then there are merges in a run of a second.
+            compaction.FACTOR = chance.choice((compaction.FACTOR, 1))
             with raising(notes, label):
                 sync_for_ever(home, remote, notes, label, chance)
         finally:
