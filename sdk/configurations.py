@@ -180,9 +180,19 @@ def kept_text(store: Store, text: str) -> tuple[str, str]:
     return data[:_BEGINNING].decode(errors="ignore"), store.blobs.put_bytes(data)
 
 
+_BRACKET = re.compile(r"[\[\]{}]")
+# Deeper ones are not read in any case, and take PyYAML a hundred times as long to find that out.
+_MOST_BRACKETS = 500
+
+
 def _parse_yaml(text: str) -> Any:
     import yaml
 
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > _MOST_BRACKETS:
+            raise ValueError(f"more than {_MOST_BRACKETS} brackets are open at once")
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -108,6 +108,15 @@ def test_a_key_of_thousands_of_parts_takes_little_memory() -> None:
     assert time.process_time() - start < 10
 
 
+def test_what_is_nested_too_deeply_never_gets_to_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_text("a: " + "[" * 200 + "]" * 200, "yaml")["a"][0]
+    assert len(parse_text("a: [" + "[], {}, " * 2000 + "]", "yaml")["a"]) == 4000
+    monkeypatch.setattr("yaml.safe_load", lambda _: pytest.fail("it was read"))
+    for text in ("a: " + "[{" * 9000, "]" * 1000 + "[[], " * 600):
+        with pytest.raises(InputInvalid):
+            parse_text(text, "yaml")
+
+
 def test_objects_are_merged_as_before() -> None:
     text = "a { b = 1, c { d = 1 } }\na { c { e = 2 }, b = 3 }\na.c.d = 4\n"
     text += "x = {a: 1} {a: 2, b: 3}\ny += 1\ny += 2"

@@ -105,6 +105,7 @@ _CONFIGURATION_BOMBS = (
     lambda: b"a." * 50_000 + b"b = 1",
     lambda: b"a = " + b"{" * 100_000,
     lambda: b"a = [" * 20_000,
+    lambda: b"a: " + b"[{" * 50_000,
     lambda: b'a = """' + b'""x' * 50_000,
     lambda: b'a = "' + b"\\u0041" * 50_000,
     lambda: b"a = x" + b" /" * 50_000,
