@@ -86,7 +86,7 @@ class AuditFacts:
         state, series: what the task is, or was.
         models: the models that it reads or has made.
         history: its state events, in order.
-        of_models: the events of these models.
+        of_models: the state events of these models.
         counts: how many events of each kind there are about it, reports too.
         files: what its events name.
         proofs: the batches that hold these events, and its reports.
@@ -145,7 +145,12 @@ def gather(
         series_of(views, task, at),
         models,
         history,
-        [event for _, model in models for event in views.events(model.id, last_time=at)],
+        # One that it has read and made is linked twice.
+        [
+            event
+            for model in dict.fromkeys(one.id for _, one in models)
+            for event in views.events(model, last_time=at, reports=False)
+        ],
         views.sessions(),
     )
     facts.files = _files(facts, views, store.blobs)

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import BinaryIO
 
-__all__ = ["NOT_THERE", "NotRegular", "open_regular", "read_regular", "regular_size"]
+__all__ = ["NotRegular", "open_regular", "read_regular", "regular_size"]
 
 # Of a path at which there is no file, a link to itself among others.
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})

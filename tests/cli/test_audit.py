@@ -155,15 +155,20 @@ def test_the_batches_that_hold_what_a_model_is_are_part_of_the_proof(eventlog: R
     with Store.open(rich) as store:
         for event, about, fields in (
             (events.ModelLinked, RICH, (model, "output", "weights")),
+            (events.ModelLinked, RICH, (model, "input", "weights")),
             (events.ModelCreated, model, ("of late", "digits")),
             (events.ModelWeightsSet, model, ("", 0, "", "", "https://host/late.pt", None, "", "0" * 64)),
         ):
             store.session.append(event, about, *fields)
             store.flush()
-        (last,) = list(store.batches(store.id))[-1:]
+        batches = list(store.batches(store.id))
+        last = batches[-1]
+        of_models = sum(one.event.is_about_model for batch in batches for one in batch.events())
     document = json.loads(eventlog("audit", "digits/rich", "--json").out)
     assert "0" * 64 in {one["sha256"] for one in document["files"]}
     assert last.hash.hex() in {one["sha256"] for one in document["batches"]}
+    # Of one that it has read and made, each event counts once.
+    assert f"and {of_models} events of its models," in eventlog("audit", "digits/rich").out
 
 
 def test_what_was_changed_is_told_with_what_it_was_before(eventlog: Run, tasks: Path) -> None:
