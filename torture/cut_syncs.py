@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -17,14 +16,13 @@ from eventlog.projections import Views
 from eventlog.store import Store
 from eventlog.sync import compaction, meeting, pull, push, synchronise
 from torture.fault import Fault, Outcome, Round
-from torture.promises import check_verified, check_views
+from torture.promises import Counts, check_facts, check_verified, check_views, facts_in
 from torture.syncing import check_remote, copies_of, no_blobs, problems_of
-from torture.workloads import in_child, raised_in
+from torture.workloads import Noted, in_child, noted_in, raised_in
 
 __all__ = ["FAULT"]
 
 TURNS = 14
-FLUSHED = "flushed"
 # About as many operations on files as a merge of a few segments does.
 MERGE_OPERATIONS = 30
 # What Python tells its audit hooks of a process's doings with files.
@@ -54,32 +52,33 @@ def play(this: Round) -> Outcome:
         with Store.open(home) as store:
             problems = problems_of(synchronise(store, remote))
             outcome.check(not problems, f"a sync that is not cut: {problems[:3]}")
-    _check_met(outcome, homes, remote, _flushed(notes))
+    _check_met(outcome, homes, remote, noted_in(notes))
     _check_flipped(outcome, this.folder, homes[0], remote, random)
     outcome.check(not (raised := raised_in(notes)), f"raised: {raised}")
     return outcome
 
 
-def _check_met(outcome: Outcome, homes: list[Path], remote: Path, flushed: dict[str, int]) -> None:
+def _check_met(outcome: Outcome, homes: list[Path], remote: Path, flushed: Counts) -> None:
     """Both machines and the remote hold the same, byte for byte, all that was flushed, and show the same.
 
     Args:
-        flushed: how many scalars each task had when a flush had returned.
+        flushed: how many scalars of each task were noted, once a flush had returned.
     """
     held, shown, blobs = [], [], []
     for home in homes:
         with Store.open(home) as store:
             held.append(copies_of(store))
             blobs.append(sorted(store.blobs))
-            found = _scalars_in(store)
-            lost = sum(max(0, count - found[task]) for task, count in flushed.items())
-            outcome.lost += lost
-            outcome.check(not lost, f"{lost} flushed events are not on {home.name} in the end")
+            log = [one for key in store.heads() for batch in store.batches(key) for one in batch.events()]
+            counted = Outcome()
+            check_facts(counted, facts_in(store, log), flushed, tail=False)
+            # What was acknowledged is looked for on both machines, and counted once.
+            outcome.acknowledged, counted.acknowledged = counted.acknowledged, 0
+            outcome.add(counted)
             check_views(outcome, store)
             with Views.open(store) as views:
                 shown.append(sorted(repr(state) for state in views.every_task()))
         check_verified(outcome, home, "once the machines have met")
-    outcome.acknowledged += sum(flushed.values())
     outcome.check(held[0] == held[1], "the machines do not hold the same batches once they have met")
     outcome.check(blobs[0] == blobs[1], "the machines do not hold the same blobs once they have met")
     outcome.check(shown[0] == shown[1], "the machines do not show the same tasks once they have met")
@@ -130,20 +129,20 @@ def _grow(home: Path, notes: Path, random: Random) -> None:
     append = store.session.append
     if random.random() < 0.7:
         _edit(store, random)
-    count = 0
+    noted, count = Noted(notes, f"w-{task}"), 0
     append(events.TaskCreated, task, "a task", "torture")
     append(events.TaskStarted, task)
     for batch in range(random.randint(1, 6)):
-        for step in range(random.choice((1, 10, 300))):
-            append(events.ScalarReported, task, "loss", "train", step, random.random())
+        for _ in range(random.choice((1, 10, 300))):
+            append(events.ScalarReported, task, "loss", noted.label, count, random.random())
             count += 1
         if random.random() < 0.7:
             data = random.randbytes(random.choice((10, 1000, 1000, 100_000, 5_000_000)))
             digest = store.blobs.put_bytes(data)
             append(events.ArtifactUploaded, task, f"artifact {batch}", "file", digest, len(data), "data.bin")
         store.flush()
-        with (notes / FLUSHED).open("a") as file:
-            file.write(f"{task} {count}\n")
+        while noted.next("scalar") < count:
+            noted.add("scalar")
     if random.random() < 0.3:
         os.kill(os.getpid(), signal.SIGKILL)
     append(events.TaskCompleted, task)
@@ -158,26 +157,6 @@ def _edit(store: Store, random: Random) -> None:
     for task in random.sample(known, min(len(known), 3)):
         store.session.append(events.TagsAdded, task, [f"tag {random.randrange(100)}"])
         store.session.append(events.TaskRenamed, task, f"name {random.randrange(100)}")
-
-
-def _flushed(notes: Path) -> dict[str, int]:
-    """How many scalars each task had when the last flush had returned."""
-    counts: dict[str, int] = {}
-    for line in (notes / FLUSHED).read_text().splitlines() if (notes / FLUSHED).exists() else ():
-        task, count = line.split()
-        counts[task] = int(count)
-    return counts
-
-
-def _scalars_in(store: Store) -> Counter[str]:
-    """How many scalars of each task a store holds, whoever reported them."""
-    return Counter(
-        one.event.task
-        for copy_of in store.heads()
-        for batch in store.batches(copy_of)
-        for one in batch.events()
-        if isinstance(one.event, events.ScalarReported)
-    )
 
 
 def _check_flipped(outcome: Outcome, folder: Path, home: Path, remote: Path, random: Random) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 from benchmarks.processes import end_all, kill, wait_until
 from eventlog import committer, events
@@ -52,7 +53,8 @@ def play(this: Round) -> Outcome:
         folder.mkdir()
     mounted = _mount(disk, random.choice(("tmpfs", "ext4"))) if random.randrange(5) else False
     home = disk / "home"
-    with _less_waiting() if random.random() < 0.4 else contextlib.nullcontext():
+    less = patch.multiple(committer, MAX_WAITING=LESS_WAITING, RESERVE=LESS_RESERVE)
+    with less if random.random() < 0.4 else contextlib.nullcontext():
         script = start("reports", home, notes, "w0", random.randrange(1 << 30))
     wait_until((notes / "w0").exists, "the script begins")
     end = random.choice(("stopped", "stopped", "killed while full", "killed later"))
@@ -134,17 +136,6 @@ def _check_dropped(
     outcome.check(dropped <= gone, f"{dropped} events are said to be dropped, {gone} may be missing")
     for fact, numbers in found.items():
         outcome.check(numbers == sorted(set(numbers)), f"not in order: {fact}")
-
-
-@contextlib.contextmanager
-def _less_waiting() -> Iterator[None]:
-    """What is started meanwhile lets less wait for room, and drops events sooner; a context manager."""
-    before = committer.MAX_WAITING, committer.RESERVE
-    committer.MAX_WAITING, committer.RESERVE = LESS_WAITING, LESS_RESERVE
-    try:
-        yield
-    finally:
-        committer.MAX_WAITING, committer.RESERVE = before
 
 
 @contextlib.contextmanager
