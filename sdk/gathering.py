@@ -93,7 +93,7 @@ class Gathering:
         if len(sys.modules) != self._modules:
             self._modules = len(sys.modules)
             if self._imported is None:
-                self._imported = ImportedPackages(self._folders)
+                self._imported = ImportedPackages.of_folders(self._folders)
             facts["imported"] = self._imported.now()
         if self._notebook is not None:
             facts["script"] = _cut(plain_text(mask_text(self._notebook.script(), self._secrets)))

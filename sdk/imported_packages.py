@@ -7,9 +7,10 @@ long as there are modules that belong to none yet.
 What eventlog needs for itself is left out, unless the script uses it as well.
 """
 
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +44,16 @@ class ImportedPackages:
 
     def __repr__(self) -> str:
         return f"<ImportedPackages: {len(self._by_module)} modules known>"
+
+    @classmethod
+    def of_folders(cls, folders: Sequence[str]) -> "ImportedPackages":
+        """What an earlier task of this process has learnt of these folders, if nothing was installed since."""
+        global _last
+        key = [(folder, _changed_at(folder)) for folder in folders]
+        known = _last
+        if known is None or known[0] != key:
+            known = _last = key, cls(folders)
+        return known[1]
 
     def now(self) -> dict[str, str]:
         """The distributions whose modules are imported, name to version; names in their normal form."""
@@ -124,6 +135,17 @@ class ImportedPackages:
                 if isinstance(home, str):
                     used.add(self._by_module.get(home.partition(".")[0], ""))
         return used
+
+
+# Several threads may look at once: each look ends with the same, whatever another has found meanwhile.
+_last: tuple[list[tuple[str, int]], ImportedPackages] | None = None
+
+
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _names(modules: Mapping[str, Any]) -> Iterator[str]:

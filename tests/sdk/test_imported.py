@@ -103,6 +103,34 @@ def test_packages_are_found_by_what_the_installer_wrote(
             sys.modules.pop(name, None)
 
 
+def test_a_later_task_of_the_process_knows_what_was_installed_since(scripts: Scripts) -> None:
+    """What an earlier one has learnt is kept only for folders in which nothing has changed."""
+    scripts.run(
+        """
+        import sys
+        from pathlib import Path
+        from eventlog import Task
+
+        folder = Path("site").resolve()
+        folder.mkdir()
+        sys.path.insert(0, str(folder))
+        for version in ("1.0", "2.0", "3.0"):
+            (folder / f"oneof_later-{version}.dist-info").mkdir()
+            (folder / "oneof_later.py").write_text("")
+            import joblib, oneof_later
+            task = Task.init("tests/imported", version, reuse_last_task_id=False)
+            task.close()
+            (folder / f"oneof_later-{version}.dist-info").rmdir()
+        """
+    )
+    found = {state.name: state.execution for state in scripts.states()}
+    for name, execution in found.items():
+        assert execution is not None
+        expected = {"joblib": version("joblib"), "oneof-later": name}
+        assert expected.items() <= execution.imported.items()
+    assert found.keys() == {"1.0", "2.0", "3.0"}
+
+
 @pytest.mark.parametrize(
     ("ask", "kept", "gone"),
     [

@@ -33,6 +33,15 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def damaged_copy(source: Path) -> Path:
+    """A file whose last byte is another."""
+    data = bytearray(source.read_bytes())
+    data[-1] ^= 1
+    path = source.with_name("damaged")
+    path.write_bytes(data)
+    return path
+
+
 def name_of(source: Path) -> str:
     descriptor = os.open(source, os.O_RDONLY)
     try:
@@ -79,8 +88,7 @@ def test_two_that_send_the_same_file_do_not_mix(kind: str, place: Place, source:
     """Neither when one's copy is damaged, which it notices at its end."""
     url = place(kind)
     objects_at(url).make_root()
-    damaged = source.with_name("damaged")
-    damaged.write_bytes(source.read_bytes()[:-1] + b"\0")
+    damaged = damaged_copy(source)
     start = threading.Barrier(3)
     ends: list[object] = []
 
@@ -151,8 +159,7 @@ def test_who_has_damaged_bytes_does_not_touch_an_upload_of_others(place: Place, 
     """The next would otherwise lose what he has sent to each who tries again, as a watcher does."""
     objects: Any = objects_at(place("s3"))
     upload = begun(objects, {1: part_of(source, 1)})
-    damaged = source.with_name("damaged")
-    damaged.write_bytes(source.read_bytes()[:-1] + b"\0")
+    damaged = damaged_copy(source)
     for _ in range(2):
         with pytest.raises(DataCorrupt):
             objects_at(place("s3")).put_file("blobs/ab/x", damaged, digest_of(source), lambda _: None)
