@@ -7,7 +7,6 @@ long as there are modules that belong to none yet.
 What eventlog needs for itself is left out, unless the script uses it as well.
 """
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,7 +46,7 @@ class ImportedPackages:
 
     @classmethod
     def of_folders(cls, folders: Sequence[str]) -> "ImportedPackages":
-        """What an earlier task of this process has learnt of these folders, if nothing was installed since."""
+        """What an earlier task of this process has learnt of them, if nothing was installed since."""
         global _last
         key = [(folder, _changed_at(folder)) for folder in folders]
         known = _last
@@ -143,7 +142,7 @@ _last: tuple[list[tuple[str, int]], ImportedPackages] | None = None
 
 def _changed_at(folder: str) -> int:
     try:
-        return os.stat(folder or ".").st_mtime_ns
+        return Path(folder or ".").stat().st_mtime_ns
     except OSError:
         return 0
 
