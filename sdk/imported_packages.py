@@ -168,7 +168,9 @@ def _file_of(module: Any) -> str | None:
 
 
 def _is_known_to_python(name: str) -> bool:
-    return name in sys.stdlib_module_names or name in {"__main__", "__mp_main__"}
+    # What setuptools has each interpreter import, to find projects that are installed to be edited, and distutils.
+    is_helper = name.startswith("__editable__") or name == "_distutils_hack"
+    return is_helper or name in sys.stdlib_module_names or name in {"__main__", "__mp_main__"}
 
 
 def _folder_of(name: str, modules: Mapping[str, Any]) -> Path | None:
@@ -176,10 +178,10 @@ def _folder_of(name: str, modules: Mapping[str, Any]) -> Path | None:
     file = _file_of(modules.get(name))
     if file is None:
         return None
-    path = Path(file).parent
-    if hasattr(modules[name], "__path__"):
-        path = path.parent
-    return path.parents[name.count(".") - 1] if "." in name else path
+    path = Path(file)
+    # A module may call itself a package, as six does.
+    folder = path.parent.parent if path.name.startswith("__init__.") else path.parent
+    return folder.parents[name.count(".") - 1] if "." in name else folder
 
 
 def _text_of(path: Path) -> str:
