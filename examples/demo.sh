@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/eventlog-demo-XXXXXX")
 export EVENTLOG_HOME="$scratch/laptop"
 unset EVENTLOG_REMOTE
+# Matrices as small as these are multiplied faster by one thread.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 
 heading() { printf '\n%s── %s%s\n' "$bold" "$*" "$plain"; }

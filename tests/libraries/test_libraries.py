@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.libraries.conftest import Record
+from tests.sdk.scripts import WITHOUT_TENSORFLOW
 
 pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180)]
 
@@ -206,18 +207,19 @@ def test_the_visualizer_of_mmengine(record: Record) -> None:
 
 def test_the_handlers_of_monai(record: Record) -> None:
     done = record(
-        """
-        from ignite.engine import Engine
-        from monai.handlers import ClearMLStatsHandler
+        WITHOUT_TENSORFLOW
+        + """\
+from ignite.engine import Engine
+from monai.handlers import ClearMLStatsHandler
 
-        engine = Engine(lambda engine, batch: {"loss": 0.5})
-        handler = ClearMLStatsHandler(
-            project_name="monai project", task_name="stats", log_dir="runs",
-            output_transform=lambda x: x["loss"],
-        )
-        handler.attach(engine)
-        engine.run([1, 2, 3], max_epochs=2)
-        """,
+engine = Engine(lambda engine, batch: {"loss": 0.5})
+handler = ClearMLStatsHandler(
+    project_name="monai project", task_name="stats", log_dir="runs",
+    output_transform=lambda x: x["loss"],
+)
+handler.attach(engine)
+engine.run([1, 2, 3], max_epochs=2)
+""",
         "monai",
         "ignite",
         "tensorboard",

@@ -20,6 +20,11 @@ T = TypeVar("T")
 SECONDS = 100.0
 # Said where a push takes longer than usual, as it may beside other tests.
 WAITING = "eventlog: waiting for the last push; Ctrl-C stops waiting, and it goes on by itself\n"
+# Begins a script that uses TensorBoard without TensorFlow, as most have it: else that is imported as well.
+WITHOUT_TENSORFLOW = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+"""
 # From Python 3.12 on a fork beside threads is warned of, whoever's they are.
 WARNINGS = ("-W", "error", "-W", "ignore:This process:DeprecationWarning")
 

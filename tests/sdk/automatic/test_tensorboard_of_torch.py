@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eventlog import Task
-from tests.sdk.scripts import Scripts
+from tests.sdk.scripts import WITHOUT_TENSORFLOW, Scripts
 
 pytestmark = [pytest.mark.libraries, pytest.mark.timeout(180)]
 with warnings.catch_warnings():
@@ -16,10 +16,10 @@ with warnings.catch_warnings():
     pytest.importorskip("tensorboard")
 
 # PyTorch warns of what it is about to drop itself.
-BEGIN = """
+BEGIN = f"""{WITHOUT_TENSORFLOW}
 import warnings; warnings.simplefilter('ignore')
 from eventlog import Task
-{}task = Task.init(project_name='tests/auto', task_name='torch')
+{{}}task = Task.init(project_name='tests/auto', task_name='torch')
 import numpy as np, torch
 from torch.utils.tensorboard import SummaryWriter
 writer = SummaryWriter('runs/a')
