@@ -106,10 +106,14 @@ def _take_commands(parser: argparse.ArgumentParser, namespace: Any, stored: Mapp
         _take_commands(inner, namespace, stored)
 
 
+# "append" and "append_const"; "extend" is one of the first.
+_GATHERING = (argparse._AppendAction, argparse._AppendConstAction)
+
+
 def _to_parameter(value: Any, action: argparse.Action | None) -> Parameter:
     """A parsed value; of None, with the type that the argument would have had."""
     kind: Any = None
-    if value is None and action is not None:
+    if value is None and action is not None and not isinstance(action, _GATHERING):
         kind = action.type if isinstance(action.type, type) else None if action.nargs else str
     description = action.help if action is not None and action.help not in (None, argparse.SUPPRESS) else None
     return to_parameter(value, description=description, value_type=kind)
@@ -148,18 +152,24 @@ def _converted(parameter: Parameter, action: argparse.Action, value: Any) -> Any
     from eventlog.sdk.stored_values import value_like
 
     text, convert = parameter.value, action.type
+    gathers = isinstance(action, _GATHERING)
     if not callable(convert):
-        return value_like(parameter, value)
+        return value_like(parameter, [] if gathers and text and value is None else value)
     if not text and parameter.type != "str":
         return None
     cast = cast_parameter(parameter)
-    is_list = isinstance(value, (list, tuple)) or action.nargs in {"*", "+"} or isinstance(action.nargs, int)
+    is_list = (
+        isinstance(value, (list, tuple))
+        or gathers
+        or action.nargs in {"*", "+"}
+        or isinstance(action.nargs, int)
+    )
     if is_list and isinstance(cast, (list, tuple)):
         items = [convert(item) if isinstance(item, str) else item for item in cast]
         # The type may make a list of one text, as its items are.
         items = list(cast) if action.nargs is None else items
         return tuple(items) if isinstance(value, tuple) else items
-    if is_list and action.nargs is not None:
+    if is_list and (gathers or action.nargs is not None):
         return [convert(item) if isinstance(item, str) else item for item in value_like(parameter, [])]
     # What is no text was of this type when it was stored.
     return cast if isinstance(convert, type) and type(cast) is convert else convert(text)

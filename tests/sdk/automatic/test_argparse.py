@@ -79,6 +79,30 @@ def test_a_clone_s_values_are_handed_to_the_script_in_their_types(scripts: Scrip
     assert json.loads(run_clone(scripts, text, task)) == found
 
 
+@pytest.mark.parametrize(
+    "line", [(), ("--tag", "t", "--n", "7", "--const", "--more", "m")], ids=["none", "all"]
+)
+def test_arguments_that_gather_are_given_lists(scripts: Scripts, line: tuple[str, ...]) -> None:
+    text = """
+import argparse, json
+from eventlog import Task
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--tag", action="append", type=str)
+parser.add_argument("--n", action="append", type=int)
+parser.add_argument("--plain", action="append")
+parser.add_argument("--const", action="append_const", const="c")
+parser.add_argument("--more", action="extend", nargs="+")
+Task.init(project_name="tests/auto", task_name="arguments")
+print(json.dumps(vars(parser.parse_args())))
+"""
+    gathered = {"tag": ["a", "b"], "n": [0, 1], "plain": ["s"], "const": ["x"], "more": ["one", "two"]}
+    recorded(scripts, text, *line)
+    assert json.loads(run_clone(scripts, text, clone(gathered), *line)) == gathered
+    texts = {name: json.dumps(value) for name, value in gathered.items()}
+    assert json.loads(run_clone(scripts, text, clone(texts), *line)) == gathered
+
+
 def test_a_stored_value_that_an_argument_refuses_leaves_the_script_its_own(scripts: Scripts) -> None:
     text = PARSER.replace(
         "parser.set_defaults",
