@@ -99,14 +99,21 @@ def _load_array_csv(path: Path, about: str) -> Any:
     return array.astype(kind).reshape(-1) if dimensions == "1" else array.astype(kind)
 
 
-def _load_csv(path: Path, index_columns: str) -> Any:
+def _load_csv(path: Path, about: str) -> Any:
     import gzip
 
     import pandas
 
-    index = list(range(int(index_columns))) if index_columns else None
+    index, _, levels = about.partition(",")
     with gzip.open(path) as file:
-        return pandas.read_csv(io.BufferedReader(_Bounded(file)), index_col=index)
+        try:
+            return pandas.read_csv(
+                io.BufferedReader(_Bounded(file)),
+                index_col=list(range(int(index))) if index else None,
+                header=list(range(int(levels))) if levels else 0,
+            )
+        except pandas.errors.EmptyDataError:
+            return pandas.DataFrame()
 
 
 def _load_parquet(path: Path, _: str) -> Any:

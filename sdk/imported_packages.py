@@ -168,7 +168,7 @@ def _file_of(module: Any) -> str | None:
 
 
 def _is_known_to_python(name: str) -> bool:
-    # What setuptools has each interpreter import, to find projects that are installed to be edited, and distutils.
+    # What setuptools has each interpreter import, to find distutils, and what is installed to be edited.
     is_helper = name.startswith("__editable__") or name == "_distutils_hack"
     return is_helper or name in sys.stdlib_module_names or name in {"__main__", "__mp_main__"}
 

@@ -124,9 +124,16 @@ def store_frame(
 ) -> StoredObject:
     """Keep a pandas DataFrame as compressed CSV, Parquet, Feather or a pickle; its index is kept too.
 
+    Columns in several levels are kept as Parquet if nothing else is asked for, since CSV makes text of their
+    names; or as a pickle, where Parquet does too.
+
     Raises:
         InputInvalid: it cannot be written.
     """
+    levels = value.columns.nlevels
+    if extension is None and levels > 1:
+        is_mixed = any("mixed" in level.inferred_type for level in value.columns.levels)
+        extension = ".pickle" if is_mixed else ".parquet"
     ending = _known("a pandas frame", extension, ".csv.gz", ".parquet", ".feather", ".pickle")
     preview = text_of(value, str)
     if ending in {".parquet", ".feather"}:
@@ -136,13 +143,15 @@ def store_frame(
             save(buffer)
             return _of_data(blobs, "pandas", buffer.getvalue(), stem(ending), ending[1:], preview)
         except (ValueError, TypeError, ImportError, OSError) as error:
+            instead = ".csv.gz" if levels == 1 else ".pickle"
             log.warning(
-                "eventlog: the frame '%s' cannot be kept as '%s' (%s): '.csv.gz' is taken instead",
+                "eventlog: the frame '%s' cannot be kept as '%s' (%s): '%s' is taken instead",
                 stem(""),
                 ending,
                 _reason(error),
+                instead,
             )
-            ending = ".csv.gz"
+            ending = instead
     if ending == ".pickle":
         return _written(blobs, "pandas", _pickling(value), stem(ending), "pickle", preview)
     # A plain 0, 1, 2 … index comes back by itself.
@@ -150,7 +159,8 @@ def store_frame(
     is_plain_index = (
         type(index).__name__ == "RangeIndex" and index.name is None and index.start == 0 and index.step == 1
     )
-    stored_format = "csv.gz" if is_plain_index else f"csv.gz+{index.nlevels}"
+    about = f"{'' if is_plain_index else index.nlevels}{f',{levels}' if levels > 1 else ''}"
+    stored_format = f"csv.gz+{about}" if about else "csv.gz"
 
     def write(file: BinaryIO) -> None:
         with _gzipped(file) as packed:

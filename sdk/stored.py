@@ -34,7 +34,8 @@ class StoredObject:
         file_name: what to call a copy.
         format: how to read it back: "json", "yaml", "text", "npz", "csv.gz", "parquet", "feather", "image",
             "zip", "pkl", "pickle" (a pickled frame), "" for a plain file. Of a CSV with an index, "csv.gz+2"
-            says how many columns are the index; "array-csv.gz+2,<f8" is an array's dimensions and type.
+            says how many columns are the index, and "csv.gz+2,3" how many levels the columns have too;
+            "array-csv.gz+2,<f8" is an array's dimensions and type.
         preview: a few lines for a person.
         url: where it is, if not in the store.
         content_type: its media type, or "".

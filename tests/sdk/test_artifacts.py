@@ -327,6 +327,40 @@ def test_frames_come_back(task: Task, frame: pd.DataFrame, extension: str | None
     assert name == "frame." + (extension or ".csv.gz").lstrip(".")
 
 
+@pytest.mark.parametrize("index", [["i", "j"], [0, 1], pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])])
+@pytest.mark.parametrize("extension", [None, ".csv.gz", ".parquet", ".pickle"])
+def test_columns_in_several_levels_come_back(task: Task, extension: str | None, index: object) -> None:
+    """As those of what was grouped, or turned."""
+    columns = pd.MultiIndex.from_tuples(
+        [("loss", "mean"), ("loss", "std"), ("n", "sum")], names=["what", "how"]
+    )
+    frame = pd.DataFrame([[0.1, 0.2, 3], [0.4, 0.5, 6]], columns=columns, index=index)
+    artifact = put(task, "frame", frame, extension_name=extension)
+    pd.testing.assert_frame_equal(artifact.get(), frame, check_index_type=False)
+    turned = frame.rename(columns={"mean": 2020, "std": 2021})
+    if extension != ".csv.gz":
+        pd.testing.assert_frame_equal(put(task, "turned", turned).get(), turned, check_index_type=False)
+
+
+def test_columns_in_several_levels_that_parquet_cannot_hold_are_pickled(
+    task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = pd.DataFrame([[{"a": 1}], [5]], columns=pd.MultiIndex.from_tuples([("x", "y")]))
+    artifact = put(task, "frame", frame)
+    pd.testing.assert_frame_equal(artifact.get(), frame)
+    assert "'.pickle' is taken instead" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame(), pd.DataFrame(columns=["a", "b"]), pd.DataFrame(index=["i"])]
+)
+@pytest.mark.parametrize("extension", [None, ".parquet", ".pickle"])
+def test_frames_of_nothing_come_back(task: Task, frame: pd.DataFrame, extension: str | None) -> None:
+    back = put(task, "frame", frame, extension_name=extension).get()
+    assert back.shape == frame.shape
+    assert list(back.columns) == list(frame.columns)
+
+
 def test_a_frame_comes_back_from_feather_or_from_csv_where_that_cannot_hold_it(
     task: Task, caplog: pytest.LogCaptureFixture
 ) -> None:
