@@ -10,6 +10,7 @@ import glob
 import os
 import stat
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -203,7 +204,10 @@ def _store_path(blobs: Blobs, path: Path) -> StoredObject:
 
 
 def _matches(pattern: str) -> list[tuple[Path, str]]:
-    """What matches wildcards: files, and folders with what is in them, named below the folder without any."""
+    """What matches wildcards: files, and folders with what is in them, named below the folder without any.
+
+    Where only the last name has wildcards, behind that of a folder, files of all folders below it match.
+    """
     if not _WILDCARDS.intersection(pattern) or len(pattern) > _LONGEST_PATH or "\0" in pattern:
         return []
     root = _fixed_part(pattern)
@@ -215,9 +219,16 @@ def _matches(pattern: str) -> list[tuple[Path, str]]:
                 members.update((f"{name}/{below}", inner) for inner, below in folder_members(path))
             elif path.is_file():
                 members[name] = path
+        parent, last = Path(pattern).parent, Path(pattern).name
+        if root == parent != Path():
+            members |= {
+                name: path
+                for path, name in folder_members(root)
+                if fnmatchcase(path.name, last) and not name.endswith("/")
+            }
     except (OSError, ValueError):
         return []
-    return [(path, name) for name, path in members.items()]
+    return [(path, name) for name, path in sorted(members.items())]
 
 
 def _fixed_part(pattern: str) -> Path:

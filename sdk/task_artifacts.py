@@ -48,10 +48,10 @@ class TaskArtifacts(TaskBase):
 
         Args:
             name: its name; what had that name before is no longer shown.
-            artifact_object: the path of a file, of a folder or with wildcards, or a list of Paths (kept as
-                one zip archive); a URL, which is noted and not fetched; other text; a dictionary (JSON); a
-                NumPy array (npz); a pandas DataFrame (compressed CSV); an image of Pillow's (PNG); any other
-                object, which is pickled.
+            artifact_object: the path of a file, of a folder or with wildcards (``"models/*.pt"`` are those of
+                folders below, too), or a list of Paths (kept as one zip archive); a URL, which is noted and
+                not fetched; other text; a dictionary (JSON); a NumPy array (npz); a pandas DataFrame
+                (compressed CSV); an image of Pillow's (PNG); any other object, which is pickled.
             metadata: more to be said of it, kept as text.
             delete_after_upload: delete the file or the folder afterwards.
             auto_pickle: pickle an object of any other type; False refuses it.

@@ -119,6 +119,10 @@ def test_wildcards_keep_what_they_match(task: Task, tmp_path: Path) -> None:
     copy = put(task, "tables", str(folder / "**" / "a.csv")).get()
     found = {str(path.relative_to(copy)): path.read_text() for path in copy.rglob("*.csv")}
     assert found == {"a.csv": "a.csv", "one/a.csv": "another", "one/two/a.csv": "a third"}
+    # As with ClearML, where only the name has wildcards.
+    copy = put(task, "below", str(folder / "[a-b]*.csv")).get()
+    names = {"a.csv", "b.csv", "one/a.csv", "one/two/a.csv"}
+    assert {str(path.relative_to(copy)) for path in copy.rglob("*.csv")} == names
     copy = put(task, "folders", str(folder / "o*")).get()
     assert sorted(path.name for path in (copy / "one").iterdir()) == ["a.csv", "two"]
 
