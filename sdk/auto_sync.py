@@ -21,6 +21,7 @@ import msgspec
 import eventlog
 from eventlog.errors import EventlogError
 from eventlog.hosts import shared_remote
+from eventlog.sdk.telling import tell
 from eventlog.sdk.watcher_folder import WatcherFolder
 from eventlog.store import Store, at_last
 
@@ -220,22 +221,16 @@ def _await_push(noted: _Noted, target: Target, folder: WatcherFolder, head: int,
         if last.pushed >= head:
             return
         if last.problem and last.began >= asked:
-            _say(f"not all that was recorded is on {last.remote} yet: {last.problem}; see {folder.log}")
+            tell(f"not all that was recorded is on {last.remote} yet: {last.problem}; see {folder.log}")
             return
         if now >= deadline:
             if deadline > began:
-                _say(f"the push to {last.remote or 'the remote'} goes on by itself; see {folder.log}")
+                tell(f"the push to {last.remote or 'the remote'} goes on by itself; see {folder.log}")
             return
         if now - began >= _TELL_SECONDS and not told:
             told = True
-            _say("waiting for the last push; Ctrl-C stops waiting, and it goes on by itself")
+            tell("waiting for the last push; Ctrl-C stops waiting, and it goes on by itself")
         time.sleep(_POLL_SECONDS)
-
-
-def _say(what: str) -> None:
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"eventlog: {what}\n")
 
 
 def _warn_once(what: str) -> None:

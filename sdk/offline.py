@@ -11,7 +11,6 @@ import fcntl
 import logging
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from importlib import import_module
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from eventlog.configuration import home_folder
 from eventlog.errors import EventlogError, InputInvalid, NotFound
+from eventlog.sdk.telling import tell
 from eventlog.store import Store
 
 __all__ = [
@@ -160,10 +160,8 @@ def end_session(store: Store) -> None:
     except EventlogError as error:
         log.warning("eventlog: the offline session at %s has no zip file: %s", store.home, error)
         return
-    if path is not None and sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            stored = f"offline session stored in {path}; bring it home with `eventlog import {path}`"
-            sys.stderr.write(f"eventlog: {stored}\n")
+    if path is not None:
+        tell(f"offline session stored in {path}; bring it home with `eventlog import {path}`")
 
 
 class _Session:

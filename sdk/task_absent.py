@@ -1,12 +1,14 @@
 """What ClearML's Task can do and this one cannot: each call says so, why, and what to do instead."""
 
+import logging
 from typing import Any, NoReturn
 
 from eventlog.errors import NotAvailable
-from eventlog.sdk.overrides import overridden
 from eventlog.sdk.task_base import TaskBase
 
 __all__ = ["TaskAbsent"]
+
+log = logging.getLogger("eventlog")
 
 _QUEUES = "eventlog has no queues"
 _RUN = "run the draft with `eventlog run --task ID`, on any machine that has it"
@@ -33,13 +35,6 @@ class TaskAbsent(TaskBase):
         """Not available: there are no queues."""
         _refuse("get_num_enqueued_tasks", _QUEUES, "count drafts with Task.query_tasks")
 
-    def execute_remotely(
-        self, queue_name: str | None = None, clone: bool = False, exit_process: bool = True
-    ) -> None:
-        """Not available: there are no queues. In a process that was told to run the task, it goes on."""
-        if not overridden():
-            _refuse("execute_remotely", _QUEUES, f"make a draft with Task.clone, and {_RUN}")
-
     def launch_multi_node(self, *_: Any, **__: Any) -> NoReturn:
         """Not available: there are no queues."""
         _refuse(
@@ -65,9 +60,9 @@ class TaskAbsent(TaskBase):
         _refuse("list_external_endpoints", _ROUTER, "there are none to list")
 
     @classmethod
-    def set_credentials(cls, *_: Any, **__: Any) -> NoReturn:
-        """Not available: there is no server to be known to."""
-        _refuse("set_credentials", _SERVER, "leave the call out; `eventlog sync URL` shares the log")
+    def set_credentials(cls, *_: Any, **__: Any) -> None:
+        """Do nothing: there is no server to be known to. A script that says who it is goes on."""
+        log.info("eventlog: Task.set_credentials does nothing: %s; `eventlog sync` shares the log", _SERVER)
 
     def send(self, *_: Any, **__: Any) -> NoReturn:
         """Not available: there is no server to send requests to."""

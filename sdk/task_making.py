@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from eventlog.errors import InputInvalid
+from eventlog.errors import InputInvalid, NotAvailable
 from eventlog.events import TaskTypeSet
 from eventlog.sdk import names, task_types
 from eventlog.sdk.plain_text import check_text
@@ -199,6 +199,60 @@ class TaskMaking(TaskBase):
         made = function_tasks.make_function_task(self._store, self._state(), function, task_name, kwargs)
         self._store.flush()
         return self._of_row(self._store, read_state(self._store, made))
+
+    def execute_remotely(
+        self, queue_name: str | None = None, clone: bool = False, exit_process: bool = True
+    ) -> Self | None:
+        """Leave the run to another process: what was recorded so far is a draft, and this process ends.
+
+        There are no queues: `eventlog run --task ID` runs the draft, on any machine that has it; there this
+        call does nothing.
+
+        Args:
+            queue_name: taken, and not used.
+            clone: make a copy the draft; this task is completed.
+            exit_process: end this process, with the exit code 0; else return the draft.
+
+        Returns:
+            The draft; None in a process that runs one.
+
+        Raises:
+            InputInvalid: this is not the task of `Task.init`, or the process is to go on and to be the draft.
+            NotAvailable: in offline mode a session ends with its task.
+        """
+        from eventlog.sdk.auto_sync import ask
+        from eventlog.sdk.offline import is_offline
+        from eventlog.sdk.overrides import overridden
+        from eventlog.sdk.telling import tell
+
+        if overridden():
+            return None
+        if self._run is None or not self._run.is_ours:
+            raise InputInvalid("execute_remotely needs the task of Task.init, while it is open")
+        if not clone and not exit_process:
+            raise InputInvalid(
+                "a script that goes on cannot leave its own task: leave out exit_process=False, or make"
+                " a copy with clone=True"
+            )
+        if is_offline():
+            raise NotAvailable(
+                "execute_remotely is not available in offline mode: run the script where it is to run"
+            )
+        if self._run.execution is not None:
+            self._run.execution.wait(_SECONDS)
+        task: Any = self
+        draft = type(self).clone(self) if clone else self
+        if exit_process or not clone:
+            task.close()
+        if not clone:
+            task.reset()
+            # The script, started once more, leaves another draft.
+            self._keep()
+            ask(self._store)
+        tell(f"task {draft.id} is a draft: `eventlog run --task {draft.id}` runs it, wherever it is")
+        if exit_process:
+            raise SystemExit(0)
+        return draft
 
     def export_task(self) -> dict[str, Any]:
         """What it was given, as a dictionary of plain values in ClearML's shape; for `import_task`."""

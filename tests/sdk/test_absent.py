@@ -13,13 +13,11 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "enqueue": ("task", "queue"),
     "dequeue": ("task",),
     "get_num_enqueued_tasks": ("queue",),
-    "execute_remotely": ("queue",),
     "launch_multi_node": (4,),
     "get_http_router": (),
     "request_external_endpoint": (80,),
     "wait_for_external_endpoint": (),
     "list_external_endpoints": (),
-    "set_credentials": ("http://localhost",),
     "send": ("request",),
     "get_dataviews": (),
     "set_dataview": ("view",),
@@ -44,7 +42,11 @@ def test_a_call_that_is_not_available_says_so_and_what_to_do_instead(name: str, 
 
 def test_nothing_that_is_not_available_is_left_untested() -> None:
     public = {name for name in vars(TaskAbsent) if not name.startswith("_")}
-    assert public == {*CALLS, *PROPERTIES, "report_subprocess_enabled"}
+    assert public == {*CALLS, *PROPERTIES, "report_subprocess_enabled", "set_credentials"}
+
+
+def test_a_script_that_says_who_it_is_goes_on(task: Task) -> None:
+    assert Task.set_credentials("http://localhost", key="k", secret="s") is None
 
 
 def test_no_process_is_started_to_report(task: Task) -> None:

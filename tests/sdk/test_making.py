@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventlog import Task
-from eventlog.errors import InputInvalid, NotFound
+from eventlog.errors import InputInvalid, NotAvailable, NotFound
+from tests.sdk.scripts import Scripts
 
 
 def repository(folder: Path) -> str:
@@ -358,3 +359,60 @@ def test_ids_are_what_they_seem(task: Task) -> None:
     assert Task.resolve_id(None) is None
     assert Task.normalize_id(f" {task.id} ") == task.id
     assert Task.clone(f" {task.id}\n").parent == task.id
+
+
+REMOTELY = """
+import sys
+from eventlog import Task
+
+task = Task.init(project_name="tests/making", task_name="left")
+found = task.connect({"rate": 0.1})
+draft = task.execute_remotely("a queue", **eval(sys.argv[1]))
+print("goes on", found["rate"], draft and draft.status)
+"""
+
+
+def test_a_script_leaves_its_run_to_another_process(scripts: Scripts) -> None:
+    first = scripts.run(REMOTELY, "{}")
+    assert first.out == ""
+    (left,) = scripts.states()
+    assert first.err.startswith(
+        f"eventlog: task {left.id} is a draft: `eventlog run --task {left.id}` runs it"
+    )
+    assert (left.status, left.parameters["General/rate"].value) == ("created", "0.1")
+    assert left.execution is not None
+    assert "execute_remotely" in left.execution.script
+    # Started again, it leaves another.
+    scripts.run(REMOTELY, "{}")
+    assert [state.status for state in scripts.states()] == ["created"] * 2
+    Task.get_task(left.id).set_parameter("General/rate", 0.7)
+    script = scripts.start(REMOTELY, "{}", environment={"EVENTLOG_TASK_ID": left.id})
+    assert (script.wait(), script.out) == (0, "goes on 0.7 None\n")
+    assert [state.status for state in scripts.states()] == ["created", "completed"]
+
+
+def test_a_script_leaves_a_copy_and_goes_on(scripts: Scripts) -> None:
+    script = scripts.run(REMOTELY, "dict(clone=True, exit_process=False)")
+    assert script.out == "goes on 0.1 created\n"
+    assert [(state.name, state.status) for state in scripts.states()] == [
+        ("Clone Of left", "created"),
+        ("left", "completed"),
+    ]
+    script = scripts.run(REMOTELY, "dict(clone=True)")
+    assert script.out == ""
+    # The script has run its own task again, as scripts do.
+    assert sorted(state.status for state in scripts.states()) == ["completed", "created", "created"]
+
+
+def test_what_cannot_be_left_to_another_process_is_told(task: Task, offline_mode: None) -> None:
+    with pytest.raises(InputInvalid, match="clone=True"):
+        task.execute_remotely(exit_process=False)
+    draft = Task.create("tests/making", "a draft")
+    with pytest.raises(InputInvalid, match="needs the task of Task"):
+        draft.execute_remotely()
+    task.close()
+    Task.set_offline(True)
+    session = Task.init("tests/making", "offline")
+    with pytest.raises(NotAvailable, match="offline mode"):
+        session.execute_remotely()
+    session.close()
