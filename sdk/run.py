@@ -37,6 +37,7 @@ class Run:
         start: how it began.
         task_id: the task.
         is_open: it has not ended; in a forked child, it was not closed there.
+        is_current: the script has not closed the task, however it has ended.
         execution: what gathers where the code came from; None where it runs elsewhere and is only added to.
         watch: what notices that the task was asked to stop; None likewise.
         publishes: it is published once it has completed.
@@ -63,6 +64,7 @@ class Run:
         self.start = start_task(store, project, name, task_type, tags, reuse, last, joins=joins)
         self.task_id = self.start.task_id
         self.is_open = True
+        self.is_current = True
         self.publishes = False
         self.at_end: list[Callable[[bool], None]] = []
         self.execution: ExecutionRecorder | None = None
@@ -123,11 +125,11 @@ class Run:
         """End the run: the task is completed, unless another process runs it, such as this one's parent."""
         if self.is_ours:
             self.end(COMPLETED)
-        self.is_open = False
+        self.is_open = self.is_current = False
         forget_main_task(self.task_id)
 
     def end(self, outcome: Outcome) -> None:
-        """End the run as the script says; `is_ours` must hold."""
+        """End the run as the script says; `is_ours` must hold. The task is the current one until `close`."""
         self._end(outcome, False)
         self._lifecycle.release()
 
@@ -135,6 +137,7 @@ class Run:
         """End the run because the task was asked to stop, or has been ended by another process."""
         if not self.is_ours:
             return
+        self.is_current = False
         if is_ended:
             self.is_open = False
             self._commit()

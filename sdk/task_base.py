@@ -41,8 +41,8 @@ class TaskBase:
         A forked child shares that of its parent. A process that was started by one with an open task adds
         to that one from here on.
         """
-        task = cls._open_task()
-        return cls._join() if task is None else task
+        is_current = _current is not None and _current._run is not None and _current._run.is_current
+        return _current if is_current else cls._join()
 
     @classmethod
     def _open_task(cls) -> Self | None:

@@ -59,9 +59,35 @@ def test_the_process_that_runs_a_task_may_say_how_it_ended(
 ) -> None:
     end(task)
     assert task.get_status_message() == (status, message)
-    assert Task.current_task() is None
     task.close()
     assert task.status == status
+    assert Task.current_task() is None
+
+
+def test_what_has_ended_is_the_current_task_until_it_is_closed(scripts: Scripts) -> None:
+    """As with ClearML: a script that goes on reporting has somebody to report to."""
+    scripts.run(
+        """
+        from eventlog import Logger, Task
+        task = Task.init("tests/status", "a task")
+        task.mark_completed()
+        Logger.current_logger().report_scalar("a", "b", value=1, iteration=1)
+        assert Task.current_task() is task
+        again = Task.init("tests/status", "another")
+        assert Task.current_task() is again
+        again.mark_failed()
+        again.close()
+        assert Task.current_task() is None
+        """
+    )
+    first, second = scripts.states()
+    assert (first.name, first.status, second.name, second.status) == (
+        "a task",
+        "completed",
+        "another",
+        "failed",
+    )
+    assert Task.get_task(first.id).get_reported_scalars() == {"a": {"b": {"x": [1], "y": [1.0]}}}
 
 
 def test_what_has_ended_changes_only_by_force() -> None:
