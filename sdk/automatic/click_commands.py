@@ -1,8 +1,8 @@
 """click: the options and arguments of the commands that a script runs, recorded before the command runs.
 
-The parameters of a single command are named as they are; those of the commands and groups of a group after
-the command, ``train/rate``, and each command says whether it is the one that runs, as with ClearML. typer has
-a copy of click of its own, which is hooked in the same way.
+The parameters of a single command, be it in a group, are named as they are; those of the commands and groups
+of a group after the command, ``train/rate``, and each command says whether it is the one that runs, as with
+ClearML. typer has a copy of click of its own, which is hooked in the same way.
 """
 
 from contextvars import ContextVar
@@ -112,7 +112,7 @@ def _counts(command: Any) -> bool:
 def _note(command: Any, context: Any) -> None:
     values, prefix = Values(), _prefix(context)
     parent = context.parent
-    if parent is not None and not _is_group(command):
+    if parent is not None and not _is_group(command) and not _is_alone(context):
         for name, other in getattr(parent.command, "commands", {}).items():
             if not _is_group(other):
                 values.parameters[f"{ARGUMENTS}/{name}"] = to_parameter(other is command)
@@ -131,9 +131,19 @@ def _parameter(value: Any, option: Any) -> "Parameter":
 
 
 def _prefix(context: Any) -> str:
-    if context.parent is None and not _is_group(context.command):
+    if _is_alone(context):
         return ""
     return f"{context.command.name or context.info_name}/"
+
+
+def _is_alone(context: Any) -> bool:
+    """Whether the script has but this command, be it in a group that has no options of its own."""
+    if _is_group(context.command):
+        return False
+    group = None if context.parent is None else context.parent.command
+    return group is None or (
+        context.parent.parent is None and not group.params and len(getattr(group, "commands", ())) == 1
+    )
 
 
 def _is_group(command: Any) -> bool:

@@ -144,6 +144,26 @@ def test_commands_of_groups_are_recorded_under_their_names(scripts: Scripts) -> 
     }
 
 
+def test_the_only_command_of_a_group_is_recorded_as_if_there_were_no_group(scripts: Scripts) -> None:
+    text = """
+import click
+from eventlog import Task
+
+@click.group()
+def top():
+    Task.init("tests/auto", "arguments")
+
+@top.command()
+@click.option("--rate", default=0.1)
+def train(rate):
+    print(rate)
+
+top()
+"""
+    assert recorded(scripts, text, "train", "--rate", "0.5") == {"Args/rate": 0.5}
+    assert run_clone(scripts, text, clone({"rate": "0.7"}), "train") == "0.7\n"
+
+
 def test_a_clone_runs_the_command_that_is_stored(scripts: Scripts) -> None:
     line = ("train", "there", "--epochs", "4")
     recorded(scripts, GROUP, *line)
