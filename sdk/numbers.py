@@ -1,5 +1,6 @@
 """What counts as a number, as a whole one, and as an iteration."""
 
+import math
 import operator
 from typing import Any
 
@@ -11,15 +12,13 @@ _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 
 def as_float(what: str, value: Any) -> float:
-    """The number that a value is: a Python or NumPy number, or an array or a tensor without dimensions.
+    """The number that a value is: a Python or NumPy number, an array or a tensor without dimensions, or text.
 
-    NaN and infinity are numbers. Text is none, even where it spells one.
+    NaN and infinity are numbers.
 
     Raises:
         InputInvalid: it is no number.
     """
-    if isinstance(value, (str, bytes, bytearray)):
-        raise InputInvalid(f"{what} must be a number, not the text {value[:50]!r}")
     if getattr(value, "ndim", 0):
         raise InputInvalid(
             f"{what} must be a number, not an array of shape {tuple(value.shape)}: give one of its elements"
@@ -29,7 +28,8 @@ def as_float(what: str, value: Any) -> float:
     except OverflowError:
         raise InputInvalid(f"{what} is too large for a 64-bit floating-point number") from None
     except Exception:
-        raise InputInvalid(f"{what} must be a number, not {type(value).__name__}") from None
+        shown = f"the text {value[:50]!r}" if isinstance(value, (str, bytes)) else type(value).__name__
+        raise InputInvalid(f"{what} must be a number, not {shown}") from None
 
 
 def as_percent(what: str, value: Any) -> int:
@@ -38,9 +38,9 @@ def as_percent(what: str, value: Any) -> int:
     Raises:
         InputInvalid: it is no number, or not from 0 to 100.
     """
-    percent = as_float(what, value)
+    percent = math.nan if isinstance(value, str) else as_float(what, value)
     if not 0 <= percent <= 100:
-        raise InputInvalid(f"{what} must be from 0 to 100, not {percent:g}")
+        raise InputInvalid(f"{what} must be a number from 0 to 100, not {_shown(value)}")
     return int(percent)
 
 
