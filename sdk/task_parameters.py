@@ -56,7 +56,10 @@ class TaskParameters(TaskBase):
         Raises:
             InputInvalid: a name is empty, or a value longer than 64 KiB.
         """
-        self._record(parameters.to_parameters(args, kwargs), replace=True)
+        given = parameters.to_parameters(args, kwargs)
+        # Else what has changed by now would be noticed afterwards.
+        self._settle_parameters()
+        self._record(given, replace=True)
 
     def update_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Set these parameters and keep the others; the arguments are those of `set_parameters`.

@@ -526,3 +526,13 @@ def test_subclasses_of_dictionaries_are_connected(task: Task) -> None:
     given: Any = collections.OrderedDict(b=1, a=collections.OrderedDict(c=2))
     assert task.connect(given) == given
     assert list(task.get_parameters()) == ["General/b", "General/a/c"]
+
+
+def test_what_changed_before_all_is_replaced_is_replaced_too(task: Task) -> None:
+    connected = {"rate": 0.1, "n": 3}
+    task.connect(connected)
+    connected["rate"] = 0.5
+    task.set_parameters({"Args/a": 1})
+    assert task.get_parameters() == {"Args/a": "1"}
+    connected["n"] = 4
+    assert task.get_parameters() == {"Args/a": "1", "General/n": "4"}
