@@ -80,7 +80,8 @@ def command(
     if as_json:
         document({**artifact_document(artifact), "path": str(path)})
     else:
-        line(f"wrote {path} ({size(artifact.size)})")
+        kind = ", a zip archive" if artifact.format == "zip" else ""
+        line(f"wrote {path} ({size(artifact.size)}{kind})")
 
 
 def _list(artifacts: Sequence[ArtifactUploaded], *, as_json: bool) -> None:

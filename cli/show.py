@@ -1,6 +1,7 @@
 """`eventlog show`: a task, or a model, on one page."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +11,11 @@ from eventlog.cli.model_page import print_model
 from eventlog.cli.naming import resolve_any
 from eventlog.cli.opening import as_json, at_option, examples, opened_views, task_argument
 from eventlog.cli.past import model_of, state_of
-from eventlog.cli.printing import document
+from eventlog.cli.printing import counted, document
 from eventlog.cli.task_page import print_task
+
+if TYPE_CHECKING:
+    from eventlog.projections import Views
 
 __all__ = ["command"]
 
@@ -53,7 +57,22 @@ def command(home: Path | None, task: str, at: int | None, as_json: bool) -> None
             return
         state = state_of(views, found, at)
         series = series_of(views, found, at)
-    if as_json:
-        document(task_document(state, series))
-    else:
-        print_task(state, series, at)
+        if as_json:
+            document(task_document(state, series))
+            return
+        models = {link.model: _name_of(views, link.model) for link in state.models}
+        pictures = _pictures(views, found) if at is None else ""
+    print_task(state, series, at, pictures=pictures, models=models)
+
+
+def _name_of(views: "Views", model: str) -> str:
+    """The name of a model, or "" where the log has the link to it alone."""
+    found = model_of(views, model, None)
+    return "" if found is None else found.name
+
+
+def _pictures(views: "Views", task: str) -> str:
+    plots, media = views.count_plots_and_media(task)
+    words = [counted(plots, "plot")] if plots else []
+    words += [f"{media:,} {'medium' if media == 1 else 'media'}"] if media else []
+    return f"{' and '.join(words)}: `eventlog plots {task[:8]}` lists them" if words else ""

@@ -32,8 +32,20 @@ BAR_LENGTH = 20
 BEGINNING = 60
 
 
-def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | None = None) -> None:
-    """Print everything that a task is, or was at the moment `at`."""
+def print_task(
+    state: "TaskState",
+    series: Sequence["SeriesSummary"],
+    at: int | None = None,
+    *,
+    pictures: str = "",
+    models: Mapping[str, str] | None = None,
+) -> None:
+    """Print everything that a task is, or was at the moment `at`.
+
+    Args:
+        pictures: how many plots and media it has, in words.
+        models: names of models by id, as far as they are known.
+    """
     _print_top(state, at)
     print_parameters("Properties", state.properties)
     print_parameters("Parameters", state.parameters)
@@ -51,8 +63,11 @@ def print_task(state: "TaskState", series: Sequence["SeriesSummary"], at: int | 
     if state.single_values:
         heading("Single values")
         fields([(name, number(value)) for name, value in sorted(state.single_values.items())], INDENT)
+    if pictures:
+        heading("Plots and media")
+        line(" " * INDENT, pictures)
     _print_artifacts(state)
-    _print_models(state)
+    _print_models(state, models or {})
     _print_deliveries(state)
     if state.execution is not None:
         heading("Execution")
@@ -202,12 +217,15 @@ def _beginning(words: str) -> str:
     return words if len(words) <= BEGINNING else f"{words[:BEGINNING]} …"
 
 
-def _print_models(state: "TaskState") -> None:
+def _print_models(state: "TaskState", names: Mapping[str, str]) -> None:
     if not state.models:
         return
     heading("Models")
-    rows: list[list[Cell | str]] = [[one.direction, one.name, one.model] for one in state.models]
-    table([Column(""), Column("", cut=1, style="bold"), Column("", style="yellow")], rows, INDENT)
+    rows: list[list[Cell | str]] = [
+        [one.direction, one.name, one.model, names.get(one.model, "")] for one in state.models
+    ]
+    columns = [Column(""), Column("", cut=1, style="bold"), Column("", style="yellow"), Column("", cut=1)]
+    table(columns, rows, INDENT)
 
 
 def _print_deliveries(state: "TaskState") -> None:

@@ -16,7 +16,7 @@ from eventlog.events import MediaReported, PlotReported
 from eventlog.projections.environment import ViewsEnvironment
 from eventlog.projections.keys import MAX_TIME, TASK_SIZE, task_key, time_key
 
-__all__ = ["Media", "Plot", "fold_media", "fold_plots", "read_media", "read_plots"]
+__all__ = ["Media", "Plot", "count_reported", "fold_media", "fold_plots", "read_media", "read_plots"]
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _MAX_PLAIN = 512
@@ -132,7 +132,18 @@ def read_plots(
         reset_time: in ms, or None.
     """
     values = _last_values(transaction, environment["plots"], key, title, series, reset_time)
-    return sorted(map(_decode_plot, values), key=_place)
+    return sorted(map(_decode_plot, map(_plain, values)), key=_place)
+
+
+def count_reported(
+    transaction: Any, environment: ViewsEnvironment, key: bytes, reset_time: int | None
+) -> tuple[int, int]:
+    """How many plots and media `read_plots` and `read_media` give."""
+    plots, media = (
+        sum(1 for _ in _last_values(transaction, environment[name], key, None, None, reset_time))
+        for name in ("plots", "media")
+    )
+    return plots, media
 
 
 def read_media(
@@ -145,7 +156,7 @@ def read_media(
 ) -> list[Media]:
     """The media of a task; the arguments are as for `read_plots`."""
     values = _last_values(transaction, environment["media"], key, title, series, reset_time)
-    return sorted(map(_decode_media, values), key=_place)
+    return sorted(map(_decode_media, map(_plain, values)), key=_place)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -173,10 +184,14 @@ def _put(
     transaction.put(key, data, db=database)
 
 
+def _plain(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data) if data[:4] == _ZSTD_MAGIC else data
+
+
 def _last_values(
     transaction: Any, database: Any, key: bytes, title: str | None, series: str | None, reset_time: int | None
 ) -> Iterator[bytes]:
-    """The last report of each title, series and iteration, decompressed."""
+    """The last report of each title, series and iteration, as it is kept."""
     prefix = key if title is None else key + _name_key(title)
     if title is not None and series is not None:
         prefix += _name_key(series)
@@ -192,10 +207,7 @@ def _last_values(
             (time,) = _time.unpack_from(at, _GROUP_SIZE)
             is_wanted = wanted is None or at[TASK_SIZE + _NAME_SIZE :].startswith(wanted)
             if is_wanted and (reset_time is None or time >= reset_time):
-                data = bytes(cursor.value())
-                if data[:4] == _ZSTD_MAGIC:
-                    data = zstandard.ZstdDecompressor().decompress(data)
-                yield data
+                yield bytes(cursor.value())
             found = cursor.next()
 
 

@@ -307,6 +307,12 @@ class Views:
             key = task_key(task_id)
             return plots.read_media(transaction, self._environment, key, title, series, reset_time)
 
+    def count_plots_and_media(self, task_id: str) -> tuple[int, int]:
+        """How many `plots` and `media` give, without reading them."""
+        with self._read(STATES, REPORTS) as transaction:
+            reset_time = self._reset_time(transaction, task_id)
+            return plots.count_reported(transaction, self._environment, task_key(task_id), reset_time)
+
     def events(
         self,
         task_id: str,

@@ -85,7 +85,8 @@ def test_everything_that_a_task_can_have_is_on_its_page(eventlog: Run, rich: Pat
         "Properties\n  owner  mara  str  who answers",
         "Configurations\n  net  yaml  2 lines  layers: 3 width: 64",
         "Labels\n  cat  1\n  dog  2",
-        f"Models\n  input   base   {BASE_MODEL}\n  output  model  {MODEL}",
+        f"Plots and media\n  3 plots and 2 media: `eventlog plots {RICH[:8]}` lists them",
+        f"Models\n  input   base   {BASE_MODEL}  base\n  output  model  {MODEL}  rich - 3",
         "Deliveries\n  completed  s3://bucket/rich/model.keras",
         "\n  failed     s3://bucket/rich/table.csv    no credentials",
     ):
