@@ -10,6 +10,7 @@ from eventlog.cli.choosing import Choice, Chosen
 from eventlog.cli.moments import size
 from eventlog.cli.printing import counted, document, first_problems, line
 from eventlog.cli.progress import progress_bar
+from eventlog.cli.sync import read_only_words
 from eventlog.errors import NotFound
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def tell_plan(
         RemoteUnreachable, RemoteInvalid: the sync would be refused.
         NotFound, InputInvalid: a task or a project that was named is not here, and would not come.
     """
-    from eventlog.sync import planned
+    from eventlog.sync import planned, unpushed
 
     with _looked_at(home, push=push and not pull) as store, progress_bar("looking") as advance:
 
@@ -54,14 +55,20 @@ def tell_plan(
         # Where more of the log would come, what was named may come with it.
         if choice and not (plans[0] and plans[0].total.batches):
             choice.check()
+        # Of a bundle, which is made once, nothing is said.
+        is_counted = push and plans[1] is None and "://" in url
+        stay = unpushed(store, url).batches if is_counted else None
     problems = [problem for plan in plans if plan for problem in plan.problems]
     if as_json:
         pulled, pushed = map(_document, plans)
-        document({"remote": url, "pull": pulled, "push": pushed, "problems": list(dict.fromkeys(problems))})
+        told = {"remote": url, "pull": pulled, "push": pushed, "problems": list(dict.fromkeys(problems))}
+        document(told if stay is None else {**told, "unpushed_batches": stay})
         return not problems
     for verb, plan in zip(("pull", "push"), plans, strict=True):
         if plan is not None:
             _print(verb, plan, at_most=verb == "pull" and chosen is not None)
+    if stay:
+        line(read_only_words(url, stay))
     return not problems
 
 

@@ -54,7 +54,8 @@ def command(
     to them by then. Exit code 1: something could not be resolved.
 
     Of both sides it says where they are, how much they recorded since they parted, when last, on which host
-    and of which task.
+    and of which task. With --dry-run it says what would be pulled, pushed and deleted, as far as that is
+    known before a side has its new id.
 
     With --json: forks (a list with store, common, here, there, parted; of a side where, batches, events,
     last, host, task, name, becomes), pulled and pushed (batches, blobs), deleted, problems.
@@ -87,7 +88,7 @@ def command(
             }
         )
     else:
-        _print(result, told, url)
+        _print(result, told, url, dry_run=dry_run)
     context.exit(1 if result.problems else 0)
 
 
@@ -149,7 +150,7 @@ def _names(store: "Store", sides: Iterable["Side"]) -> dict[str, str]:
     return names
 
 
-def _print(result: "ForkResult", told: Iterable[_Told], url: str) -> None:
+def _print(result: "ForkResult", told: Iterable[_Told], url: str, *, dry_run: bool) -> None:
     for fork, home, names in told:
         after = f"after batch {fork.common}" if fork.common >= 0 else "from its first batch on"
         line(f"store {fork.store.hex()} has two histories {after}")
@@ -158,11 +159,18 @@ def _print(result: "ForkResult", told: Iterable[_Told], url: str) -> None:
             line(f"  there, on {fork.remote}: {_words(fork.there, names)}")
         if fork.parted is not None:
             line(f"  what is here is store {fork.parted.store.hex()} now")
-    for verb, moved in (("pulled", result.pulled), ("pushed", result.pushed)):
+    # What a side that gets a new id adds to it is known afterwards.
+    least = "at least " if dry_run and result.forks else ""
+    for verb, moved in (("pull", result.pulled), ("push", result.pushed)):
         if any(moved):
-            line(f"{verb} {counted(moved.batches, 'batch')} and {counted(moved.blobs, 'blob')}")
+            done = f"would {verb} {least}" if dry_run else f"{verb}ed "
+            line(f"{done}{counted(moved.batches, 'batch')} and {counted(moved.blobs, 'blob')}")
     if result.deleted:
-        line(f"deleted {counted(result.deleted, 'segment')} on {url}, whose batches are there under a new id")
+        segments = counted(result.deleted, "segment")
+        if dry_run:
+            line(f"would delete {least}{segments} on {url}, of a side that is there under its old id")
+        else:
+            line(f"deleted {segments} on {url}, whose batches are there under a new id")
     if not result.forks and not result.deleted and not result.problems:
         line(f"no fork between this store and {url}")
     for problem in first_problems(result.problems):

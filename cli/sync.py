@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eventlog.sync import PullResult, PushResult
     from eventlog.sync.results import Progress
 
-__all__ = ["command"]
+__all__ = ["command", "read_only_words"]
 
 # Of blobs that stay behind.
 _NOT_HERE, _NOT_THERE = "not here", "not on it"
@@ -102,9 +102,9 @@ def command(
     nothing new asks nothing of the remote.
 
     With --json: remote, pulled and pushed (null, or batches, segments, blobs, bytes, absent: blobs that stay
-    behind), problems; delivered (files, bytes) where something waited. With --dry-run: remote, pull and push
-    (null, or batches, blobs, bytes, stores: a list with id, batches, blobs, bytes), problems. With --watch,
-    one document in a line for each round, with its time.
+    behind), problems; delivered (files, bytes) where something waited; unpushed_batches of a remote that can
+    only be read. With --dry-run: remote, pull and push (null, or batches, blobs, bytes, stores: a list with
+    id, batches, blobs, bytes), problems. With --watch, one document in a line for each round, with its time.
     """
     if only_push and only_pull:
         raise click.UsageError("--push and --pull are two halves: without either, both are done")
@@ -156,12 +156,14 @@ class _Met(NamedTuple):
     """What was done; None for what was not.
 
     Attributes:
+        unpushed: batches that a remote lacks which can only be read; not of a bundle, which is made once.
         not_found: what was chosen by, and is not here though all was pulled.
     """
 
     delivered: "Resumed | None" = None
     pulled: "PullResult | None" = None
     pushed: "PushResult | None" = None
+    unpushed: int | None = None
     not_found: EventlogError | None = None
 
 
@@ -208,15 +210,17 @@ def _meet(
             raise not_here
         # It may be on the remote: before that is known, nothing is delivered or pushed.
         try:
-            first, _ = _transfer(store, url, choice, jobs, pull=True, push=False, anew=anew, repair=repair)
+            first, _, _ = _transfer(store, url, choice, jobs, pull=True, push=False, anew=anew, repair=repair)
         except (RemoteInvalid, RemoteUnreachable) as error:
             raise type(not_here)(f"{not_here}; and nothing can be pulled, as {error}") from None
         not_there = _not_found(choice)
         if not_there or not push:
-            return _Met(None, first, None, not_there)
+            return _Met(None, first, not_found=not_there)
     delivered = _deliver(store) if push else None
-    pulled, pushed = _transfer(store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair)
-    return _Met(delivered, _both(first, pulled) if first and pulled else pulled, pushed)
+    pulled, pushed, unpushed = _transfer(
+        store, url, choice, jobs, pull=pull, push=push, anew=anew, repair=repair
+    )
+    return _Met(delivered, _both(first, pulled) if first and pulled else pulled, pushed, unpushed)
 
 
 def _both(first: "PullResult", then: "PullResult") -> "PullResult":
@@ -256,7 +260,7 @@ def _tell(
     Raises:
         NotFound, InputInvalid: what was chosen by is not here.
     """
-    delivered, pulled, pushed, not_found = met
+    delivered, pulled, pushed, unpushed, not_found = met
     told = _told(url, met)
     if as_json:
         document({**told.document, "problems": told.problems})
@@ -269,6 +273,8 @@ def _tell(
         for verb, result, where in (("pulled", pulled, not_here), ("pushed", pushed, _NOT_THERE)):
             if result is not None:
                 line(f"{verb} {_words(result, where)}")
+        if unpushed:
+            line(read_only_words(url, unpushed))
         for problem in first_problems(told.problems):
             if not_found is None or problem != str(not_found):
                 line((problem, "red"))
@@ -279,7 +285,7 @@ def _tell(
 
 
 def _told(url: str, met: _Met) -> Told:
-    delivered, pulled, pushed, not_found = met
+    delivered, pulled, pushed, unpushed, not_found = met
     results = (delivered, pulled, pushed)
     problems = list(dict.fromkeys(line for one in results if one for line in one.problems))
     if not_found is not None:
@@ -293,6 +299,10 @@ def _told(url: str, met: _Met) -> Told:
     for verb, result, where in (("pulled", pulled, _NOT_HERE), ("pushed", pushed, _NOT_THERE)):
         if result is not None and (result.batches or result.blobs):
             words.append(f"{verb} {_words(result, where)}")
+    if unpushed is not None:
+        told["unpushed_batches"] = unpushed
+    if unpushed and words:
+        words.append(read_only_words(url, unpushed))
     return Told("; ".join(words), told, problems)
 
 
@@ -332,7 +342,7 @@ def _transfer(
     push: bool,
     anew: bool,
     repair: bool,
-) -> tuple["PullResult | None", "PushResult | None"]:
+) -> tuple["PullResult | None", "PushResult | None", int | None]:
     from eventlog import sync
 
     with progress_bar("", sized=True) as advance:
@@ -343,10 +353,19 @@ def _transfer(
 
         if pull and push:
             both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair)
-            return both.pull, both.push
+            stay = both.unpushed.batches if both.push is None and "://" in url else None
+            return both.pull, both.push, stay
         if pull:
-            return sync.pull(store, url, tell, choose=choice, jobs=jobs, repair=repair), None
-        return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair)
+            return sync.pull(store, url, tell, choose=choice, jobs=jobs, repair=repair), None, None
+        return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair), None
+
+
+def read_only_words(url: str, unpushed: int) -> str:
+    """What is said of a remote that can only be read, and lacks batches that are here."""
+    from eventlog.sync.file_systems import shown
+
+    are = "is" if unpushed == 1 else "are"
+    return f"{shown(url)} can only be read: {counted(unpushed, 'batch')} here {are} not on it"
 
 
 def _delivered_words(delivered: "Resumed") -> str:

@@ -12,6 +12,7 @@ from eventlog.errors import DataCorrupt, InputInvalid, RemoteUnreachable
 from eventlog.group_sync import sync_folders
 from eventlog.kept_heads import MOST_BYTES, KeptHeads, heads_text, load_heads, read_heads
 from eventlog.partial_file import sweep
+from eventlog.regular_file import open_regular
 from eventlog.store import Store
 from eventlog.sync.archive import Archive, claims_too_much
 from eventlog.sync.blob_lists import BlobLists, ObjectsPlace
@@ -57,7 +58,7 @@ def known_to(other: str) -> Known:
         InputInvalid, DataCorrupt, RemoteInvalid, RemoteUnreachable, StoreNewer: it cannot be read as one.
     """
     path = Path(other).expanduser()
-    if "://" not in other and path.is_file() and not zipfile.is_zipfile(path):
+    if "://" not in other and path.is_file() and not _is_zip(path):
         heads, _ = load_heads(path)
         return Known(_up_to_heads(heads), tells_blobs=False)
     with Remote(other) as remote:
@@ -162,6 +163,13 @@ def pull_store(store: Store, other: Store, progress: ProgressCallback | None = N
     tally = Tally("pull", progress)
     Puller(store, source, source.holdings(), tally).pull()
     return tally.result(PullResult)
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a zip file, or was one before it was cut short."""
+    with contextlib.suppress(OSError), open_regular(path) as file:
+        return file.read(2) == b"PK" or zipfile.is_zipfile(file)
+    return False
 
 
 def _goes_on_from(remote: Remote) -> KeptHeads:

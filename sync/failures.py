@@ -155,6 +155,10 @@ def told(error: Exception, shown: str, name: str, *, rights: str, writing: bool)
     """
     where = f"{shown}/{name}" if name else shown
     reason = first_line(error)
+    # Which of its reasons a server means, it may say in its code alone.
+    code = next(filter(None, map(_code_of, _causes(error))), "")
+    if code not in reason:
+        reason = f"{code}: {reason}"
     if not isinstance(error, OSError):
         reason = f"{type(error).__name__}: {reason}"
     cannot = f"{where} cannot be {'written' if writing else 'read'} ({reason})"
@@ -216,13 +220,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _by_code(error: BaseException) -> Failure | None:
+    return _CODES.get(_code_of(error))
+
+
+def _code_of(error: BaseException) -> str:
+    """The code that S3, GCS or Azure gave; "" where none did."""
     response = getattr(error, "response", None)
     code: Any = getattr(error, "error_code", None)
     if isinstance(response, dict):
         code = response.get("Error", {}).get("Code")
     if isinstance(code, Enum):
         code = code.value
-    return _CODES.get(code) if isinstance(code, str) else None
+    return code if isinstance(code, str) else ""
 
 
 def _by_trust(error: BaseException) -> Failure | None:

@@ -85,8 +85,9 @@ def protocol_of(url: str) -> Protocol | None:
 
 
 def shown(url: str) -> str:
-    """A URL as it may be shown: no password, no query."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url).partition("?")[0] if "://" in url else url
+    """A URL as it may be shown: no password, no query, and no slash at its end."""
+    # What names nothing more, as memory:// does, keeps its slashes.
+    return re.sub(r"(?<=[^:/])/+$", "", _masked(url).partition("?")[0]) if "://" in url else url
 
 
 def has_secrets(url: str) -> bool:
@@ -95,7 +96,7 @@ def has_secrets(url: str) -> bool:
     protocol = protocol_of(url)
     known = protocol.options if protocol else ()
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
-    return shown(plain) != plain or any(name not in known for name in names) or bool(query and not names)
+    return _masked(plain) != plain or any(name not in known for name in names) or bool(query and not names)
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -157,6 +158,11 @@ def split_options(url: str, protocol: Protocol) -> tuple[str, dict[str, str]]:
                 f"{shown(url)} sets '{name}' behind its ?, which {protocol.kind} has not{known}"
             )
     return plain, options
+
+
+def _masked(url: str) -> str:
+    """A URL without its password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
 def _check_bucket(url: str, protocol: Protocol) -> None:

@@ -5,7 +5,7 @@ store it is, or if the new store has come here already from the machine that is.
 side that has become a store which is there too, batch for batch, are deleted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from eventlog.sync.compaction import merge_small
 from eventlog.sync.fork_sides import Side, Written
 from eventlog.sync.forks import hash_of
 from eventlog.sync.layout import Holdings, Segment, uncovered
+from eventlog.sync.planning import Planned, plan_pull, plan_push
 from eventlog.sync.puller import BEFORE_FIRST, Puller
 from eventlog.sync.pusher import Pusher
 from eventlog.sync.remote import Remote
@@ -56,6 +57,11 @@ class Moved(NamedTuple):
     batches: int = 0
     blobs: int = 0
 
+    @classmethod
+    def planned(cls, total: Planned) -> "Moved":
+        """What a transfer would do."""
+        return cls(total.batches, total.blobs)
+
     def and_of(self, tally: Tally) -> "Moved":
         """What a transfer has done, added to this."""
         done = tally.result(Transfer)
@@ -70,6 +76,7 @@ class ForkResult:
         forks: those found.
         pulled, pushed: what was let in and put there meanwhile, as by a sync.
         deleted: segments deleted on the remote, as they are there as another store's.
+            Of these three, a dry run says what would be, but for the sides that have no new id yet.
         problems: what could not be resolved, and why: one line each.
     """
 
@@ -95,7 +102,7 @@ def resolve_forks(
     Args:
         url: any URL that fsspec knows, or the path of a folder.
         named: another store whose side here gets a new id, as nobody is left to say so where it comes from.
-        dry_run: only find them.
+        dry_run: only find them, and what would be done about what has a new id already.
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
@@ -155,7 +162,9 @@ def _resolve(
             if copy_of == store.id:
                 raise
             result.problems.append(str(error))
-    if not dry_run:
+    if dry_run:
+        _foresee(store, remote, holdings, result, progress)
+    else:
         _meet(store, remote, result, progress)
     return result
 
@@ -181,7 +190,7 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
             try:
                 result.deleted += _clear(store, remote, copy_of)
             except EventlogError as error:
-                result.problems.append(f"{remote.url} keeps batches of store {copy_of.hex()} twice: {error}")
+                result.problems.append(_keeps_twice(remote, copy_of, error))
     holdings = remote.holdings()
     pulling, pushing = Tally("pull", progress), Tally("push", progress)
     puller = Puller(store, remote, holdings, pulling)
@@ -191,13 +200,42 @@ def _meet(store: Store, remote: Remote, result: ForkResult, progress: ProgressCa
         Pusher(store, remote, holdings, pushing, pulled=True).push()
     result.pulled = result.pulled.and_of(pulling)
     result.pushed = result.pushed.and_of(pushing)
+    _add_problems(result, holdings, pulling.problems + pushing.problems)
+
+
+def _foresee(
+    store: Store, remote: Remote, holdings: Holdings, result: ForkResult, progress: ProgressCallback | None
+) -> None:
+    """Find out what `_meet` would do."""
+    problems: list[str] = []
+    if not remote.is_read_only:
+        for copy_of, segments in sorted(holdings.items()):
+            try:
+                twice = _held_twice(store, remote, copy_of, segments)
+            except EventlogError as error:
+                result.problems.append(_keeps_twice(remote, copy_of, error))
+            else:
+                result.deleted += len(twice.segments)
+                holdings[copy_of] = [one for one in segments if one not in twice.segments] + twice.common
+        push = plan_push(store, remote, holdings, progress=progress, pulled=True)
+        result.pushed = Moved.planned(push.total)
+        problems = push.problems
+    pull = plan_pull(store, remote, holdings, progress=progress)
+    result.pulled = Moved.planned(pull.total)
+    _add_problems(result, holdings, pull.problems + problems)
+
+
+def _add_problems(result: ForkResult, holdings: Holdings, problems: list[str]) -> None:
     # Of a fork that stays, it has been said why.
     told = [copy_of.hex() for copy_of in holdings if any(copy_of.hex() in one for one in result.problems)]
+    told += [fork.store.hex() for fork in result.forks if fork.parted is None]
     result.problems += [
-        problem
-        for problem in dict.fromkeys(pulling.problems + pushing.problems)
-        if not any(name in problem for name in told)
+        problem for problem in dict.fromkeys(problems) if not any(name in problem for name in told)
     ]
+
+
+def _keeps_twice(remote: Remote, copy_of: bytes, error: EventlogError) -> str:
+    return f"{remote.url} keeps batches of store {copy_of.hex()} twice: {error}"
 
 
 def _find(store: Store, remote: Remote, copy_of: bytes, segments: list[Segment]) -> Fork | None:
@@ -312,11 +350,53 @@ def _readable(remote: Remote, segment: Segment) -> Iterator[tuple[Batch, bytes]]
 
 def _clear(store: Store, remote: Remote, copy_of: bytes) -> int:
     """Delete the segments of a store on a remote whose batches are there as other stores'."""
+    there: Holdings = {}
+
+    def is_there(destination: Destination) -> bool:
+        if destination.store not in there:
+            there[destination.store] = remote.segments_of(destination.store)
+        return not uncovered(there[destination.store], destination.head.number)
+
+    twice = _held_twice(store, remote, copy_of, remote.segments_of(copy_of), is_there)
+    for segment in twice.common:
+        batches = store.batches(copy_of, segment.first, segment.last)
+        links = list(confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with))
+        remote.put_segment(copy_of, [batch for batch, _ in links], links[-1][1])
+    if twice.segments:
+        remote.settle()
+    for segment in twice.segments:
+        remote.objects.remove(segment.object)
+    return len(twice.segments)
+
+
+class _Twice(NamedTuple):
+    """What a remote holds of a store under its old id, and as other stores'.
+
+    Attributes:
+        segments: those that hold it.
+        common: those that take their place, where they alone hold batches of both sides.
+    """
+
+    segments: list[Segment]
+    common: list[Segment]
+
+
+def _held_twice(
+    store: Store,
+    remote: Remote,
+    copy_of: bytes,
+    segments: list[Segment],
+    is_there: Callable[[Destination], bool] = lambda _: True,
+) -> _Twice:
+    """What a remote holds twice of a store, or would, once all that is here were pushed.
+
+    Args:
+        segments: what it holds of the store.
+        is_there: whether it holds what batches have become, up to the last of them.
+    """
     # Where two copies parted before their first batch, nobody may have the store itself any more.
     head = store.heads().get(copy_of, BEFORE_FIRST)
-    segments = remote.segments_of(copy_of)
     places = _read_sides(store, remote, copy_of, head, segments)
-    there: dict[bytes, list[Segment]] = {}
     doomed = []
     common = -1
     for segment in segments:
@@ -324,26 +404,10 @@ def _clear(store: Store, remote: Remote, copy_of: bytes) -> int:
             continue
         read = [digest for _, digest in _readable(remote, segment)]
         own = [places[digest] for digest in read if digest in places]
-        for place in own:
-            if place.destination.store not in there:
-                there[place.destination.store] = remote.segments_of(place.destination.store)
         is_whole = len(read) == segment.last - segment.first + 1
-        if own and is_whole and all(place.is_here and _is_there(place, there) for place in own):
+        if own and is_whole and all(place.is_here and is_there(place.destination) for place in own):
             doomed.append(segment)
             common = max(common, own[0].common)
     kept = [segment for segment in segments if segment not in doomed]
-    for first, last in uncovered(kept, common):
-        # One that is deleted holds batches of both.
-        ends = hash_of(store, copy_of, last, head)
-        links = list(confirmed(store.batches(copy_of, first, last), copy_of, first, last, ends.__eq__))
-        remote.put_segment(copy_of, [batch for batch, _ in links], ends)
-    if doomed:
-        remote.settle()
-    for segment in doomed:
-        remote.objects.remove(segment.object)
-    return len(doomed)
-
-
-def _is_there(place: _Place, there: Holdings) -> bool:
-    destination = place.destination
-    return not uncovered(there[destination.store], destination.head.number)
+    marks = [(first, last, hash_of(store, copy_of, last, head)) for first, last in uncovered(kept, common)]
+    return _Twice(doomed, [Segment(first, last, ends.hex()[:16], copy_of, 0) for first, last, ends in marks])

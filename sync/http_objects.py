@@ -39,9 +39,7 @@ class HttpFiles:
         """What a folder's page links to right below it."""
         url = path.rstrip("/") + "/"
         with self.client.stream("GET", url) as answer:
-            if answer.status_code in {404, 410}:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            answer.raise_for_status()
+            _require(answer)
             if "html" not in answer.headers.get("content-type", ""):
                 raise RemoteInvalid(f"{url} has no listing: only a folder that the server lists can be read")
             data = bytearray()
@@ -54,7 +52,7 @@ class HttpFiles:
     def info(self, path: str) -> dict[str, Any]:
         """A file's size."""
         answer = self.client.head(path, headers={"Accept-Encoding": "identity"})
-        answer.raise_for_status()
+        _require(answer)
         return {"name": path, "type": "file", "size": int(answer.headers.get("content-length", 0))}
 
     def isfile(self, path: str) -> bool:
@@ -66,6 +64,9 @@ class HttpObjects(ReadOnlyObjects, WebObjects):
     """Objects that a web server publishes. Listings give no sizes, so each file is asked for its own."""
 
     advice_on_rights = "check who may read it"
+    advice_on_sides = (
+        "run `eventlog fork` with that remote by a protocol that writes (webdav://, sftp://, s3://)"
+    )
     advice_on_writing = "pull from it, and push by another protocol (webdav://, sftp://, s3://)"
 
     def __init__(self, url: str, shown: str) -> None:
@@ -96,6 +97,13 @@ class HttpObjects(ReadOnlyObjects, WebObjects):
 
     def _url(self, path: str) -> Any:
         return path
+
+
+def _require(answer: Any) -> None:
+    """Raise what file systems raise for what is not there, or what httpx raises for any other error."""
+    if answer.status_code in {404, 410}:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    answer.raise_for_status()
 
 
 class _Links(HTMLParser):

@@ -132,7 +132,7 @@ def synchronise(
 
     The pull comes first, so that a restored copy of this store takes back what it had pushed, and a fork
     is found, before anything is spread. A store that cannot take more still gives what it has. From what can
-    only be read, such as a bundle, it is a pull alone.
+    only be read, such as a bundle, it is a pull alone, and what is not there is counted.
 
     Args:
         url, progress, choose, jobs, anew, repair: as of `push` and `pull`.
@@ -170,7 +170,9 @@ def synchronise(
                     raise
                 pushing.problems.append(str(error))
         remember(store, url, remote)
-    return SyncResult(pulled, None if remote.is_read_only else pushing.result(PushResult))
+        if remote.is_read_only:
+            return SyncResult(pulled, None, _unpushed(store, remote, holdings))
+    return SyncResult(pulled, pushing.result(PushResult))
 
 
 def planned(
@@ -200,6 +202,8 @@ def planned(
     with Remote(url) as remote:
         if not push:
             remote.require()
+        if not pull:
+            remote.check_writable()
         holdings = _holdings(remote)
         pushes = push and not remote.is_read_only
         if pushes:
@@ -223,11 +227,15 @@ def unpushed(store: Store, url: Url) -> Unpushed:
         if not holdings:
             # What was pushed to one that is not there now is no batch that waits.
             remote.check_place(lambda: is_remembered(store, url, remote))
+        return _unpushed(store, remote, holdings)
+
+
+def _unpushed(store: Store, remote: Remote, holdings: Holdings) -> Unpushed:
     counts = []
     problems = []
     for copy_of, head in sorted(store.heads().items()):
         try:
-            ranges = lacking(store, copy_of, head, holdings.get(copy_of, []))
+            ranges = lacking(store, remote, copy_of, head, holdings.get(copy_of, []))
         except (DataCorrupt, StoreForked) as error:
             problems.append(str(error))
         else:

@@ -57,6 +57,7 @@ class Objects:
         advice_on_rights: what to do when it refuses.
         advice_on_gaps: what to do when batches are missing in the middle.
         advice_on_blobs: what to do when a blob is missing.
+        advice_on_sides: what to do when a side of a fork is there under its old id.
         is_read_only: nothing can be written to it.
         is_local: they are on this machine: nothing is waited for but its disk.
     """
@@ -64,6 +65,7 @@ class Objects:
     advice_on_rights = "check its owner and rights"
     advice_on_gaps = "sync again, or push to it from where that batch is"
     advice_on_blobs = "push to it from a store that has it"
+    advice_on_sides = "run `eventlog fork` with this remote, so that it is there only once"
     is_read_only = False
     is_local = False
 
@@ -187,6 +189,9 @@ class Objects:
             progress(len(piece))
 
     # Writing.
+
+    def check_writable(self) -> None:
+        """Make sure that these are of a kind that can be written."""
 
     def check_name(self) -> None:
         """Make sure that a root of this name would be made; here every one is."""

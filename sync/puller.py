@@ -50,6 +50,9 @@ class Source(Protocol):
     @property
     def advice_on_blobs(self) -> str: ...
 
+    @property
+    def advice_on_sides(self) -> str: ...
+
     def left_out(self) -> set[str]: ...
 
     @property
@@ -168,7 +171,7 @@ class Puller:
     def _of_store(
         self, ahead: ReadAhead, copy_of: bytes, head: Head | None, segments: list[Segment]
     ) -> Generator[Arrived, None, None]:
-        check_agreement(self.store, copy_of, head, segments)
+        check_agreement(self.store, self.remote, copy_of, head, segments)
         reached = head or BEFORE_FIRST
         known = set(segments)
         usable = set(segments)
@@ -186,7 +189,7 @@ class Puller:
                         chain = confirmed(batches, copy_of, segment.first, segment.last, segment.ends_with)
                         for batch, digest in self._continuing(chain, segment, reached):
                             if (becomes := derived_store(digest)) in self._here:
-                                self._note(str(moved(copy_of, batch.number, becomes)))
+                                self._note(str(moved(self.remote, copy_of, batch.number, becomes)))
                                 damaged = True
                                 break
                             arrived = Arrived(batch, named_blobs(batch))
@@ -208,7 +211,7 @@ class Puller:
             known |= fresh
             usable |= fresh
             self.holdings[copy_of] = sorted(known)
-            check_agreement(self.store, copy_of, head, fresh)
+            check_agreement(self.store, self.remote, copy_of, head, fresh)
         for segment, absence in gone.items():
             if segment.last > reached.number:
                 self._pass_over(segment, absence)
@@ -247,7 +250,7 @@ class Puller:
                 yield batch, digest
         # Not before its end is a segment known to be sound, and so to be another history's.
         if differs:
-            raise forked(segment.store, segment)
+            raise forked(self.store, self.remote, segment)
 
     def _let_in(self, wave: list[Arrived]) -> None:
         """Let in batches of any stores, once their blobs are here or listed as absent."""
@@ -275,7 +278,7 @@ class Puller:
             arrived = [segment for segment in segments if segment.last > reached]
             if arrived and copy_of not in self._refused:
                 try:
-                    check_agreement(self.store, copy_of, heads.get(copy_of), arrived)
+                    check_agreement(self.store, self.remote, copy_of, heads.get(copy_of), arrived)
                 except ONE_BAD_THING as error:
                     self.tally.problems.append(str(error))
 

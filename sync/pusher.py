@@ -29,7 +29,7 @@ class Leaving(NamedTuple):
 
 
 def lacking(
-    store: Store, copy_of: bytes, head: Head, segments: list[Segment], *, pulled: bool = False
+    store: Store, remote: Remote, copy_of: bytes, head: Head, segments: list[Segment], *, pulled: bool = False
 ) -> list[tuple[int, int]]:
     """The ranges of batches of a store that are here and not on a remote; read off names alone.
 
@@ -43,7 +43,7 @@ def lacking(
         StoreForked: here and there are two histories.
         DataCorrupt: the batches here are damaged.
     """
-    check_agreement(store, copy_of, head, segments)
+    check_agreement(store, remote, copy_of, head, segments)
     if copy_of == store.id and not pulled and any(segment.last > head.number for segment in segments):
         raise StoreForked(
             f"the remote holds more of this store ({copy_of.hex()}) than is here, as after restoring a copy:"
@@ -130,7 +130,7 @@ class Pusher:
         for copy_of, head in sorted(heads.items()):
             with self._problems():
                 segments = self.holdings.get(copy_of, [])
-                ranges = lacking(self.store, copy_of, head, segments, pulled=self.pulled)
+                ranges = lacking(self.store, self.remote, copy_of, head, segments, pulled=self.pulled)
                 planned.append((copy_of, head, ranges))
                 self.tally.add(batches_total=sum(last - first + 1 for first, last in ranges))
         for copy_of, head, ranges in planned:

@@ -20,6 +20,14 @@ class ReadOnlyObjects(Objects):
     is_read_only = True
     advice_on_writing = "pull from it, and push elsewhere"
 
+    def check_writable(self) -> None:
+        """Say that it cannot be written.
+
+        Raises:
+            RemoteInvalid: always.
+        """
+        raise self._refusal()
+
     def make_root(self) -> None:
         """Say that it cannot be written.
 

@@ -70,6 +70,11 @@ class Remote:
         """What to do when a blob is missing."""
         return self.objects.advice_on_blobs
 
+    @property
+    def advice_on_sides(self) -> str:
+        """What to do when a side of a fork is there under its old id."""
+        return self.objects.advice_on_sides
+
     def left_out(self) -> set[str]:
         """The blobs that a bundle leaves out, as the side that it is for has them; none elsewhere."""
         return self.objects.left_out()
@@ -141,14 +146,24 @@ class Remote:
 
         Raises:
             RemoteUnreachable: it cannot be written, or was there and is gone.
-            RemoteInvalid, StoreNewer: see `state`.
+            RemoteInvalid: it can only be read, or see `state`.
+            StoreNewer: see `state`.
         """
+        self.check_writable()
         if self.state() != "ready":
             self._refuse_gone(was_there)
             self.objects.make_root()
             self.objects.put(MARKER, [MARKER_TEXT])
             self.objects.settle()
         self.objects.sweep()
+
+    def check_writable(self) -> None:
+        """Make sure that it is none that can only be read; nothing is looked at.
+
+        Raises:
+            RemoteInvalid: it is.
+        """
+        self.objects.check_writable()
 
     def check_place(self, was_there: Callable[[], bool] = lambda: False) -> None:
         """Make sure that `prepare` would find a remote, or a place for one; nothing is written.

@@ -50,19 +50,6 @@ class PullResult(Transfer):
 
 
 @dataclass(frozen=True)
-class SyncResult:
-    """What a pull and then a push did; no push where the remote can only be read."""
-
-    pull: PullResult
-    push: PushResult | None
-
-    @property
-    def problems(self) -> list[str]:
-        """What did not go through, each line once."""
-        return list(dict.fromkeys(self.pull.problems + (self.push.problems if self.push else [])))
-
-
-@dataclass(frozen=True)
 class Unpushed:
     """What a store holds and a remote does not.
 
@@ -75,6 +62,25 @@ class Unpushed:
     batches: int = 0
     stores: int = 0
     problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a pull and then a push did.
+
+    Attributes:
+        push: None where the remote can only be read.
+        unpushed: what is not on it then.
+    """
+
+    pull: PullResult
+    push: PushResult | None
+    unpushed: Unpushed = field(default_factory=Unpushed)
+
+    @property
+    def problems(self) -> list[str]:
+        """What did not go through, each line once."""
+        return list(dict.fromkeys(self.pull.problems + (self.push.problems if self.push else [])))
 
 
 @dataclass(frozen=True)

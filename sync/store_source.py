@@ -52,6 +52,11 @@ class StoreSource:
         """What to do when a blob is missing."""
         return "run `eventlog sync --repair` there"
 
+    @property
+    def advice_on_sides(self) -> str:
+        """What to do when a side of a fork is there under its old id."""
+        return "run `eventlog fork` there"
+
     def left_out(self) -> set[str]:
         """Nothing."""
         return set()

@@ -33,6 +33,7 @@ class ZipObjects(ReadOnlyObjects):
 
     advice_on_gaps = "take in the bundle first that it goes on from"
     advice_on_blobs = "copy it again, or take in one that has it, made with `eventlog bundle create`"
+    advice_on_sides = "make a new bundle where `eventlog fork` was run, as this one cannot be changed"
     advice_on_writing = "make another with `eventlog bundle create`"
 
     def __init__(self, archive: Archive) -> None:

@@ -101,10 +101,11 @@ class Target:
             Whether there is an export already.
 
         Raises:
-            RemoteInvalid: something else is there.
+            RemoteInvalid: something else is there, or it can only be read.
             StoreNewer: the export was made by a newer version of eventlog.
             RemoteUnreachable: it cannot be read.
         """
+        self.objects.check_writable()
         if self.objects.size(RECORD) is None:
             foreign = sorted(name for name in self.objects.names() or () if name != TEMPORARY)
             if foreign:

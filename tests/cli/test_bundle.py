@@ -231,6 +231,11 @@ def test_what_cannot_be_made_or_read_is_one_line_and_nothing_is_replaced(
     ):
         done = eventlog(*arguments)
         assert (done.code, done.err.count("\n")) == (1, 1), arguments
+    for arguments in (
+        ("bundle", "create", files("b.zip"), "--since", files("cut.zip")),
+        ("sync", files("cut.zip")),
+    ):
+        assert "no whole bundle: name a folder, or copy it again" in eventlog(*arguments).err
     assert Path(files("all.zip")).read_bytes() == before
     assert not Path(files("b.zip")).exists()
     assert eventlog("bundle", "create", files("all.zip"), "--force").code == 0

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.running import BASELINE, Run
 from tests.sdk.exports.reading import read
+from tests.sync.servers import web_server
 
 needs_client = pytest.mark.skipif(
     importlib.util.find_spec("mlflow") is None, reason="MLflow's client is not installed"
@@ -67,6 +68,13 @@ def test_a_place_that_will_not_do_is_named_in_one_line(tasks: Path, eventlog: Ru
         assert (done.code, done.out) == (1, "")
         assert said in done.err
         assert done.err.count("\n") == 1
+
+
+def test_a_folder_that_a_web_server_publishes_is_no_place_for_it(tasks: Path, eventlog: Run, tmp_path: Path):
+    with web_server(tmp_path / "published") as url:
+        done = eventlog("export", f"{url}/e")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"eventlog: {url}/e can only be read: ")
 
 
 @pytest.mark.parametrize("name", ["runs.csv", "runs.JSON", "runs.xlsx"])

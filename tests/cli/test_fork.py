@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eventlog.cli.printing import counted
 from eventlog.errors import InputInvalid
 from eventlog.events import ScalarReported, TagsAdded, TaskCreated
 from eventlog.fork import part
@@ -82,6 +83,55 @@ def test_a_fork_is_found_told_and_resolved(eventlog: Run, tasks: Path, forked: t
     assert eventlog("verify").code == 0
     again = eventlog("fork", remote)
     assert (again.code, again.lines) == (0, [f"no fork between this store and {remote}"])
+
+
+def test_a_dry_run_tells_of_a_side_that_is_there_under_its_old_id(
+    eventlog: Run, tasks: Path, forked: tuple[bytes, str], tmp_path: Path
+) -> None:
+    old, remote = forked
+    between = str(tmp_path / "between")
+    assert eventlog("sync", between).code == 0
+    assert eventlog("fork", remote).code == 0
+    # As on any machine that has both sides.
+    third = {"EVENTLOG_HOME": str(tmp_path / "third")}
+    assert eventlog("sync", remote, **third).code == 0
+    told = eventlog("sync", between, "--pull", **third)
+    assert told.code == 1
+    assert f"store {old.hex()} has two histories, and the one on {between} from batch " in told.out
+    foreseen = json.loads(eventlog("fork", between, "--dry-run", "--json", **third).out)
+    assert (foreseen["forks"], foreseen["deleted"], foreseen["problems"]) == ([], 1, [])
+    dry = eventlog("fork", between, "--dry-run", **third)
+    done = eventlog("fork", between, **third)
+    assert (dry.code, done.code) == (0, 0)
+    pushed = f"{counted(foreseen['pushed']['batches'], 'batch')} and 0 blobs"
+    assert dry.lines == [
+        f"would push {pushed}",
+        f"would delete 1 segment on {between}, of a side that is there under its old id",
+    ]
+    assert done.lines == [
+        f"pushed {pushed}",
+        f"deleted 1 segment on {between}, whose batches are there under a new id",
+    ]
+    assert eventlog("fork", between, "--dry-run", **third).lines == [
+        f"no fork between this store and {between}"
+    ]
+
+
+def test_a_dry_run_that_finds_a_fork_tells_of_the_rest_what_is_known(
+    eventlog: Run, tasks: Path, forked: tuple[bytes, str], tmp_path: Path
+) -> None:
+    _, remote = forked
+    for place in (remote, str(tmp_path / "elsewhere")):
+        with Store.open(tmp_path / f"of {Path(place).name}") as store:
+            store.session.append(TaskCreated, "ab" * 16, "another's", "digits")
+            store.flush()
+            push(store, place)
+    assert eventlog("sync", str(tmp_path / "elsewhere"), "--pull").code == 0
+    dry = eventlog("fork", remote, "--dry-run")
+    assert (dry.code, dry.lines[3:]) == (
+        0,
+        ["would pull at least 1 batch and 0 blobs", "would push at least 1 batch and 0 blobs"],
+    )
 
 
 def test_without_a_remote_the_last_common_batch_has_to_be_named(

@@ -12,6 +12,7 @@ from eventlog.events import ArtifactUploaded, DeliveryCompleted, DeliveryRequest
 from eventlog.store import Store
 from eventlog.sync import push
 from tests.cli.running import BASELINE, RICH, WIDER, Run, train
+from tests.sync.servers import web_server
 
 
 @pytest.fixture
@@ -465,3 +466,41 @@ def test_what_was_pulled_is_told_also_where_nothing_can_be_pushed(
     assert failed.lines[1].startswith("pushed 0 batches and ")
     assert f"stores/{store.id.hex()}" in failed.lines[2]
     assert "elsewhere" in eventlog("ls").out
+
+
+def test_of_a_remote_that_can_only_be_read_it_is_said(eventlog: Run, tasks: Path, tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    remote = tmp_path / "published" / "runs"
+    assert eventlog("sync", str(remote)).code == 0
+    with web_server(tmp_path / "published") as server:
+        url = f"{server}/runs"
+        assert eventlog("sync", url).lines == ["pulled nothing new"]
+        with Store.open(tasks) as store:
+            digest = store.blobs.put_bytes(b"own")
+            store.session.append(ArtifactUploaded, BASELINE, "own", "file", digest, 3, "own.bin")
+        before = contents(remote)
+        refusal = f"eventlog: {url} can only be read: pull from it, and push by another protocol"
+        for more in ((), ("--dry-run",), ("--watch", "0.1"), ("--json",)):
+            refused = eventlog("sync", f"{url}/", "--push", *more)
+            assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+            assert refused.err.startswith(refusal)
+        behind = f"{url} can only be read: 1 batch here is not on it"
+        for more, lines in (
+            ((), ["pulled nothing new", behind]),
+            (("--dry-run",), ["would pull nothing", behind]),
+        ):
+            told = eventlog("sync", f"{url}/", *more)
+            assert (told.code, told.lines) == (0, lines)
+            assert json.loads(eventlog("sync", url, "--json", *more).out)["unpushed_batches"] == 1
+        assert eventlog("sync", url, "--pull").lines == ["pulled nothing new"]
+    assert contents(remote) == before
+    # A bundle is made once.
+    bundle = str(tmp_path / "runs.zip")
+    assert eventlog("bundle", "create", bundle).code == 0
+    with Store.open(tasks) as store:
+        store.session.append(ArtifactUploaded, BASELINE, "more", "file", digest, 3, "own.bin")
+    assert eventlog("sync", bundle).lines == ["pulled nothing new"]
+    for more in ((), ("--dry-run",)):
+        refused = eventlog("sync", bundle, "--push", *more)
+        assert (refused.code, refused.out) == (1, "")
+        assert f"{bundle} can only be read: make another with `eventlog bundle create`" in refused.err

@@ -21,8 +21,10 @@ from eventlog.projections import Views
 from eventlog.store import Store
 from eventlog.sync import pull, push, resolve_forks, synchronise
 from eventlog.sync.bundle import export_bundle
+from eventlog.sync.fork_resolution import ForkResult
 from eventlog.verify import verify
 from tests.sync.machines import Machine, batches_of, read_remote
+from tests.sync.servers import web_server
 from tests.sync.test_forks import clone
 
 Machines = Callable[[str], Machine]
@@ -217,6 +219,93 @@ def test_a_remote_that_has_both_sides_has_each_once_afterwards(
     push(laptop.store, remote)
     assert read_remote(between) == read_remote(remote)
     assert laptop.id == old
+
+
+@pytest.fixture(params=[1, 4])
+def stale(request: pytest.FixtureRequest, pair: Pair, remote: Path) -> tuple[Machine, bytes, int]:
+    """A machine that has both sides of a resolved fork, the new id, and the number of its first batch.
+
+    The renamed side, shorter or longer than the other, lies under its old id in `between` and in `old.zip`.
+    """
+    laptop, other = pair
+    for iteration in range(10, 12):
+        report(laptop, iteration, 1.0)
+    push(laptop.store, remote)
+    other.upload(b"weights")
+    for iteration in range(20, 20 + request.param):
+        report(other, iteration, 2.0)
+    push(other.store, remote.parent / "between")
+    export_bundle(other.store, remote.parent / "old.zip")
+    (fork,) = resolve_forks(other.store, str(remote)).forks
+    assert synchronise(laptop.store, remote).problems == []
+    # Its session has ended, and adds nothing any more.
+    laptop.reopen()
+    return laptop, other.id, fork.common + 1
+
+
+Stale = tuple[Machine, bytes, int]
+
+
+def test_a_dry_run_foresees_what_becomes_of_a_side_under_its_old_id(
+    stale: Stale, machine: Machines, tmp_path: Path
+) -> None:
+    laptop, becomes, number = stale
+    between = tmp_path / "between"
+    # And what has nothing to do with it.
+    for name in ("desktop", "cluster"):
+        machine(name).upload(name.encode())
+    push(machine("desktop").store, between)
+    push(machine("cluster").store, tmp_path / "elsewhere")
+    pull(laptop.store, tmp_path / "elsewhere")
+    (problem,) = pull(laptop.store, between).problems
+    assert f"on {between} from batch {number} on is store {becomes.hex()} since" in problem
+    assert "run `eventlog fork` with this remote" in problem
+    machine("desktop").upload(b"more")
+    push(machine("desktop").store, between)
+    before = read_remote(between)
+    foreseen = resolve_forks(laptop.store, str(between), dry_run=True)
+    assert read_remote(between) == before
+    done = resolve_forks(laptop.store, str(between))
+    assert foreseen == done
+    assert (done.forks, done.problems, done.deleted) == ([], [], 1)
+    assert done.pulled == (1, 1)
+    # The side that stays, the other one, and what has nothing to do with it.
+    assert done.pushed.batches > len(batches_of(laptop.store)[becomes])
+    assert done.pushed.blobs == 1
+    assert read_remote(between)[becomes] == dict(enumerate(batches_of(laptop.store)[becomes]))
+    assert resolve_forks(laptop.store, str(between), dry_run=True) == ForkResult()
+
+
+def test_a_bundle_with_a_side_under_its_old_id_is_to_be_made_anew(stale: Stale, tmp_path: Path) -> None:
+    laptop, becomes, number = stale
+    bundle = tmp_path / "old.zip"
+    before = batches_of(laptop.store)
+    told = [
+        synchronise(laptop.store, bundle).problems,
+        pull(laptop.store, bundle).problems,
+        resolve_forks(laptop.store, str(bundle)).problems,
+        resolve_forks(laptop.store, str(bundle), dry_run=True).problems,
+    ]
+    (problem,) = told[0]
+    assert told == [[problem]] * 4
+    assert f"on {bundle} from batch {number} on is store {becomes.hex()} since, which is here" in problem
+    assert "make a new bundle" in problem
+    assert "with this remote" not in problem
+    assert batches_of(laptop.store) == before
+
+
+def test_a_web_server_with_a_side_under_its_old_id_is_written_another_way(
+    stale: Stale, tmp_path: Path
+) -> None:
+    laptop, becomes, _ = stale
+    with web_server(tmp_path / "between") as url:
+        for problems in (
+            synchronise(laptop.store, url).problems,
+            resolve_forks(laptop.store, url, dry_run=True).problems,
+        ):
+            (problem,) = problems
+            assert f"is store {becomes.hex()} since" in problem
+            assert "by a protocol that writes" in problem
 
 
 def test_who_holds_the_side_that_got_a_new_id_follows(pair: Pair, machine: Machines, tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from eventlog.errors import EventlogError, InputInvalid, NotAvailable, RemoteInvalid, RemoteUnreachable
 from eventlog.sync import Remote, pull, push, synchronise
+from eventlog.sync.check_remote import verify_remote
+from eventlog.sync.file_systems import has_secrets, shown
 from eventlog.sync.patience import KNOWN_SECONDS
 from eventlog.sync.sftp_files import sftp_path
 from eventlog.sync.urls import objects_at
@@ -73,6 +77,34 @@ def test_no_credentials_are_said_and_not_searched_for_long(
     assert "check the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID)" in told
     monkeypatch.setenv("AWS_PROFILE", "of-nobody")
     assert "of-nobody" in refusal(f"s3://bucket/runs?region=us-west-1&endpoint_url={s3}")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said"),
+    [("ExpiredToken", "no", "ExpiredToken: no"), ("AccessDenied", "AccessDenied here", "AccessDenied here")],
+)
+def test_why_s3_refuses_is_said_by_its_code_too(
+    code: str, message: str, said: str, refusal: Callable[..., str], credentials: None
+) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+            self.send_response(403)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            told = refusal(f"s3://bucket/runs?endpoint_url=http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+    assert f"cannot be read ({said}): check the credentials" in told
 
 
 def test_an_answer_that_is_not_tls_is_not_trusted(
@@ -272,3 +304,34 @@ def test_a_folder_that_a_web_server_publishes_is_pulled_from(
         assert len(objects_at(remote).everything()) == 4
         assert "can only be read" in refusal(remote, RemoteInvalid)
         assert "is not there" in refusal(f"{url}/nowhere", way=pull)
+        assert objects_at(f"{remote}/").size("nothing") is None
+
+
+def test_a_blob_that_a_web_server_lacks_holds_nothing_back(machine: Machines, tmp_path: Path) -> None:
+    laptop, cluster = machine("desktop"), machine("cluster")
+    kept, lost = (laptop.upload(name.encode(), name) for name in ("kept", "lost"))
+    (tmp_path / "published").mkdir()
+    push(laptop.store, tmp_path / "published" / "runs")
+    (tmp_path / "published" / "runs" / "blobs" / lost[:2] / lost).unlink()
+    with web_server(tmp_path / "published") as url:
+        (problem,) = pull(cluster.store, f"{url}/runs/").problems
+        assert problem.startswith(f"{url}/runs/blobs/{lost[:2]}/{lost} is not there, nor listed as absent")
+        assert batches_of(cluster.store) == batches_of(laptop.store)
+        assert set(cluster.store.blobs) == {kept}
+        (problem,) = verify_remote(objects_at(f"{url}/runs/")).problems
+        assert lost in problem
+        assert problem.endswith("is missing")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://me:secret@host/runs//", "https://me:***@host/runs"),
+        ("s3://bucket/?anon=true", "s3://bucket"),
+        ("memory://", "memory://"),
+        ("/", "/"),
+    ],
+)
+def test_a_url_is_shown_without_what_does_not_belong_to_its_name(url: str, told: str) -> None:
+    assert shown(url) == told
+    assert has_secrets(url) == ("secret" in url)
