@@ -58,7 +58,7 @@ $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	@touch $@
 
 # fastai asks for torchvision, which no test needs, and whose build has to match that of PyTorch. Of libraries this
-# large only a part is ever imported, and compiled then.
+# large a small part is ever imported, and compiled then.
 $(VENV)/installed-libraries: pyproject.toml | $(BIN)/python
 	$(INSTALL) --no-compile --editable '.[libraries]'
 	$(INSTALL) --no-compile --no-deps fastai
