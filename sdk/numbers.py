@@ -38,7 +38,7 @@ def as_percent(what: str, value: Any) -> int:
     Raises:
         InputInvalid: it is no number, or not from 0 to 100.
     """
-    percent = math.nan if isinstance(value, str) else as_float(what, value)
+    percent = math.nan if isinstance(value, (str, bytes)) else as_float(what, value)
     if not 0 <= percent <= 100:
         raise InputInvalid(f"{what} must be a number from 0 to 100, not {_shown(value)}")
     return int(percent)

@@ -125,25 +125,28 @@ def store_frame(
     """Keep a pandas DataFrame as compressed CSV, Parquet, Feather or a pickle; its index is kept too.
 
     Columns in several levels are kept as Parquet if nothing else is asked for, since CSV makes text of their
-    names; or as a pickle, where Parquet does too.
+    labels; or as a pickle, where Parquet does not keep them. Rows without columns are in no other format.
 
     Raises:
         InputInvalid: it cannot be written.
     """
     levels = value.columns.nlevels
-    if extension is None and levels > 1:
-        is_mixed = any("mixed" in level.inferred_type for level in value.columns.levels)
-        extension = ".pickle" if is_mixed else ".parquet"
+    if extension is None and (levels > 1 or value.columns.empty):
+        is_kept = levels > 1 and _keeps_labels(value, ".parquet")
+        extension = ".parquet" if is_kept else ".pickle" if len(value) or levels > 1 else None
     ending = _known("a pandas frame", extension, ".csv.gz", ".parquet", ".feather", ".pickle")
     preview = text_of(value, str)
     if ending in {".parquet", ".feather"}:
         save = value.to_parquet if ending == ".parquet" else value.to_feather
         buffer = io.BytesIO()
+        is_kept = _keeps_labels(value, ending)
         try:
+            if not is_kept:
+                raise ValueError("the labels of its columns would not come back")
             save(buffer)
             return _of_data(blobs, "pandas", buffer.getvalue(), stem(ending), ending[1:], preview)
         except (ValueError, TypeError, ImportError, OSError) as error:
-            instead = ".csv.gz" if levels == 1 else ".pickle"
+            instead = ".csv.gz" if is_kept and levels == 1 else ".pickle"
             log.warning(
                 "eventlog: the frame '%s' cannot be kept as '%s' (%s): '%s' is taken instead",
                 stem(""),
@@ -172,6 +175,30 @@ def store_frame(
         raise InputInvalid(
             f"the frame cannot be kept as '{ending}' ({_reason(error)}): pass extension_name='.pkl'"
         ) from None
+
+
+def _keeps_labels(frame: Any, ending: str) -> bool:
+    """Whether the labels of a frame's columns come back from Parquet or Feather; those of flags do not."""
+    import warnings
+
+    import pandas
+
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if ending == ".parquet":
+                frame.iloc[:0].to_parquet(buffer)
+                back = pandas.read_parquet(buffer)
+            else:
+                frame.iloc[:0].reset_index(drop=True).to_feather(buffer)
+                back = pandas.read_feather(buffer)
+            return bool(back.columns.equals(frame.columns))
+    except ImportError:
+        # Said when the frame is written.
+        return True
+    except Exception:
+        return False
 
 
 def store_image(

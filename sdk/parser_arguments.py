@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -165,14 +165,21 @@ def _converted(parameter: Parameter, action: argparse.Action, value: Any) -> Any
         or isinstance(action.nargs, int)
     )
     if is_list and isinstance(cast, (list, tuple)):
-        items = [convert(item) if isinstance(item, str) else item for item in cast]
         # The type may make a list of one text, as its items are.
-        items = list(cast) if action.nargs is None else items
+        items = list(cast) if action.nargs is None and not gathers else _each(cast, convert)
         return tuple(items) if isinstance(value, tuple) else items
     if is_list and (gathers or action.nargs is not None):
-        return [convert(item) if isinstance(item, str) else item for item in value_like(parameter, [])]
+        return _each(value_like(parameter, []), convert)
     # What is no text was of this type when it was stored.
     return cast if isinstance(convert, type) and type(cast) is convert else convert(text)
+
+
+def _each(items: Any, convert: Callable[[str], Any]) -> list[Any]:
+    """Convert the texts of a list; of one that gathers several at a time, those in its lists."""
+    return [
+        convert(item) if isinstance(item, str) else _each(item, convert) if isinstance(item, list) else item
+        for item in items
+    ]
 
 
 def _is_same(value: Any, parameter: Parameter) -> bool:

@@ -98,6 +98,11 @@ class Run:
 
             watch_over(self._store)
 
+    def is_named(self, project: str | None, name: str | None, task_type: str) -> bool:
+        """Whether this run is the one that is meant; None means any."""
+        asked = zip((project, name, task_type), self._names, strict=True)
+        return all(not text or text == own for text, own in asked)
+
     def check_names(self, project: str | None, name: str | None, task_type: str) -> None:
         """Check that this run is the one that is meant; None means any.
 
@@ -120,6 +125,11 @@ class Run:
     def is_ours(self) -> bool:
         """Whether the task's end is this process's to tell: it is open, and no fork's nor another's."""
         return self.is_open and self.start.is_own and self._lifecycle.is_own
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the script has said itself how the run ended, and has not closed the task yet."""
+        return self.is_current and not self.is_open and self.start.is_own and self._lifecycle.is_own
 
     def close(self) -> None:
         """End the run: the task is completed, unless another process runs it, such as this one's parent."""

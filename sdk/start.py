@@ -193,12 +193,16 @@ def _last_task(store: Store, project: str, name: str, task_type: str) -> str:
         except NotFound:
             pass
         else:
-            return "" if state.status == "published" or "archived" in state.system_tags else noted
+            if state.status == "published" or "archived" in state.system_tags:
+                return ""
+            # A run that was left to another process is its draft.
+            if state.status != "created":
+                return noted
     query = TaskQuery(
         project=project,
         name=name,
         types=[task_type],
-        status=["-published"],
+        status=["-published", "-created"],
         system_tags=["-archived"],
         limit=1,
     )

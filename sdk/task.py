@@ -122,7 +122,8 @@ class Task(
             StoreInvalid, StoreReadOnly, StoreFull: the store cannot be opened.
         """
         with changing():
-            if (current := cls._open_task()) is not None and current._run is not None:
+            current = cls._open_task() or cls._marked_task(project_name, task_name, task_type)
+            if current is not None and current._run is not None:
                 current._run.check_names(project_name, task_name, task_type)
                 if output_uri is not None:
                     current.output_uri = output_uri

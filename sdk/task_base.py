@@ -51,6 +51,13 @@ class TaskBase:
         return _current if is_open else None
 
     @classmethod
+    def _marked_task(cls, project: str | None, name: str | None, task_type: str) -> Self | None:
+        """That of these names which the script has said itself has ended, and has not closed."""
+        run = None if _current is None else _current._run
+        is_meant = run is not None and run.is_marked and run.is_named(project, name, task_type)
+        return _current if is_meant else None
+
+    @classmethod
     def _join(cls) -> Self | None:
         """Add to the task of the process that started this one, if there is one."""
         return None

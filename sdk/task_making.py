@@ -211,7 +211,8 @@ class TaskMaking(TaskBase):
         Args:
             queue_name: taken, and not used.
             clone: make a copy the draft; this task is completed.
-            exit_process: end this process, with the exit code 0; else return the draft.
+            exit_process: end this process, with the exit code 0, as it stands: nothing of the script comes
+                after this call; else return the draft.
 
         Returns:
             The draft; None in a process that runs one.
@@ -221,6 +222,7 @@ class TaskMaking(TaskBase):
             NotAvailable: in offline mode a session ends with its task.
         """
         from eventlog.sdk.auto_sync import ask
+        from eventlog.sdk.leaving import leave
         from eventlog.sdk.offline import is_offline
         from eventlog.sdk.overrides import overridden
         from eventlog.sdk.telling import tell
@@ -234,6 +236,11 @@ class TaskMaking(TaskBase):
                 "a script that goes on cannot leave its own task: leave out exit_process=False, or make"
                 " a copy with clone=True"
             )
+        if self._run.start.goes_on and not clone:
+            raise InputInvalid(
+                f"task {self._id} goes on with what it had, which a draft has not: make a copy the draft,"
+                " with clone=True"
+            )
         if is_offline():
             raise NotAvailable(
                 "execute_remotely is not available in offline mode: run the script where it is to run"
@@ -242,16 +249,17 @@ class TaskMaking(TaskBase):
             self._run.execution.wait(_SECONDS)
         task: Any = self
         draft = type(self).clone(self) if clone else self
+        if not clone:
+            # Before it has ended: the script, started once more, leaves another draft.
+            self._keep()
         if exit_process or not clone:
             task.close()
         if not clone:
             task.reset()
-            # The script, started once more, leaves another draft.
-            self._keep()
             ask(self._store)
         tell(f"task {draft.id} is a draft: `eventlog run --task {draft.id}` runs it, wherever it is")
         if exit_process:
-            raise SystemExit(0)
+            leave()
         return draft
 
     def export_task(self) -> dict[str, Any]:

@@ -346,7 +346,32 @@ def test_columns_in_several_levels_come_back(task: Task, extension: str | None, 
         pd.testing.assert_frame_equal(put(task, "turned", turned).get(), turned, check_index_type=False)
 
 
-def test_columns_in_several_levels_that_parquet_cannot_hold_are_pickled(
+LABELS = {
+    "mixed": [2020, "sum"],
+    "flags": [True, False],
+    "days": pd.to_datetime(["2026-01-01", "2026-01-02"], utc=True),
+    "periods": pd.period_range("2026-01", periods=2, freq="M"),
+    "intervals": pd.interval_range(0, 2),
+    "categories": pd.CategoricalIndex(["a", "b"]),
+    "durations": pd.to_timedelta(["1h", "2h"]),
+    "nothing": ["a", None],
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_labels_that_parquet_and_feather_cannot_hold_come_back_from_a_pickle(
+    task: Task, labels: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels = pd.MultiIndex.from_product([["x"], labels])
+    frame = pd.DataFrame([[0.1, 0.2], [0.3, 0.4]], columns=levels)
+    pd.testing.assert_frame_equal(put(task, "frame", frame).get(), frame)
+    assert not caplog.text
+    flat = pd.DataFrame([[0.1, 0.2], [0.3, 0.4]], columns=labels)
+    for extension in (".parquet", ".feather"):
+        pd.testing.assert_frame_equal(put(task, "flat", flat, extension_name=extension).get(), flat)
+
+
+def test_values_in_columns_of_several_levels_that_parquet_cannot_hold_are_pickled(
     task: Task, caplog: pytest.LogCaptureFixture
 ) -> None:
     frame = pd.DataFrame([[{"a": 1}], [5]], columns=pd.MultiIndex.from_tuples([("x", "y")]))
@@ -356,9 +381,15 @@ def test_columns_in_several_levels_that_parquet_cannot_hold_are_pickled(
 
 
 @pytest.mark.parametrize(
-    "frame", [pd.DataFrame(), pd.DataFrame(columns=["a", "b"]), pd.DataFrame(index=["i"])]
+    "frame",
+    [
+        pd.DataFrame(),
+        pd.DataFrame(columns=["a", "b"]),
+        pd.DataFrame(index=["i"]),
+        pd.DataFrame(index=range(3)),
+    ],
 )
-@pytest.mark.parametrize("extension", [None, ".parquet", ".pickle"])
+@pytest.mark.parametrize("extension", [None, ".pickle"])
 def test_frames_of_nothing_come_back(task: Task, frame: pd.DataFrame, extension: str | None) -> None:
     back = put(task, "frame", frame, extension_name=extension).get()
     assert back.shape == frame.shape

@@ -416,3 +416,50 @@ def test_what_cannot_be_left_to_another_process_is_told(task: Task, offline_mode
     with pytest.raises(NotAvailable, match="offline mode"):
         session.execute_remotely()
     session.close()
+
+
+def test_each_run_that_is_left_is_a_draft_of_its_own_and_none_is_gone_on_with(scripts: Scripts) -> None:
+    text = """
+    import sys
+    from eventlog import Task
+    task = Task.init("tests/making", "left", continue_last_task=sys.argv[1] == "go on")
+    task.connect({"who": sys.argv[1]})
+    task.execute_remotely()
+    """
+    running = [scripts.start(text, str(number), name=f"{number}.py") for number in range(6)]
+    assert [script.wait() for script in running] == [0] * 6
+    drafts = scripts.states()
+    assert {state.status for state in drafts} == {"created"}
+    assert sorted(state.parameters["General/who"].value for state in drafts) == list("012345")
+    script = scripts.start("from eventlog import Task\nTask.init('tests/making', 'left').mark_completed()\n")
+    assert script.wait() == 0
+    last = scripts.run(text, "go on", code=1)
+    assert "goes on with what it had" in last.err
+    assert [state.status for state in scripts.states()].count("created") == 6
+
+
+@pytest.mark.parametrize("how", ["thread", "except", "finally"])
+def test_nothing_of_a_script_comes_after_its_run_is_left(scripts: Scripts, how: str) -> None:
+    script = scripts.run(
+        """
+        import atexit, sys, threading, time
+        from eventlog import Task
+
+        task = Task.init("tests/making", "left")
+        atexit.register(print, "the end")
+        if sys.argv[1] == "thread":
+            threading.Thread(target=task.execute_remotely).start()
+            time.sleep(60)
+        try:
+            task.execute_remotely()
+        except BaseException:
+            print("goes on")
+        finally:
+            task.get_logger().report_scalar("late", "late", 1, 1)
+        """,
+        how,
+    )
+    assert script.out == "the end\n"
+    assert scripts.state().status == "created"
+    (task,) = Task.get_tasks()
+    assert task.get_reported_scalars() == {}

@@ -258,6 +258,9 @@ def test_an_id_says_which_task_goes_on() -> None:
 
 def test_without_a_note_the_log_knows_the_last_task_and_without_any_a_new_one_begins() -> None:
     task = Task.create(**NAMES)
+    task.mark_stopped(force=True)
+    # It has not run.
+    Task.create(**NAMES)
     assert Task.init(**NAMES, continue_last_task=True).id == task.id
     Task.current_task().close()  # type: ignore[union-attr]
     other = Task.init(project_name="tests/processes", task_name="new", continue_last_task=True)

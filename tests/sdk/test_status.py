@@ -73,6 +73,7 @@ def test_what_has_ended_is_the_current_task_until_it_is_closed(scripts: Scripts)
         task.mark_completed()
         Logger.current_logger().report_scalar("a", "b", value=1, iteration=1)
         assert Task.current_task() is task
+        assert Task.init("tests/status", "a task") is task
         again = Task.init("tests/status", "another")
         assert Task.current_task() is again
         again.mark_failed()

@@ -93,13 +93,16 @@ parser.add_argument("--n", action="append", type=int)
 parser.add_argument("--plain", action="append")
 parser.add_argument("--const", action="append_const", const="c")
 parser.add_argument("--more", action="extend", nargs="+")
+parser.add_argument("--pair", action="append", nargs=2, type=float)
 Task.init(project_name="tests/auto", task_name="arguments")
 print(json.dumps(vars(parser.parse_args())))
 """
     gathered = {"tag": ["a", "b"], "n": [0, 1], "plain": ["s"], "const": ["x"], "more": ["one", "two"]}
+    gathered["pair"] = [[0.5, 1.5], [2.0, 3.0]]
     recorded(scripts, text, *line)
     assert json.loads(run_clone(scripts, text, clone(gathered), *line)) == gathered
     texts = {name: json.dumps(value) for name, value in gathered.items()}
+    texts["pair"] = '[["0.5", "1.5"], ["2", "3"]]'
     assert json.loads(run_clone(scripts, text, clone(texts), *line)) == gathered
 
 
