@@ -42,7 +42,7 @@ def tell_plan(
         RemoteUnreachable, RemoteInvalid: the sync would be refused.
         NotFound, InputInvalid: a task or a project that was named is not here, and would not come.
     """
-    from eventlog.sync import planned, unpushed
+    from eventlog.sync import planned
 
     with _looked_at(home, push=push and not pull) as store, progress_bar("looking") as advance:
 
@@ -51,24 +51,21 @@ def tell_plan(
                 advance(progress.batches, progress.batches_total)
 
         choice = Choice(store, *chosen) if chosen else None
-        plans = planned(store, url, tell, choose=choice, pull=pull, push=push, anew=anew)
+        *plans, unpushed = planned(store, url, tell, choose=choice, pull=pull, push=push, anew=anew)
         # Where more of the log would come, what was named may come with it.
         if choice and not (plans[0] and plans[0].total.batches):
             choice.check()
-        # Of a bundle, which is made once, nothing is said.
-        is_counted = push and plans[1] is None and "://" in url
-        stay = unpushed(store, url).batches if is_counted else None
     problems = [problem for plan in plans if plan for problem in plan.problems]
     if as_json:
         pulled, pushed = map(_document, plans)
         told = {"remote": url, "pull": pulled, "push": pushed, "problems": list(dict.fromkeys(problems))}
-        document(told if stay is None else {**told, "unpushed_batches": stay})
+        document({**told, "unpushed_batches": unpushed.batches} if unpushed else told)
         return not problems
     for verb, plan in zip(("pull", "push"), plans, strict=True):
         if plan is not None:
             _print(verb, plan, at_most=verb == "pull" and chosen is not None)
-    if stay:
-        line(read_only_words(url, stay))
+    if unpushed and unpushed.batches:
+        line(read_only_words(url, unpushed.batches))
     return not problems
 
 

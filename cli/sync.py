@@ -353,8 +353,7 @@ def _transfer(
 
         if pull and push:
             both = sync.synchronise(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair)
-            stay = both.unpushed.batches if both.push is None and "://" in url else None
-            return both.pull, both.push, stay
+            return both.pull, both.push, both.unpushed.batches if both.unpushed else None
         if pull:
             return sync.pull(store, url, tell, choose=choice, jobs=jobs, repair=repair), None, None
         return None, sync.push(store, url, tell, choose=choice, jobs=jobs, anew=anew, repair=repair), None

@@ -131,8 +131,8 @@ def read_plots(
         title, series: only these, where given.
         reset_time: in ms, or None.
     """
-    values = _last_values(transaction, environment["plots"], key, title, series, reset_time)
-    return sorted(map(_decode_plot, map(_plain, values)), key=_place)
+    found = _last_reports(transaction, environment["plots"], key, title, series, reset_time)
+    return sorted(map(_decode_plot, map(_value, found)), key=_place)
 
 
 def count_reported(
@@ -140,7 +140,7 @@ def count_reported(
 ) -> tuple[int, int]:
     """How many plots and media `read_plots` and `read_media` give."""
     plots, media = (
-        sum(1 for _ in _last_values(transaction, environment[name], key, None, None, reset_time))
+        sum(1 for _ in _last_reports(transaction, environment[name], key, None, None, reset_time))
         for name in ("plots", "media")
     )
     return plots, media
@@ -155,8 +155,8 @@ def read_media(
     reset_time: int | None,
 ) -> list[Media]:
     """The media of a task; the arguments are as for `read_plots`."""
-    values = _last_values(transaction, environment["media"], key, title, series, reset_time)
-    return sorted(map(_decode_media, map(_plain, values)), key=_place)
+    found = _last_reports(transaction, environment["media"], key, title, series, reset_time)
+    return sorted(map(_decode_media, map(_value, found)), key=_place)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -184,14 +184,16 @@ def _put(
     transaction.put(key, data, db=database)
 
 
-def _plain(data: bytes) -> bytes:
+def _value(cursor: Any) -> bytes:
+    """What a cursor is at, decompressed."""
+    data = bytes(cursor.value())
     return zstandard.ZstdDecompressor().decompress(data) if data[:4] == _ZSTD_MAGIC else data
 
 
-def _last_values(
+def _last_reports(
     transaction: Any, database: Any, key: bytes, title: str | None, series: str | None, reset_time: int | None
-) -> Iterator[bytes]:
-    """The last report of each title, series and iteration, as it is kept."""
+) -> Iterator[Any]:
+    """A cursor, at the last report of each title, series and iteration in turn."""
     prefix = key if title is None else key + _name_key(title)
     if title is not None and series is not None:
         prefix += _name_key(series)
@@ -207,7 +209,7 @@ def _last_values(
             (time,) = _time.unpack_from(at, _GROUP_SIZE)
             is_wanted = wanted is None or at[TASK_SIZE + _NAME_SIZE :].startswith(wanted)
             if is_wanted and (reset_time is None or time >= reset_time):
-                yield bytes(cursor.value())
+                yield cursor
             found = cursor.next()
 
 

@@ -131,15 +131,18 @@ def store_frame(
         InputInvalid: it cannot be written.
     """
     levels = value.columns.nlevels
-    if extension is None and (levels > 1 or value.columns.empty):
-        is_kept = levels > 1 and _keeps_labels(value, ".parquet")
-        extension = ".parquet" if is_kept else ".pickle" if len(value) or levels > 1 else None
     ending = _known("a pandas frame", extension, ".csv.gz", ".parquet", ".feather", ".pickle")
+    if extension is None and levels > 1:
+        ending = ".parquet"
+    elif extension is None and value.columns.empty and len(value):
+        ending = ".pickle"
+    is_kept = ending not in {".parquet", ".feather"} or _keeps_labels(value, ending)
+    if extension is None and not is_kept:
+        ending = ".pickle"
     preview = text_of(value, str)
     if ending in {".parquet", ".feather"}:
         save = value.to_parquet if ending == ".parquet" else value.to_feather
         buffer = io.BytesIO()
-        is_kept = _keeps_labels(value, ending)
         try:
             if not is_kept:
                 raise ValueError("the labels of its columns would not come back")
@@ -191,9 +194,10 @@ def _keeps_labels(frame: Any, ending: str) -> bool:
                 frame.iloc[:0].to_parquet(buffer)
                 back = pandas.read_parquet(buffer)
             else:
+                # Feather keeps no index but a plain one.
                 frame.iloc[:0].reset_index(drop=True).to_feather(buffer)
                 back = pandas.read_feather(buffer)
-            return bool(back.columns.equals(frame.columns))
+        return bool(back.columns.equals(frame.columns))
     except ImportError:
         # Said when the frame is written.
         return True

@@ -100,8 +100,7 @@ class Run:
 
     def is_named(self, project: str | None, name: str | None, task_type: str) -> bool:
         """Whether this run is the one that is meant; None means any."""
-        asked = zip((project, name, task_type), self._names, strict=True)
-        return all(not text or text == own for text, own in asked)
+        return self._differing(project, name, task_type) is None
 
     def check_names(self, project: str | None, name: str | None, task_type: str) -> None:
         """Check that this run is the one that is meant; None means any.
@@ -109,27 +108,37 @@ class Run:
         Raises:
             InputInvalid: another one is.
         """
-        if self.start.is_given:
-            return
-        own = dict(zip(("project", "name", "type"), self._names, strict=True))
-        asked = {"project": project, "name": name, "type": task_type}
-        for what, text in asked.items():
-            if text and text != own[what]:
-                full = shown(f"{own['project']}/{own['name']}")
-                raise InputInvalid(
-                    f"task {full} is open in this process, and its {what} is {shown(own[what])},"
-                    f" not {shown(text)}: close it first, with task.close()"
-                )
+        if not self.start.is_given and (differing := self._differing(project, name, task_type)):
+            what, own, text = differing
+            full = shown("/".join(self._names[:2]))
+            raise InputInvalid(
+                f"task {full} is open in this process, and its {what} is {shown(own)},"
+                f" not {shown(text)}: close it first, with task.close()"
+            )
+
+    def _differing(
+        self, project: str | None, name: str | None, task_type: str
+    ) -> tuple[str, str, str] | None:
+        """What is asked for and is not this run's: what it is, this run's, and what is asked for."""
+        asked = (project, name, task_type)
+        for what, own, text in zip(("project", "name", "type"), self._names, asked, strict=True):
+            if text and text != own:
+                return what, own, text
+        return None
 
     @property
     def is_ours(self) -> bool:
         """Whether the task's end is this process's to tell: it is open, and no fork's nor another's."""
-        return self.is_open and self.start.is_own and self._lifecycle.is_own
+        return self.is_open and self._is_own
 
     @property
     def is_marked(self) -> bool:
         """Whether the script has said itself how the run ended, and has not closed the task yet."""
-        return self.is_current and not self.is_open and self.start.is_own and self._lifecycle.is_own
+        return self.is_current and not self.is_open and self._is_own
+
+    @property
+    def _is_own(self) -> bool:
+        return self.start.is_own and self._lifecycle.is_own
 
     def close(self) -> None:
         """End the run: the task is completed, unless another process runs it, such as this one's parent."""
@@ -142,6 +151,7 @@ class Run:
         """End the run as the script says; `is_ours` must hold. The task is the current one until `close`."""
         self._end(outcome, False)
         self._lifecycle.release()
+        forget_main_task(self.task_id)
 
     def _stop_from_outside(self, message: str, is_ended: bool) -> None:
         """End the run because the task was asked to stop, or has been ended by another process."""

@@ -41,19 +41,19 @@ class TaskBase:
         A forked child shares that of its parent. A process that was started by one with an open task adds
         to that one from here on.
         """
-        is_current = _current is not None and _current._run is not None and _current._run.is_current
-        return _current if is_current else cls._join()
+        run = _current_run()
+        return _current if run is not None and run.is_current else cls._join()
 
     @classmethod
     def _open_task(cls) -> Self | None:
         """The same, if it has begun in this process or in one that this is a fork of."""
-        is_open = _current is not None and _current._run is not None and _current._run.is_open
-        return _current if is_open else None
+        run = _current_run()
+        return _current if run is not None and run.is_open else None
 
     @classmethod
     def _marked_task(cls, project: str | None, name: str | None, task_type: str) -> Self | None:
         """That of these names which the script has said itself has ended, and has not closed."""
-        run = None if _current is None else _current._run
+        run = _current_run()
         is_meant = run is not None and run.is_marked and run.is_named(project, name, task_type)
         return _current if is_meant else None
 
@@ -148,4 +148,8 @@ def set_current_task(task: TaskBase) -> None:
 
 
 # Of whichever class `init` was called on.
+def _current_run() -> "Run | None":
+    return None if _current is None else _current._run
+
+
 _current: Any = None

@@ -248,13 +248,15 @@ class TaskMaking(TaskBase):
         if self._run.execution is not None:
             self._run.execution.wait(_SECONDS)
         task: Any = self
-        draft = type(self).clone(self) if clone else self
-        if not clone:
+        draft = self
+        if clone:
+            draft = type(self).clone(self)
+            if exit_process:
+                task.close()
+        else:
             # Before it has ended: the script, started once more, leaves another draft.
             self._keep()
-        if exit_process or not clone:
             task.close()
-        if not clone:
             task.reset()
             ask(self._store)
         tell(f"task {draft.id} is a draft: `eventlog run --task {draft.id}` runs it, wherever it is")

@@ -309,10 +309,8 @@ class TaskStatus(TaskBase):
         """Say how it ended, as the process that runs it or as another one."""
         if self._run is not None and self._run.is_ours:
             from eventlog.sdk.lifecycle import Outcome
-            from eventlog.sdk.main_task import forget_main_task
 
             self._run.end(Outcome(kind, fields))
-            forget_main_task(self._id)
             return
         state = self._state()
         if state.status in _ENDED and not force and kind is not TaskFailed:

@@ -170,9 +170,8 @@ def synchronise(
                     raise
                 pushing.problems.append(str(error))
         remember(store, url, remote)
-        if remote.is_read_only:
-            return SyncResult(pulled, None, _unpushed(store, remote, holdings))
-    return SyncResult(pulled, pushing.result(PushResult))
+        push = None if remote.is_read_only else pushing.result(PushResult)
+        return SyncResult(pulled, push, _staying(store, remote, holdings))
 
 
 def planned(
@@ -184,7 +183,7 @@ def planned(
     pull: bool = True,
     push: bool = True,
     anew: bool = False,
-) -> tuple[Plan | None, Plan | None]:
+) -> tuple[Plan | None, Plan | None, Unpushed | None]:
     """What a pull and a push would move; nothing is written, here or there.
 
     What processes have appended and not yet committed is not counted.
@@ -194,7 +193,8 @@ def planned(
         pull, push: which of the two is asked about.
 
     Returns:
-        What would be pulled and what would be pushed; None for what was not asked about.
+        What would be pulled and what would be pushed, None for what was not asked about; and as of
+        `SyncResult`, what is not on a remote that can only be read.
 
     Raises:
         InputInvalid, RemoteInvalid, RemoteUnreachable, StoreNewer: the remote cannot be used.
@@ -211,6 +211,7 @@ def planned(
         return (
             plan_pull(store, remote, holdings, choose, progress) if pull else None,
             plan_push(store, remote, holdings, choose, progress, pulled=pull) if pushes else None,
+            _staying(store, remote, holdings) if push else None,
         )
 
 
@@ -228,6 +229,13 @@ def unpushed(store: Store, url: Url) -> Unpushed:
             # What was pushed to one that is not there now is no batch that waits.
             remote.check_place(lambda: is_remembered(store, url, remote))
         return _unpushed(store, remote, holdings)
+
+
+def _staying(store: Store, remote: Remote, holdings: Holdings) -> Unpushed | None:
+    """What is not on a remote that can only be read; None of others, and of one that is made once."""
+    if not remote.is_read_only or remote.objects.is_made_once:
+        return None
+    return _unpushed(store, remote, holdings)
 
 
 def _unpushed(store: Store, remote: Remote, holdings: Holdings) -> Unpushed:

@@ -59,6 +59,7 @@ class Objects:
         advice_on_blobs: what to do when a blob is missing.
         advice_on_sides: what to do when a side of a fork is there under its old id.
         is_read_only: nothing can be written to it.
+        is_made_once: it is as it was made, and never gets more.
         is_local: they are on this machine: nothing is waited for but its disk.
     """
 
@@ -67,6 +68,7 @@ class Objects:
     advice_on_blobs = "push to it from a store that has it"
     advice_on_sides = "run `eventlog fork` with this remote, so that it is there only once"
     is_read_only = False
+    is_made_once = False
     is_local = False
 
     def __init__(self, file_system: Any, root: str, shown: str) -> None:

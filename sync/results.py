@@ -70,12 +70,12 @@ class SyncResult:
 
     Attributes:
         push: None where the remote can only be read.
-        unpushed: what is not on it then.
+        unpushed: what is not on it then; None of a bundle, which is made once.
     """
 
     pull: PullResult
     push: PushResult | None
-    unpushed: Unpushed = field(default_factory=Unpushed)
+    unpushed: Unpushed | None = None
 
     @property
     def problems(self) -> list[str]:

@@ -31,6 +31,7 @@ WORTHWHILE = 0.9
 class ZipObjects(ReadOnlyObjects):
     """The objects in a zip file, for reading; as many threads as want to may read at once."""
 
+    is_made_once = True
     advice_on_gaps = "take in the bundle first that it goes on from"
     advice_on_blobs = "copy it again, or take in one that has it, made with `eventlog bundle create`"
     advice_on_sides = "make a new bundle where `eventlog fork` was run, as this one cannot be changed"
